@@ -1,0 +1,31 @@
+# How each layer of the engine is compiled.
+
+function(crescendo_compile_options target)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic)
+  if(CRESCENDO_WERROR)
+    target_compile_options(${target} PRIVATE -Werror)
+  endif()
+  if(CRESCENDO_NATIVE)
+    target_compile_options(${target} PRIVATE -march=native)
+  endif()
+  if(CRESCENDO_DOUBLE)
+    target_compile_definitions(${target} PUBLIC CRESCENDO_DOUBLE)
+  endif()
+  if(CRESCENDO_SANITIZE)
+    target_compile_options(${target} PRIVATE -fsanitize=${CRESCENDO_SANITIZE} -fno-omit-frame-pointer)
+    target_link_options(${target} PUBLIC -fsanitize=${CRESCENDO_SANITIZE})
+  endif()
+endfunction()
+
+# crescendo_layer(NAME SOURCES patterns...): the static library crescendo_NAME, exported as Crescendo::NAME.
+function(crescendo_layer name)
+  cmake_parse_arguments(PARSE_ARGV 1 layer "" "" "SOURCES")
+  file(GLOB sources CONFIGURE_DEPENDS ${layer_SOURCES})
+  add_library(crescendo_${name} STATIC ${sources})
+  add_library(Crescendo::${name} ALIAS crescendo_${name})
+  set_target_properties(crescendo_${name} PROPERTIES EXPORT_NAME ${name})
+  target_include_directories(crescendo_${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
+                             $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/crescendo>)
+  target_compile_features(crescendo_${name} PUBLIC cxx_std_20)
+  crescendo_compile_options(crescendo_${name})
+endfunction()

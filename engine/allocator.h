@@ -1,0 +1,41 @@
+// A caching allocator with exact-size reuse: a released block serves only a request of the same size, last in first
+// out. A training step makes the same requests every time, so from the second step on it gets the same pointers and
+// nothing is allocated.
+#pragma once
+
+#include <cstddef>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "kernels/backend.h"
+
+namespace crescendo {
+
+struct MemoryUse {
+  size_t in_use = 0;       // bytes handed out now
+  size_t peak = 0;         // most bytes ever held from the backend: handed out, cached, and workspace
+  size_t allocations = 0;  // blocks ever asked of the backend
+};
+
+class Allocator {
+ public:
+  explicit Allocator(Backend& backend) : backend_(backend) {}
+  Allocator(const Allocator&) = delete;
+  Allocator& operator=(const Allocator&) = delete;
+  ~Allocator();
+
+  void* allocate(size_t bytes);  // throws std::bad_alloc
+  void release(void* block, size_t bytes);
+  void reserve_workspace(size_t bytes);  // counted in the peak
+  MemoryUse use() const;
+
+ private:
+  Backend& backend_;
+  mutable std::mutex mutex_;
+  std::unordered_map<size_t, std::vector<void*>> free_;
+  MemoryUse use_;
+  size_t held_ = 0, workspace_ = 0;
+};
+
+}  // namespace crescendo

@@ -1,0 +1,28 @@
+// Where tensors live and kernels run: a backend and its allocator, shared by value.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "engine/allocator.h"
+
+namespace crescendo {
+
+class Device {
+ public:
+  // The processor. `threads` 0 means one per core. The number changes speed only, never a bit of a result.
+  static Device cpu(int threads = 0);
+  // Computes nothing and touches no memory: counts the multiply-adds and the bytes that a model would need.
+  static Device dry_run(int threads = 0);
+
+  Backend& kernels() const;
+  Allocator& memory() const;
+  bool operator==(const Device& other) const { return state_ == other.state_; }
+
+ private:
+  struct State;
+  explicit Device(std::unique_ptr<Backend> backend);
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace crescendo

@@ -1,0 +1,72 @@
+// Every op: what it takes, what it gives, what it rejects (std::invalid_argument with the op and the shapes).
+// Forward and backward of each stand side by side in engine/ops/<name>.cpp. Images are [n, h, w, c].
+#pragma once
+
+#include <span>
+
+#include "engine/tape.h"
+
+namespace crescendo {
+
+struct Padding {
+  int64_t top = 0, bottom = 0, left = 0, right = 0;
+  static Padding all(int64_t size) { return {size, size, size, size}; }
+};
+
+struct Conv2dOptions {
+  int64_t stride_h = 1, stride_w = 1;
+  Padding padding{};
+};
+
+// x [n,h,w,c], weight [k,r,s,c], optional bias [k] -> [n,p,q,k], p = (h + top + bottom - r) / stride_h + 1 rounded down.
+Tensor conv2d(Tape&, const Tensor& x, const Tensor& weight, const Conv2dOptions& = {}, const Tensor& bias = {});
+
+struct BatchNormOptions {
+  double epsilon = 1e-5;
+  double momentum = 0.1;  // weight of the newest ghost in the running statistics
+  bool relu = false;      // fused: max(0, .) of the normalised value
+};
+
+// The running statistics [c] that training updates and evaluation uses; `pending` sums for mean_of_ghosts.
+struct NormStatistics {
+  Tensor running_mean, running_variance;
+  Tensor pending_mean, pending_variance;
+};
+
+// x [n,h,w,c] or [n,c], scale and shift [c] -> the same shape. Training normalises each ghost batch by its own mean and
+// biased variance (docs/derivations/ghost_batch_norm.md) and updates the running statistics; otherwise those are used.
+Tensor ghost_batch_norm(Tape&, const Tensor& x, const Tensor& scale, const Tensor& shift, const NormStatistics&,
+                        const BatchNormOptions& = {});
+
+Tensor relu(Tape&, const Tensor& x);
+Tensor add(Tape&, const Tensor& a, const Tensor& b);                        // equal shapes
+Tensor scale_add(Tape&, const Tensor& a, double factor, const Tensor& b);   // a + factor * b
+Tensor concat_channels(Tape&, std::span<const Tensor> parts);               // [n,h,w,c0], [n,h,w,c1].. -> [n,h,w,c0+c1..]
+
+struct Pool2dOptions {
+  int64_t window_h = 2, window_w = 2;
+  int64_t stride_h = 2, stride_w = 2;
+  Padding padding{};
+  bool count_padding = true;  // average pooling only
+};
+
+Tensor max_pool2d(Tape&, const Tensor& x, const Pool2dOptions&);
+Tensor average_pool2d(Tape&, const Tensor& x, const Pool2dOptions&);
+Tensor global_average_pool(Tape&, const Tensor& x);  // [n,h,w,c] -> [n,c]
+
+// x [n,in], weight [out,in], optional bias [out] -> [n,out].
+Tensor linear(Tape&, const Tensor& x, const Tensor& weight, const Tensor& bias = {});
+
+// Keeps each element with probability `keep` in (0, 1] and divides it by `keep`; identity off training. `layer` tells
+// the model's dropout layers apart.
+Tensor dropout(Tape&, const Tensor& x, double keep, uint32_t layer);
+
+struct CrossEntropy {
+  Tensor losses;   // [n], real: one a sample; their gradient is seeded by Tape::backward
+  Tensor correct;  // [n], index: 1 where the largest logit is the label's
+};
+
+// logits [n,classes], labels [n] (index). smoothing in [0, 1): target (1 - smoothing) one-hot + smoothing / classes.
+CrossEntropy softmax_cross_entropy(Tape&, const Tensor& logits, const Tensor& labels, double smoothing = 0);
+
+}  // namespace crescendo

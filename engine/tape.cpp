@@ -1,0 +1,50 @@
+#include "engine/tape.h"
+
+namespace crescendo {
+
+int64_t Tape::ghost(int64_t n) const {
+  if (options_.ghost == 0) return n;
+  require(n % options_.ghost == 0, "tape: ", n, " images are not a whole number of ghost batches of ", options_.ghost);
+  return options_.ghost;
+}
+
+Tensor Tape::record(const char* name, std::initializer_list<Tensor> inputs, const Tensor& output,
+                    std::function<void()> backward) {
+  if (observer) observer(name, output);
+  if (!training_) return output;
+  for (const Tensor& input : inputs) {
+    if (!input.needs_gradient()) continue;
+    output.set_needs_gradient(true);
+    records_.push_back({output, std::move(backward)});
+    break;
+  }
+  return output;
+}
+
+void Tape::backward(const Tensor& output, double value) {
+  const Tensor seed = output.gradient_slot().gradient;
+  Backend& kernels = output.device().kernels();
+  if (seed.element() == Element::activation)
+    kernels.fill_activations(seed.size(), value, seed.as_activations());
+  else
+    kernels.fill(seed.size(), value, seed.as_reals());
+  run_backward();
+}
+
+void Tape::backward(const Tensor& output, const Tensor& output_gradient) {
+  require(output_gradient.shape() == output.shape(), "backward: gradient of shape ", output_gradient.shape(),
+          " for an output of shape ", output.shape());
+  output.bind_gradient(output_gradient);
+  output.gradient_slot();  // counts as written
+  run_backward();
+}
+
+void Tape::run_backward() {
+  while (!records_.empty()) {
+    Record record = std::move(records_.back());
+    records_.pop_back();
+    if (record.output.gradient().defined()) record.backward();
+  }
+}
+
+}  // namespace crescendo

@@ -1,0 +1,104 @@
+#include "engine/tensor.h"
+
+#include <stdexcept>
+
+namespace crescendo {
+namespace {
+
+size_t element_bytes(const Device& device, Element element) {
+  switch (element) {
+    case Element::activation: return device.kernels().activation_bytes();
+    case Element::real: return sizeof(real);
+    case Element::index: return sizeof(int32_t);
+  }
+  throw std::logic_error("tensor: no such element type");
+}
+
+}  // namespace
+
+Tensor::Block::~Block() {
+  if (bytes) device.memory().release(memory, bytes);
+}
+
+Tensor::Tensor(const Device& device, const Shape& shape, Element element)
+    : block_(std::make_shared<Block>(device, shape, element)) {
+  const auto bytes = static_cast<size_t>(checked_product(
+      shape.elements(), static_cast<int64_t>(element_bytes(device, element)), "tensor"));
+  if (!bytes) return;
+  block_->memory = device.memory().allocate(bytes);
+  block_->bytes = bytes;
+}
+
+size_t Tensor::bytes() const { return static_cast<size_t>(size()) * element_bytes(device(), element()); }
+
+activation* Tensor::as_activations() const {
+  if (element() != Element::activation) throw std::logic_error("tensor: does not hold activations");
+  return static_cast<activation*>(block_->memory);
+}
+
+real* Tensor::as_reals() const {
+  if (element() != Element::real) throw std::logic_error("tensor: does not hold reals");
+  return static_cast<real*>(block_->memory);
+}
+
+int32_t* Tensor::as_indices() const {
+  if (element() != Element::index) throw std::logic_error("tensor: does not hold indices");
+  return static_cast<int32_t*>(block_->memory);
+}
+
+Tensor Tensor::view(int64_t offset, const Shape& shape, Element element) const {
+  const size_t width = element_bytes(device(), element);
+  const auto last = static_cast<size_t>(offset + shape.elements()) * width;
+  if (offset < 0 || last > bytes()) throw std::logic_error("tensor: view outside its tensor");
+  auto part = std::make_shared<Block>(device(), shape, element);
+  part->memory = static_cast<char*>(block_->memory) + static_cast<size_t>(offset) * width;
+  part->whole = block_;
+  return Tensor(std::move(part));
+}
+
+void Tensor::upload(std::span<const float> values) const {
+  require(static_cast<int64_t>(values.size()) == size(), "tensor: ", values.size(), " values for shape ", shape());
+  if (element() == Element::activation) {
+    device().kernels().upload_activations(size(), values.data(), as_activations());
+  } else {
+    const std::vector<real> wide(values.begin(), values.end());
+    device().kernels().upload(wide.data(), as_reals(), bytes());
+  }
+}
+
+void Tensor::upload(std::span<const int32_t> values) const {
+  require(static_cast<int64_t>(values.size()) == size(), "tensor: ", values.size(), " indices for shape ", shape());
+  device().kernels().upload(values.data(), as_indices(), bytes());
+}
+
+std::vector<real> Tensor::to_host() const {
+  std::vector<real> host(static_cast<size_t>(size()));
+  if (element() == Element::activation)
+    device().kernels().download_activations(size(), as_activations(), host.data());
+  else
+    device().kernels().download(as_reals(), host.data(), bytes());
+  return host;
+}
+
+std::vector<int32_t> Tensor::indices_to_host() const {
+  std::vector<int32_t> host(static_cast<size_t>(size()));
+  device().kernels().download(as_indices(), host.data(), bytes());
+  return host;
+}
+
+GradientSlot Tensor::gradient_slot() const {
+  if (!block_->gradient) block_->gradient = std::make_shared<Tensor>(device(), shape(), element());
+  const Write write = block_->gradient_written ? Write::add : Write::overwrite;
+  block_->gradient_written = true;
+  return {*block_->gradient, write};
+}
+
+void Tensor::bind_gradient(const Tensor& home) const {
+  block_->gradient = std::make_shared<Tensor>(home);
+  block_->gradient_written = false;
+  block_->needs_gradient = true;
+}
+
+void Tensor::forget_gradient() const { block_->gradient_written = false; }
+
+}  // namespace crescendo

@@ -1,0 +1,85 @@
+// A shaped block of device memory, shared by value, and the gradient that belongs to it.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "engine/device.h"
+#include "engine/shape.h"
+
+namespace crescendo {
+
+enum class Element { activation, real, index };  // index: int32
+
+struct GradientSlot;
+
+class Tensor {
+ public:
+  Tensor() = default;
+  // Uninitialised. Throws std::invalid_argument if the size in bytes does not fit, std::bad_alloc if memory is short.
+  Tensor(const Device& device, const Shape& shape, Element element);
+
+  static Tensor activations(const Device& device, const Shape& shape) { return {device, shape, Element::activation}; }
+  static Tensor reals(const Device& device, const Shape& shape) { return {device, shape, Element::real}; }
+  static Tensor indices(const Device& device, const Shape& shape) { return {device, shape, Element::index}; }
+
+  bool defined() const { return block_ != nullptr; }
+  const Shape& shape() const { return block_->shape; }
+  int64_t size() const { return block_->shape.elements(); }
+  const Device& device() const { return block_->device; }
+  Element element() const { return block_->element; }
+  size_t bytes() const;
+
+  // The memory, as what it holds; std::logic_error if it holds something else.
+  activation* as_activations() const;
+  real* as_reals() const;
+  int32_t* as_indices() const;
+
+  // Part of this tensor's memory, `offset` elements in; keeps the whole alive.
+  Tensor view(int64_t offset, const Shape& shape, Element element) const;
+
+  // Between the host and the device. The sizes must agree.
+  void upload(std::span<const float> values) const;
+  void upload(std::span<const int32_t> values) const;
+  std::vector<real> to_host() const;
+  std::vector<int32_t> indices_to_host() const;
+
+  // ---- Gradient
+  bool needs_gradient() const { return block_ && block_->needs_gradient; }
+  void set_needs_gradient(bool needs) const { block_->needs_gradient = needs; }
+  // Where a backward pass puts df/d(this): memory, made on first use, and whether to overwrite it (the first
+  // contribution) or add (all later ones). Call it once for each contribution.
+  GradientSlot gradient_slot() const;
+  // Without claiming a contribution; undefined before the first.
+  Tensor gradient() const { return block_->gradient_written ? *block_->gradient : Tensor(); }
+  // Gives the gradient a fixed home (a parameter's place in the flat store) and marks it unwritten.
+  void bind_gradient(const Tensor& home) const;
+  void forget_gradient() const;  // the next contribution overwrites
+
+ private:
+  struct Block {
+    Block(const Device& d, const Shape& s, Element e) : device(d), shape(s), element(e) {}
+    Block(const Block&) = delete;
+    Block& operator=(const Block&) = delete;
+    ~Block();
+    Device device;
+    Shape shape;
+    Element element;
+    void* memory = nullptr;
+    size_t bytes = 0;               // owned; 0 for a view
+    std::shared_ptr<Block> whole;   // of a view
+    std::shared_ptr<Tensor> gradient;
+    bool needs_gradient = false;
+    bool gradient_written = false;
+  };
+  explicit Tensor(std::shared_ptr<Block> block) : block_(std::move(block)) {}
+  std::shared_ptr<Block> block_;
+};
+
+struct GradientSlot {
+  Tensor gradient;
+  Write write;
+};
+
+}  // namespace crescendo

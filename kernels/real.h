@@ -1,0 +1,29 @@
+// The two element types of every kernel signature (docs/tour.md).
+//   real        parameters, statistics, losses and parameter gradients: float, or double in the build that checks
+//               gradients numerically.
+//   activation  what flows between layers. Opaque: only a backend knows how wide it is (Backend::activation_bytes).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#ifdef __CUDACC__
+#define HD __host__ __device__
+#else
+#define HD
+#endif
+
+namespace crescendo {
+
+#ifdef CRESCENDO_DOUBLE
+using real = double;
+#else
+using real = float;
+#endif
+
+class activation;  // never defined
+
+// Whether a kernel replaces its output or adds to it.
+enum class Write { overwrite, add };
+
+}  // namespace crescendo

@@ -1,0 +1,68 @@
+// Everything a training run is told, under the names of the command line's flags and the configuration file's keys.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+#include "engine/tape.h"
+#include "trainer/schedule.h"
+
+namespace crescendo {
+
+enum class OptimizerKind { sgd, momentum, nesterov, adam };
+
+struct TrainOptions {
+  // What to train, and on what
+  std::string model = "wrn-16-4";
+  std::string data = "shapes";  // cifar10, cifar100, shapes
+  std::string data_dir;
+  int64_t train_images = 0;  // the first so many; 0: all
+  bool augment = true;       // --augment standard|none
+  bool shuffle = true;       // --shuffle on|off
+  uint64_t seed = 1;
+  std::string init;  // a checkpoint whose weights and running statistics to start from
+
+  // For how long, and how
+  double epochs = 200;
+  OptimizerKind optimizer = OptimizerKind::momentum;
+  double learning_rate = 0.1, momentum = 0.9, weight_decay = 5e-4;
+  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;  // Adam
+  bool no_decay_norm = false;
+  double label_smoothing = 0;
+  int64_t batch = 128, ghost_batch = 128;
+  RunningStatistics running_statistics = RunningStatistics::sequential;  // --running-statistics sequential|mean
+
+  BaseSchedule schedule = BaseSchedule::step;
+  std::vector<double> milestones;
+  double factor = 5;
+  double warmup_epochs = 0;
+  Exchange exchange = Exchange::none;
+  ExchangeRule exchange_rule = ExchangeRule::linear;
+  int64_t max_batch = 0;
+  EpochEdge epoch_edge = EpochEdge::straddle;
+
+  // On this machine
+  int64_t micro_batch = 0;  // --micro-batch auto|N: images computed at once; 0: auto
+  int threads = 0;          // 0: one a core
+  int loader_threads = 1;   // --loader-threads: background threads that prepare images
+  bool noise_scale = false;  // --noise-scale on|off: measure B_simple
+
+  // The run
+  std::string run_dir;
+  bool resume = false;
+  int64_t max_updates = -1;      // stop after so many of the whole run's updates; 0: initial checkpoint only; -1: all
+  double eval_every = 1;         // epochs between evaluations; 0: only at the end
+  int64_t checkpoint_every = 0;  // updates between checkpoints; 0: about one an epoch
+  int64_t keep = 3;              // newest checkpoints kept
+  bool quiet = false;
+};
+
+// The part that decides what is trained with when; the training set's size must be known.
+ScheduleOptions schedule_options(const TrainOptions&, int64_t train_images);
+
+// Throws std::invalid_argument: which option, what was found, what was expected.
+void validate(const TrainOptions&);
+
+}  // namespace crescendo
