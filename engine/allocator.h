@@ -1,6 +1,6 @@
-// A caching allocator with exact-size reuse: a released block serves only a request of the same size, last in first
-// out. A training step makes the same requests every time, so from the second step on it gets the same pointers and
-// nothing is allocated.
+// A caching allocator with exact-size reuse: a released block serves only a request of the same size, last in
+// first out. A training step makes the same requests every time, so from the second step on it gets the same
+// pointers and nothing is allocated.
 #pragma once
 
 #include <cstddef>

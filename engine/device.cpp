@@ -14,7 +14,9 @@ struct Device::State {
 Device::Device(std::unique_ptr<Backend> backend) : state_(std::make_shared<State>(std::move(backend))) {}
 
 Device Device::cpu(int threads) { return Device(make_cpu_backend(threads)); }
-Device Device::dry_run(int threads) { return Device(std::make_unique<DryRunBackend>(make_cpu_backend(threads))); }
+Device Device::dry_run(int threads) {
+  return Device(std::make_unique<DryRunBackend>(make_cpu_backend(threads)));
+}
 
 Backend& Device::kernels() const { return *state_->backend; }
 Allocator& Device::memory() const { return state_->memory; }

@@ -18,8 +18,10 @@ struct Conv2dOptions {
   Padding padding{};
 };
 
-// x [n,h,w,c], weight [k,r,s,c], optional bias [k] -> [n,p,q,k], p = (h + top + bottom - r) / stride_h + 1 rounded down.
-Tensor conv2d(Tape&, const Tensor& x, const Tensor& weight, const Conv2dOptions& = {}, const Tensor& bias = {});
+// x [n,h,w,c], weight [k,r,s,c], optional bias [k] -> [n,p,q,k], p = (h + top + bottom - r) / stride_h + 1
+// rounded down.
+Tensor conv2d(Tape&, const Tensor& x, const Tensor& weight, const Conv2dOptions& = {},
+              const Tensor& bias = {});
 
 struct BatchNormOptions {
   double epsilon = 1e-5;
@@ -33,15 +35,16 @@ struct NormStatistics {
   Tensor pending_mean, pending_variance;
 };
 
-// x [n,h,w,c] or [n,c], scale and shift [c] -> the same shape. Training normalises each ghost batch by its own mean and
-// biased variance (docs/derivations/ghost_batch_norm.md) and updates the running statistics; otherwise those are used.
-Tensor ghost_batch_norm(Tape&, const Tensor& x, const Tensor& scale, const Tensor& shift, const NormStatistics&,
-                        const BatchNormOptions& = {});
+// x [n,h,w,c] or [n,c], scale and shift [c] -> the same shape. Training normalises each ghost batch by its
+// own mean and biased variance (docs/derivations/ghost_batch_norm.md) and updates the running statistics;
+// otherwise those are used.
+Tensor ghost_batch_norm(Tape&, const Tensor& x, const Tensor& scale, const Tensor& shift,
+                        const NormStatistics&, const BatchNormOptions& = {});
 
 Tensor relu(Tape&, const Tensor& x);
-Tensor add(Tape&, const Tensor& a, const Tensor& b);                        // equal shapes
-Tensor scale_add(Tape&, const Tensor& a, double factor, const Tensor& b);   // a + factor * b
-Tensor concat_channels(Tape&, std::span<const Tensor> parts);               // [n,h,w,c0], [n,h,w,c1].. -> [n,h,w,c0+c1..]
+Tensor add(Tape&, const Tensor& a, const Tensor& b);                       // equal shapes
+Tensor scale_add(Tape&, const Tensor& a, double factor, const Tensor& b);  // a + factor * b
+Tensor concat_channels(Tape&, std::span<const Tensor> parts);  // [n,h,w,c0], [n,h,w,c1].. -> [n,h,w,c0+c1..]
 
 struct Pool2dOptions {
   int64_t window_h = 2, window_w = 2;
@@ -57,8 +60,8 @@ Tensor global_average_pool(Tape&, const Tensor& x);  // [n,h,w,c] -> [n,c]
 // x [n,in], weight [out,in], optional bias [out] -> [n,out].
 Tensor linear(Tape&, const Tensor& x, const Tensor& weight, const Tensor& bias = {});
 
-// Keeps each element with probability `keep` in (0, 1] and divides it by `keep`; identity off training. `layer` tells
-// the model's dropout layers apart.
+// Keeps each element with probability `keep` in (0, 1] and divides it by `keep`; identity off training.
+// `layer` tells the model's dropout layers apart.
 Tensor dropout(Tape&, const Tensor& x, double keep, uint32_t layer);
 
 struct CrossEntropy {
@@ -66,7 +69,8 @@ struct CrossEntropy {
   Tensor correct;  // [n], index: 1 where the largest logit is the label's
 };
 
-// logits [n,classes], labels [n] (index). smoothing in [0, 1): target (1 - smoothing) one-hot + smoothing / classes.
+// logits [n,classes], labels [n] (index). smoothing in [0, 1): target (1 - smoothing) one-hot + smoothing /
+// classes.
 CrossEntropy softmax_cross_entropy(Tape&, const Tensor& logits, const Tensor& labels, double smoothing = 0);
 
 }  // namespace crescendo

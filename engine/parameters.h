@@ -29,7 +29,8 @@ struct Parameter {
 };
 using ParameterHandle = std::shared_ptr<const Parameter>;
 
-// Running statistics: not trained, but part of the model. `pending` sums an update's ghosts in mean_of_ghosts mode.
+// Running statistics: not trained, but part of the model. `pending` sums an update's ghosts in mean_of_ghosts
+// mode.
 struct Statistic {
   std::string name;
   Shape shape;
@@ -55,12 +56,14 @@ class ParameterStore {
   const std::vector<std::shared_ptr<Statistic>>& statistics() const { return statistics_; }
   int64_t parameter_count() const;  // without padding
 
-  // The flat buffers; real, defined after allocate(). Each parameter starts on a 64-byte boundary; padding is zero.
+  // The flat buffers; real, defined after allocate(). Each parameter starts on a 64-byte boundary; padding is
+  // zero.
   const Tensor& values() const { return values_; }
   const Tensor& gradients() const { return gradients_; }
   const Tensor& statistic_values() const { return statistic_values_; }
   const Tensor& statistic_pending() const { return statistic_pending_; }
-  activation* weight_copy() const;  // activation-typed weights the optimizer keeps current; null where they are `values`
+  activation* weight_copy()
+      const;  // activation-typed weights the optimizer keeps current; null where they are `values`
   int64_t norm_begin() const { return norm_begin_; }  // offset of the first norm parameter
   int64_t size() const { return values_.size(); }     // with padding
 
@@ -88,7 +91,8 @@ class Scope {
   explicit Scope(ParameterStore& store) : store_(&store) {}
   Scope operator[](const std::string& name) const { return Scope(*store_, prefix_ + name + "."); }
 
-  ParameterHandle parameter(const std::string& name, const Shape& shape, ParameterKind kind, Initial initial) const {
+  ParameterHandle parameter(const std::string& name, const Shape& shape, ParameterKind kind,
+                            Initial initial) const {
     return store_->add_parameter(prefix_ + name, shape, kind, initial);
   }
   StatisticHandle statistic(const std::string& name, const Shape& shape, double initial) const {

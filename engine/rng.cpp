@@ -7,8 +7,8 @@
 namespace crescendo {
 
 uint64_t random_key(uint64_t seed, Purpose purpose) {
-  const PhiloxWords words = philox4x32(
-      {{static_cast<uint32_t>(purpose), 0, 0, 0x43524553}}, seed);  // mixed, so that neighbouring seeds share nothing
+  const PhiloxWords words = philox4x32({{static_cast<uint32_t>(purpose), 0, 0, 0x43524553}},
+                                       seed);  // mixed, so that neighbouring seeds share nothing
   return (uint64_t{words.word[0]} << 32) | words.word[1];
 }
 
@@ -27,7 +27,8 @@ std::vector<int64_t> random_permutation(int64_t n, uint64_t seed, uint64_t epoch
     const PhiloxWords words = philox4x32({{static_cast<uint32_t>(i), static_cast<uint32_t>(i >> 32),
                                            static_cast<uint32_t>(epoch), static_cast<uint32_t>(epoch >> 32)}},
                                          key);
-    const auto j = static_cast<int64_t>(random_below(words.word[0], words.word[1], static_cast<uint64_t>(i) + 1));
+    const auto j =
+        static_cast<int64_t>(random_below(words.word[0], words.word[1], static_cast<uint64_t>(i) + 1));
     std::swap(order[static_cast<size_t>(i)], order[static_cast<size_t>(j)]);
   }
   return order;

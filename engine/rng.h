@@ -8,7 +8,13 @@
 
 namespace crescendo {
 
-enum class Purpose : uint32_t { initial_values = 1, data_order = 2, augmentation = 3, dropout = 4, drawing = 5 };
+enum class Purpose : uint32_t {
+  initial_values = 1,
+  data_order = 2,
+  augmentation = 3,
+  dropout = 4,
+  drawing = 5
+};
 
 // A Philox key for one purpose of one run.
 uint64_t random_key(uint64_t seed, Purpose purpose);
@@ -24,10 +30,12 @@ struct NormalPair {
 };
 NormalPair normal_pair(uint32_t word0, uint32_t word1);
 
+__extension__ using Uint128 = unsigned __int128;
+
 // An integer in [0, bound) from 64 random bits; the bias is below bound / 2^64.
 inline uint64_t random_below(uint32_t high, uint32_t low, uint64_t bound) {
   const uint64_t bits = (uint64_t{high} << 32) | low;
-  return static_cast<uint64_t>((static_cast<unsigned __int128>(bits) * bound) >> 64);
+  return static_cast<uint64_t>((static_cast<Uint128>(bits) * bound) >> 64);
 }
 
 // A permutation of 0..n-1 (Fisher & Yates), by (seed, epoch).

@@ -4,18 +4,19 @@ namespace crescendo {
 
 int64_t Tape::ghost(int64_t n) const {
   if (options_.ghost == 0) return n;
-  require(n % options_.ghost == 0, "tape: ", n, " images are not a whole number of ghost batches of ", options_.ghost);
+  require(n % options_.ghost == 0, "tape: ", n, " images are not a whole number of ghost batches of ",
+          options_.ghost);
   return options_.ghost;
 }
 
-Tensor Tape::record(const char* name, std::initializer_list<Tensor> inputs, const Tensor& output,
-                    std::function<void()> backward) {
+Tensor Tape::record(const char* name, std::span<const Tensor> inputs, const Tensor& output,
+                    Backward backward) {
   if (observer) observer(name, output);
   if (!training_) return output;
   for (const Tensor& input : inputs) {
     if (!input.needs_gradient()) continue;
     output.set_needs_gradient(true);
-    records_.push_back({output, std::move(backward)});
+    records_.push_back({output.gradient_home(), std::move(backward)});
     break;
   }
   return output;
@@ -43,7 +44,7 @@ void Tape::run_backward() {
   while (!records_.empty()) {
     Record record = std::move(records_.back());
     records_.pop_back();
-    if (record.output.gradient().defined()) record.backward();
+    if (record.output_gradient->written) record.backward(record.output_gradient->home);
   }
 }
 

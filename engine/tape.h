@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -10,15 +11,16 @@
 
 namespace crescendo {
 
-// How running statistics follow the ghost batches: one exact exponential average over all of them in order, or one
-// step an update with their mean (docs/derivations/ghost_batch_norm.md).
+// How running statistics follow the ghost batches: one exact exponential average over all of them in order,
+// or one step an update with their mean (docs/derivations/ghost_batch_norm.md).
 enum class RunningStatistics { sequential, mean_of_ghosts };
 
 struct TapeOptions {
   int64_t ghost = 0;  // images in a ghost batch; 0: the whole micro-batch is one
   RunningStatistics running_statistics = RunningStatistics::sequential;
-  uint64_t seed = 0;         // of dropout
-  uint64_t first_image = 0;  // the micro-batch's position in the run, in samples: what dropout masks are keyed by
+  uint64_t seed = 0;  // of dropout
+  uint64_t first_image =
+      0;  // the micro-batch's position in the run, in samples: what dropout masks are keyed by
 };
 
 class Tape {
@@ -33,25 +35,31 @@ class Tape {
   // The ghost batch for n images; throws std::invalid_argument unless it divides n.
   int64_t ghost(int64_t n) const;
 
-  // Notes that `output` was computed from `inputs` and how to send its gradient back; returns `output`. The op's
-  // closure holds (and so keeps alive) what its backward reads. Records only when training and an input needs a
-  // gradient.
+  // Given the gradient of an op's output, adds to the gradients of its inputs.
+  using Backward = std::function<void(const Tensor& output_gradient)>;
+
+  // Notes that `output` was computed from `inputs` and how to send its gradient back; returns `output`. The
+  // closure holds, and so keeps alive, what backward reads, and nothing else. Records only when training and
+  // an input needs a gradient.
+  Tensor record(const char* name, std::span<const Tensor> inputs, const Tensor& output, Backward backward);
   Tensor record(const char* name, std::initializer_list<Tensor> inputs, const Tensor& output,
-                std::function<void()> backward);
+                Backward backward) {
+    return record(name, std::span(inputs.begin(), inputs.size()), output, std::move(backward));
+  }
 
   // Runs the recorded operations backwards, freeing each as it goes; the tape is then empty.
   // The first form seeds the gradient of `output` with `value` everywhere, the second with a given tensor.
   void backward(const Tensor& output, double value = 1);
   void backward(const Tensor& output, const Tensor& output_gradient);
 
-  // Called with (op name, output) as each op is recorded or, off the record, computed: how a failing forward pass
-  // is searched for its first non-finite value, and how a model is listed.
+  // Called with (op name, output) as each op is recorded or, off the record, computed: how a failing forward
+  // pass is searched for its first non-finite value, and how a model is listed.
   std::function<void(const char* name, const Tensor& output)> observer;
 
  private:
   struct Record {
-    Tensor output;
-    std::function<void()> backward;
+    std::shared_ptr<Gradient> output_gradient;
+    Backward backward;
   };
   Tape(bool training, const TapeOptions& options) : training_(training), options_(options) {}
   void run_backward();

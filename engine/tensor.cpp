@@ -7,14 +7,20 @@ namespace {
 
 size_t element_bytes(const Device& device, Element element) {
   switch (element) {
-    case Element::activation: return device.kernels().activation_bytes();
-    case Element::real: return sizeof(real);
-    case Element::index: return sizeof(int32_t);
+    case Element::activation:
+      return device.kernels().activation_bytes();
+    case Element::real:
+      return sizeof(real);
+    case Element::index:
+      return sizeof(int32_t);
   }
   throw std::logic_error("tensor: no such element type");
 }
 
 }  // namespace
+
+Tensor::Block::Block(const Device& d, const Shape& s, Element e)
+    : device(d), shape(s), element(e), gradient(std::make_shared<Gradient>()) {}
 
 Tensor::Block::~Block() {
   if (bytes) device.memory().release(memory, bytes);
@@ -22,8 +28,8 @@ Tensor::Block::~Block() {
 
 Tensor::Tensor(const Device& device, const Shape& shape, Element element)
     : block_(std::make_shared<Block>(device, shape, element)) {
-  const auto bytes = static_cast<size_t>(checked_product(
-      shape.elements(), static_cast<int64_t>(element_bytes(device, element)), "tensor"));
+  const auto bytes = static_cast<size_t>(
+      checked_product(shape.elements(), static_cast<int64_t>(element_bytes(device, element)), "tensor"));
   if (!bytes) return;
   block_->memory = device.memory().allocate(bytes);
   block_->bytes = bytes;
@@ -57,7 +63,8 @@ Tensor Tensor::view(int64_t offset, const Shape& shape, Element element) const {
 }
 
 void Tensor::upload(std::span<const float> values) const {
-  require(static_cast<int64_t>(values.size()) == size(), "tensor: ", values.size(), " values for shape ", shape());
+  require(static_cast<int64_t>(values.size()) == size(), "tensor: ", values.size(), " values for shape ",
+          shape());
   if (element() == Element::activation) {
     device().kernels().upload_activations(size(), values.data(), as_activations());
   } else {
@@ -67,7 +74,8 @@ void Tensor::upload(std::span<const float> values) const {
 }
 
 void Tensor::upload(std::span<const int32_t> values) const {
-  require(static_cast<int64_t>(values.size()) == size(), "tensor: ", values.size(), " indices for shape ", shape());
+  require(static_cast<int64_t>(values.size()) == size(), "tensor: ", values.size(), " indices for shape ",
+          shape());
   device().kernels().upload(values.data(), as_indices(), bytes());
 }
 
@@ -86,19 +94,28 @@ std::vector<int32_t> Tensor::indices_to_host() const {
   return host;
 }
 
+Tensor Tensor::without_memory() const {
+  auto shell = std::make_shared<Block>(device(), shape(), element());
+  shell->gradient = block_->gradient;
+  return Tensor(std::move(shell));
+}
+
+bool Tensor::needs_gradient() const { return block_ && block_->gradient->needed; }
+
+void Tensor::set_needs_gradient(bool needs) const { block_->gradient->needed = needs; }
+
 GradientSlot Tensor::gradient_slot() const {
-  if (!block_->gradient) block_->gradient = std::make_shared<Tensor>(device(), shape(), element());
-  const Write write = block_->gradient_written ? Write::add : Write::overwrite;
-  block_->gradient_written = true;
-  return {*block_->gradient, write};
+  Gradient& gradient = *block_->gradient;
+  if (!gradient.home.defined()) gradient.home = Tensor(device(), shape(), element());
+  const Write write = gradient.written ? Write::add : Write::overwrite;
+  gradient.written = true;
+  return {gradient.home, write};
 }
 
-void Tensor::bind_gradient(const Tensor& home) const {
-  block_->gradient = std::make_shared<Tensor>(home);
-  block_->gradient_written = false;
-  block_->needs_gradient = true;
-}
+Tensor Tensor::gradient() const { return block_->gradient->written ? block_->gradient->home : Tensor(); }
 
-void Tensor::forget_gradient() const { block_->gradient_written = false; }
+void Tensor::bind_gradient(const Tensor& home) const { *block_->gradient = {home, true, false}; }
+
+void Tensor::forget_gradient() const { block_->gradient->written = false; }
 
 }  // namespace crescendo

@@ -12,15 +12,19 @@ namespace crescendo {
 
 enum class Element { activation, real, index };  // index: int32
 
+struct Gradient;
 struct GradientSlot;
 
 class Tensor {
  public:
   Tensor() = default;
-  // Uninitialised. Throws std::invalid_argument if the size in bytes does not fit, std::bad_alloc if memory is short.
+  // Uninitialised. Throws std::invalid_argument if the size in bytes does not fit, std::bad_alloc if memory
+  // is short.
   Tensor(const Device& device, const Shape& shape, Element element);
 
-  static Tensor activations(const Device& device, const Shape& shape) { return {device, shape, Element::activation}; }
+  static Tensor activations(const Device& device, const Shape& shape) {
+    return {device, shape, Element::activation};
+  }
   static Tensor reals(const Device& device, const Shape& shape) { return {device, shape, Element::real}; }
   static Tensor indices(const Device& device, const Shape& shape) { return {device, shape, Element::index}; }
 
@@ -46,20 +50,24 @@ class Tensor {
   std::vector<int32_t> indices_to_host() const;
 
   // ---- Gradient
-  bool needs_gradient() const { return block_ && block_->needs_gradient; }
-  void set_needs_gradient(bool needs) const { block_->needs_gradient = needs; }
+  bool needs_gradient() const;
+  void set_needs_gradient(bool needs) const;
   // Where a backward pass puts df/d(this): memory, made on first use, and whether to overwrite it (the first
   // contribution) or add (all later ones). Call it once for each contribution.
   GradientSlot gradient_slot() const;
   // Without claiming a contribution; undefined before the first.
-  Tensor gradient() const { return block_->gradient_written ? *block_->gradient : Tensor(); }
+  Tensor gradient() const;
   // Gives the gradient a fixed home (a parameter's place in the flat store) and marks it unwritten.
   void bind_gradient(const Tensor& home) const;
   void forget_gradient() const;  // the next contribution overwrites
+  // The same shape and gradient without the memory, for ops whose backward does not read their input.
+  Tensor without_memory() const;
+  // The gradient alone, which may outlive the tensor's own memory: what the tape keeps of an op's output.
+  std::shared_ptr<Gradient> gradient_home() const { return block_->gradient; }
 
  private:
   struct Block {
-    Block(const Device& d, const Shape& s, Element e) : device(d), shape(s), element(e) {}
+    Block(const Device& device, const Shape& shape, Element element);
     Block(const Block&) = delete;
     Block& operator=(const Block&) = delete;
     ~Block();
@@ -67,11 +75,9 @@ class Tensor {
     Shape shape;
     Element element;
     void* memory = nullptr;
-    size_t bytes = 0;               // owned; 0 for a view
-    std::shared_ptr<Block> whole;   // of a view
-    std::shared_ptr<Tensor> gradient;
-    bool needs_gradient = false;
-    bool gradient_written = false;
+    size_t bytes = 0;              // owned; 0 for a view
+    std::shared_ptr<Block> whole;  // of a view
+    std::shared_ptr<Gradient> gradient;
   };
   explicit Tensor(std::shared_ptr<Block> block) : block_(std::move(block)) {}
   std::shared_ptr<Block> block_;
@@ -80,6 +86,12 @@ class Tensor {
 struct GradientSlot {
   Tensor gradient;
   Write write;
+};
+
+struct Gradient {
+  Tensor home;  // undefined until the first contribution
+  bool needed = false;
+  bool written = false;
 };
 
 }  // namespace crescendo

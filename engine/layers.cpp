@@ -1,0 +1,40 @@
+#include "engine/layers.h"
+
+#include <cmath>
+
+namespace crescendo {
+
+Conv2d::Conv2d(const Scope& scope, const Conv2dSpec& spec) : options_(spec.options) {
+  const double fan_in = static_cast<double>(spec.in * spec.kernel_h * spec.kernel_w);
+  weight_ = scope.parameter("weight", {spec.out, spec.kernel_h, spec.kernel_w, spec.in},
+                            ParameterKind::weight, {.spread = std::sqrt(2 / fan_in)});
+  if (spec.bias) bias_ = scope.parameter("bias", {spec.out}, ParameterKind::bias, {});
+}
+
+Tensor Conv2d::operator()(Tape& tape, const Tensor& x) const {
+  return conv2d(tape, x, weight_->value, options_, bias_ ? bias_->value : Tensor());
+}
+
+BatchNorm::BatchNorm(const Scope& scope, int64_t channels, const BatchNormOptions& options)
+    : options_(options),
+      scale_(scope.parameter("weight", {channels}, ParameterKind::norm, {.value = 1})),
+      shift_(scope.parameter("bias", {channels}, ParameterKind::norm, {})),
+      running_mean_(scope.statistic("running_mean", {channels}, 0)),
+      running_variance_(scope.statistic("running_var", {channels}, 1)) {}
+
+Tensor BatchNorm::operator()(Tape& tape, const Tensor& x) const {
+  const NormStatistics statistics{running_mean_->value, running_variance_->value, running_mean_->pending,
+                                  running_variance_->pending};
+  return ghost_batch_norm(tape, x, scale_->value, shift_->value, statistics, options_);
+}
+
+Linear::Linear(const Scope& scope, int64_t in, int64_t out, double spread)
+    : weight_(scope.parameter("weight", {out, in}, ParameterKind::weight,
+                              {.spread = spread > 0 ? spread : 1 / std::sqrt(static_cast<double>(in))})),
+      bias_(scope.parameter("bias", {out}, ParameterKind::bias, {})) {}
+
+Tensor Linear::operator()(Tape& tape, const Tensor& x) const {
+  return linear(tape, x, weight_->value, bias_->value);
+}
+
+}  // namespace crescendo

@@ -1,0 +1,51 @@
+// Layers: an op together with the parameters it declares in a scope. WRN and friends are built of these.
+#pragma once
+
+#include "engine/ops.h"
+#include "engine/parameters.h"
+
+namespace crescendo {
+
+struct Conv2dSpec {
+  int64_t in = 0, out = 0;
+  int64_t kernel_h = 3, kernel_w = 3;
+  Conv2dOptions options{};
+  bool bias = false;
+};
+
+// Declares "weight" [out, r, s, in], drawn from N(0, 2 / fan_in) (He et al. 2015, eq. 10), and "bias" of
+// zeros.
+class Conv2d {
+ public:
+  Conv2d(const Scope& scope, const Conv2dSpec& spec);
+  Tensor operator()(Tape& tape, const Tensor& x) const;
+
+ private:
+  Conv2dOptions options_;
+  ParameterHandle weight_, bias_;
+};
+
+// Declares "weight" (scale, ones), "bias" (shift, zeros), "running_mean" (zeros) and "running_var" (ones).
+class BatchNorm {
+ public:
+  BatchNorm(const Scope& scope, int64_t channels, const BatchNormOptions& options);
+  Tensor operator()(Tape& tape, const Tensor& x) const;
+
+ private:
+  BatchNormOptions options_;
+  ParameterHandle scale_, shift_;
+  StatisticHandle running_mean_, running_variance_;
+};
+
+// Declares "weight" [out, in] and "bias" [out] of zeros; weights are drawn from N(0, spread^2), by default
+// spread^2 = 1 / in, which keeps the logits of order one.
+class Linear {
+ public:
+  Linear(const Scope& scope, int64_t in, int64_t out, double spread = 0);
+  Tensor operator()(Tape& tape, const Tensor& x) const;
+
+ private:
+  ParameterHandle weight_, bias_;
+};
+
+}  // namespace crescendo

@@ -1,0 +1,42 @@
+// y[..., offset_i + c] = x_i[..., c]. Backward: each part takes its own channels of dy. Saved: nothing.
+#include "engine/ops.h"
+
+namespace crescendo {
+
+Tensor concat_channels(Tape& tape, std::span<const Tensor> parts) {
+  require(!parts.empty(), "concat_channels: needs at least one tensor");
+  const Shape& first = parts[0].shape();
+  int64_t channels = 0;
+  for (const Tensor& part : parts) {
+    const Shape& shape = part.shape();
+    require(shape.rank() == 4 && shape[0] == first[0] && shape[1] == first[1] && shape[2] == first[2],
+            "concat_channels: ", shape, " does not fit beside ", first, "; all but the channels must agree");
+    channels += shape[3];
+  }
+  const Device device = parts[0].device();
+  const Tensor y = Tensor::activations(device, {first[0], first[1], first[2], channels});
+  struct Part {
+    Tensor input;
+    ChannelSlice slice;
+  };
+  std::vector<Part> placed;
+  int64_t offset = 0;
+  for (const Tensor& part : parts) {
+    const int64_t count = part.shape()[3];
+    const ChannelSlice slice{first[0] * first[1] * first[2], count, count, 0, channels, offset};
+    device.kernels().copy_channels(slice, part.as_activations(), y.as_activations(), Write::overwrite);
+    placed.push_back({part.without_memory(), slice});
+    offset += count;
+  }
+  return tape.record("concat_channels", parts, y, [device, placed = std::move(placed)](const Tensor& dy) {
+    for (const auto& [input, slice] : placed) {
+      if (!input.needs_gradient()) continue;
+      const auto [dx, write] = input.gradient_slot();
+      const ChannelSlice back{slice.rows,      slice.count,         slice.to_channels,
+                              slice.to_offset, slice.from_channels, slice.from_offset};
+      device.kernels().copy_channels(back, dy.as_activations(), dx.as_activations(), write);
+    }
+  });
+}
+
+}  // namespace crescendo

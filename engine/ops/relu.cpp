@@ -1,0 +1,17 @@
+// y = max(0, x); NaN stays NaN. Backward: dx = dy where y > 0, else 0. Saved: y.
+#include "engine/ops.h"
+
+namespace crescendo {
+
+Tensor relu(Tape& tape, const Tensor& x) {
+  const Device device = x.device();
+  const Tensor y = Tensor::activations(device, x.shape());
+  device.kernels().relu_forward(x.size(), x.as_activations(), y.as_activations());
+  return tape.record("relu", {x}, y, [=](const Tensor& dy) {
+    const auto [dx, write] = x.gradient_slot();
+    device.kernels().relu_backward(y.size(), y.as_activations(), dy.as_activations(), dx.as_activations(),
+                                   write);
+  });
+}
+
+}  // namespace crescendo

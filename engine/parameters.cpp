@@ -1,0 +1,145 @@
+#include "engine/parameters.h"
+
+#include <algorithm>
+
+#include "engine/rng.h"
+
+namespace crescendo {
+namespace {
+
+constexpr int64_t kAlignment = 64 / static_cast<int64_t>(sizeof(float));  // elements
+
+int64_t aligned(int64_t elements) { return (elements + kAlignment - 1) / kAlignment * kAlignment; }
+
+Tensor zeros(const Device& device, int64_t size) {
+  Tensor tensor = Tensor::reals(device, {size});
+  device.kernels().fill(size, 0, tensor.as_reals());
+  return tensor;
+}
+
+// Element i takes one half of a Box-Muller pair drawn at (parameter, i / 4).
+std::vector<real> initial_values(const Initial& initial, int64_t count, uint64_t key, uint64_t parameter) {
+  std::vector<real> values(static_cast<size_t>(count), static_cast<real>(initial.value));
+  if (initial.spread == 0) return values;
+  for (int64_t i = 0; i < count; i += 4) {
+    const PhiloxWords words = random_words(key, parameter, static_cast<uint32_t>(i / 4));
+    const NormalPair a = normal_pair(words.word[0], words.word[1]);
+    const NormalPair b = normal_pair(words.word[2], words.word[3]);
+    const double deviates[4] = {a.first, a.second, b.first, b.second};
+    for (int64_t j = i; j < std::min(i + 4, count); ++j)
+      values[static_cast<size_t>(j)] = static_cast<real>(initial.value + initial.spread * deviates[j - i]);
+  }
+  return values;
+}
+
+}  // namespace
+
+ParameterHandle ParameterStore::add_parameter(const std::string& name, const Shape& shape, ParameterKind kind,
+                                              Initial initial) {
+  for (const auto& other : parameters_)
+    require(other->name != name, "parameters: ", name, " is declared twice");
+  auto parameter = std::make_shared<Parameter>();
+  parameter->name = name;
+  parameter->shape = shape;
+  parameter->kind = kind;
+  parameter->initial = initial;
+  parameters_.push_back(parameter);
+  return parameter;
+}
+
+StatisticHandle ParameterStore::add_statistic(const std::string& name, const Shape& shape, double initial) {
+  for (const auto& other : statistics_)
+    require(other->name != name, "parameters: ", name, " is declared twice");
+  auto statistic = std::make_shared<Statistic>();
+  statistic->name = name;
+  statistic->shape = shape;
+  statistic->initial = initial;
+  statistics_.push_back(statistic);
+  return statistic;
+}
+
+void ParameterStore::allocate(const Device& device) {
+  int64_t size = 0;
+  for (const bool norms : {false, true}) {
+    if (norms) norm_begin_ = size;
+    for (const auto& parameter : parameters_) {
+      if ((parameter->kind == ParameterKind::norm) != norms) continue;
+      parameter->offset = size;
+      size += aligned(parameter->shape.elements());
+    }
+  }
+  values_ = zeros(device, size);
+  gradients_ = zeros(device, size);
+  const bool needs_copy = device.kernels().activation_bytes() != sizeof(real);
+  if (needs_copy) weights_ = Tensor::activations(device, {size});
+  for (const auto& parameter : parameters_) {
+    const bool weight = parameter->kind == ParameterKind::weight;
+    parameter->value =
+        (weight && needs_copy ? weights_ : values_)
+            .view(parameter->offset, parameter->shape, weight ? Element::activation : Element::real);
+    parameter->value.bind_gradient(gradients_.view(parameter->offset, parameter->shape, Element::real));
+  }
+  int64_t statistics = 0;
+  for (const auto& statistic : statistics_) {
+    statistic->offset = statistics;
+    statistics += aligned(statistic->shape.elements());
+  }
+  statistic_values_ = zeros(device, statistics);
+  statistic_pending_ = zeros(device, statistics);
+  for (const auto& statistic : statistics_) {
+    statistic->value = statistic_values_.view(statistic->offset, statistic->shape, Element::real);
+    statistic->pending = statistic_pending_.view(statistic->offset, statistic->shape, Element::real);
+  }
+}
+
+void ParameterStore::initialise(uint64_t seed) {
+  const uint64_t key = random_key(seed, Purpose::initial_values);
+  uint64_t index = 0;
+  for (const auto& parameter : parameters_)
+    upload(values_, parameter->offset,
+           initial_values(parameter->initial, parameter->shape.elements(), key, index++));
+  for (const auto& statistic : statistics_) {
+    const std::vector<real> values(static_cast<size_t>(statistic->shape.elements()),
+                                   static_cast<real>(statistic->initial));
+    upload(statistic_values_, statistic->offset, values);
+  }
+  refresh_weight_copy();
+}
+
+int64_t ParameterStore::parameter_count() const {
+  int64_t count = 0;
+  for (const auto& parameter : parameters_) count += parameter->shape.elements();
+  return count;
+}
+
+activation* ParameterStore::weight_copy() const {
+  return weights_.defined() ? weights_.as_activations() : nullptr;
+}
+
+std::vector<real> ParameterStore::download(const Tensor& flat, int64_t offset, int64_t count) const {
+  std::vector<real> host(static_cast<size_t>(count));
+  flat.device().kernels().download(flat.as_reals() + offset, host.data(), host.size() * sizeof(real));
+  return host;
+}
+
+void ParameterStore::upload(const Tensor& flat, int64_t offset, std::span<const real> values) const {
+  flat.device().kernels().upload(values.data(), flat.as_reals() + offset, values.size_bytes());
+}
+
+void ParameterStore::refresh_weight_copy() const {
+  if (!weights_.defined()) return;
+  const std::vector<real> host = values_.to_host();
+  weights_.upload(std::vector<float>(host.begin(), host.end()));
+}
+
+void ParameterStore::forget_gradients() const {
+  for (const auto& parameter : parameters_) parameter->value.forget_gradient();
+}
+
+void ParameterStore::require_gradients() const {
+  for (const auto& parameter : parameters_)
+    if (!parameter->value.gradient().defined())
+      throw std::logic_error("parameters: " + parameter->name + " received no gradient");
+}
+
+}  // namespace crescendo
