@@ -32,7 +32,8 @@ class Dataset {
   // Identifies the contents: for the run's manifest. 32 hexadecimal digits (XXH3-128).
   virtual std::string digest() const = 0;
 
-  // Writes the normalised (and, if the set augments, augmented) pixels [h,w,c] of image `index`; returns its label.
+  // Writes the normalised (and, if the set augments, augmented) pixels [h,w,c] of image `index`; returns its
+  // label.
   virtual int32_t sample(int64_t index, const SampleKey& key, float* pixels) const = 0;
 };
 
@@ -43,7 +44,7 @@ struct DatasetOptions {
   std::string directory;        // of the official binary files, or its parent; unused by shapes
   int64_t train_images = 0;     // the first so many of the training split; 0: all
   bool augment = true;          // flip and crop; training split only
-  uint64_t seed = 1;            // of what shapes draws: fixed, so that runs of different seeds see the same set
+  uint64_t seed = 1;  // of what shapes draws: fixed, so that runs of different seeds see the same set
 };
 
 // Throws std::invalid_argument with file, what was found and what was expected.

@@ -24,14 +24,16 @@ struct LoadedSamples {
 struct LoaderOptions {
   bool shuffle = true;  // by (seed, epoch); otherwise every epoch is in file order
   uint64_t seed = 0;
-  int workers = 1;  // background threads; 0: load when asked. Changes speed only, never a bit of what is loaded.
+  int workers =
+      1;  // background threads; 0: load when asked. Changes speed only, never a bit of what is loaded.
 };
 
 class Loader {
  public:
-  // `next_range` names the ranges in order, and none when there are no more; it is called from one thread at a time,
-  // ahead of next() by a bounded number of ranges.
-  Loader(std::shared_ptr<const Dataset>, const LoaderOptions&, std::function<std::optional<SampleRange>()> next_range);
+  // `next_range` names the ranges in order, and none when there are no more; it is called from one thread at
+  // a time, ahead of next() by a bounded number of ranges.
+  Loader(std::shared_ptr<const Dataset>, const LoaderOptions&,
+         std::function<std::optional<SampleRange>()> next_range);
   ~Loader();
 
   // The samples of the next range; none after the last. Rethrows what a worker threw.

@@ -1,11 +1,12 @@
 // Every kernel of the engine and its contract: one virtual function each, implemented once per backend.
 //
-// Conventions. Activations are NHWC, weights [out, r, s, in]. `Write` says whether an output is replaced or added to;
-// without it, it is replaced. Gradients are defined by one sentence: let f = sum(y * dy); the kernel writes (or adds)
-// df/dx to dx. Kernels allocate nothing, check nothing (the op did), and return at once when any size is zero. The
-// shape of every reduction follows from the geometry alone: results do not depend on the number of threads, and a
-// parameter's gradient is the sum, in order, of those of its ghost batches, so it does not depend on the micro-batch
-// either. Pointers are the backend's memory unless the comment says host.
+// Conventions. Activations are NHWC, weights [out, r, s, in]. `Write` says whether an output is replaced or
+// added to; without it, it is replaced. Gradients are defined by one sentence: let f = sum(y * dy); the
+// kernel writes (or adds) df/dx to dx. Kernels allocate nothing, check nothing (the op did), and return at
+// once when any size is zero. The shape of every reduction follows from the geometry alone: results do not
+// depend on the number of threads, and a parameter's gradient is the sum, in order, of those of its ghost
+// batches, so it does not depend on the micro-batch either. Pointers are the backend's memory unless the
+// comment says host.
 #pragma once
 
 #include <string>
@@ -42,56 +43,61 @@ class Backend {
   virtual void reserve_workspace(size_t bytes) = 0;
 
   // ---- Convolution. x [n,h,w,c], weight [k,r,s,c], bias [k] or null, y [n,p,q,k].
-  virtual void conv2d_forward(const Conv2dGeometry&, const activation* x, const activation* weight, const real* bias,
-                              activation* y) = 0;
+  virtual void conv2d_forward(const Conv2dGeometry&, const activation* x, const activation* weight,
+                              const real* bias, activation* y) = 0;
   virtual void conv2d_backward_data(const Conv2dGeometry&, const activation* dy, const activation* weight,
                                     activation* dx, Write) = 0;
-  virtual void conv2d_backward_weight(const Conv2dGeometry&, const activation* x, const activation* dy, real* dweight,
-                                      Write) = 0;
+  virtual void conv2d_backward_weight(const Conv2dGeometry&, const activation* x, const activation* dy,
+                                      real* dweight, Write) = 0;
 
   // ---- Linear. x [n,in], weight [out,in], bias [out] or null, y [n,out].
-  virtual void linear_forward(const LinearGeometry&, const activation* x, const activation* weight, const real* bias,
-                              activation* y) = 0;
+  virtual void linear_forward(const LinearGeometry&, const activation* x, const activation* weight,
+                              const real* bias, activation* y) = 0;
   virtual void linear_backward_data(const LinearGeometry&, const activation* dy, const activation* weight,
                                     activation* dx, Write) = 0;
-  virtual void linear_backward_weight(const LinearGeometry&, const activation* x, const activation* dy, real* dweight,
-                                      Write) = 0;
+  virtual void linear_backward_weight(const LinearGeometry&, const activation* x, const activation* dy,
+                                      real* dweight, Write) = 0;
 
   // dbias[c] (=|+=) sum over n, pixels of dy[n,pixels,c]: the bias of a convolution or a linear layer.
   virtual void bias_backward(const BiasGeometry&, const activation* dy, real* dbias, Write) = 0;
 
   // ---- Ghost batch norm. x, y, dx, dy [n,pixels,c]; mean, variance (biased) [ghosts,c]; scale, shift [c].
-  //   y = act((x - mean) / sqrt(variance + epsilon) * scale + shift), act = ReLU where geometry.relu, else identity
+  //   y = act((x - mean) / sqrt(variance + epsilon) * scale + shift), act = ReLU where geometry.relu, else
+  //   identity
   // mean and variance are those of each ghost batch: written forward, read backward.
   virtual void ghost_batch_norm_forward(const BatchNormGeometry&, const activation* x, const real* scale,
                                         const real* shift, real* mean, real* variance, activation* y) = 0;
   // dscale and dshift share one Write: a layer's two parameters are always written together.
   virtual void ghost_batch_norm_backward(const BatchNormGeometry&, const activation* x, const activation* dy,
-                                         const real* scale, const real* shift, const real* mean, const real* variance,
-                                         activation* dx, Write write_dx, real* dscale, real* dshift,
-                                         Write write_parameters) = 0;
+                                         const real* scale, const real* shift, const real* mean,
+                                         const real* variance, activation* dx, Write write_dx, real* dscale,
+                                         real* dshift, Write write_parameters) = 0;
   // The same formula with given statistics [c]; geometry.ghost is ignored.
   virtual void batch_norm_inference(const BatchNormGeometry&, const activation* x, const real* scale,
                                     const real* shift, const real* running_mean, const real* running_variance,
                                     activation* y) = 0;
   // For each ghost in order: running = keep * running + weight * statistic, with the unbiased variance
   // (times m / (m - 1), m = ghost * pixels; m = 1 leaves it 0).
-  virtual void update_running_statistics(const BatchNormGeometry&, double keep, double weight, const real* mean,
-                                         const real* variance, real* running_mean, real* running_variance) = 0;
+  virtual void update_running_statistics(const BatchNormGeometry&, double keep, double weight,
+                                         const real* mean, const real* variance, real* running_mean,
+                                         real* running_variance) = 0;
 
-  // ---- Pooling. x [n,h,w,c], y [n,p,q,c]; winners [n,p,q,c] holds h*W+w of each maximum (the first of equals; NaN
-  // wins).
-  virtual void max_pool2d_forward(const Pool2dGeometry&, const activation* x, activation* y, int32_t* winners) = 0;
-  virtual void max_pool2d_backward(const Pool2dGeometry&, const activation* dy, const int32_t* winners, activation* dx,
-                                   Write) = 0;
+  // ---- Pooling. x [n,h,w,c], y [n,p,q,c]; winners [n,p,q,c] holds h*W+w of each maximum (the first of
+  // equals; NaN wins).
+  virtual void max_pool2d_forward(const Pool2dGeometry&, const activation* x, activation* y,
+                                  int32_t* winners) = 0;
+  virtual void max_pool2d_backward(const Pool2dGeometry&, const activation* dy, const int32_t* winners,
+                                   activation* dx, Write) = 0;
   virtual void average_pool2d_forward(const Pool2dGeometry&, const activation* x, activation* y) = 0;
-  virtual void average_pool2d_backward(const Pool2dGeometry&, const activation* dy, activation* dx, Write) = 0;
+  virtual void average_pool2d_backward(const Pool2dGeometry&, const activation* dy, activation* dx,
+                                       Write) = 0;
 
   // ---- Pointwise, n elements (kernels/pointwise.h).
   virtual void relu_forward(int64_t n, const activation* x, activation* y) = 0;
   virtual void relu_backward(int64_t n, const activation* y, const activation* dy, activation* dx, Write) = 0;
   // y = a + factor * b
-  virtual void scale_add(int64_t n, const activation* a, double factor, const activation* b, activation* y) = 0;
+  virtual void scale_add(int64_t n, const activation* a, double factor, const activation* b,
+                         activation* y) = 0;
   // dx (=|+=) factor * dy
   virtual void scale(int64_t n, double factor, const activation* dy, activation* dx, Write) = 0;
   // y (=|+=) x / keep where kept, 0 where dropped; its own gradient.
@@ -99,8 +105,8 @@ class Backend {
   // to[row, to_offset + i] (=|+=) from[row, from_offset + i]
   virtual void copy_channels(const ChannelSlice&, const activation* from, activation* to, Write) = 0;
 
-  // ---- Loss. logits [n,classes], labels [n] in [0,classes), losses [n], correct [n]: 1 where the first largest logit
-  // is the label's, else 0.
+  // ---- Loss. logits [n,classes], labels [n] in [0,classes), losses [n], correct [n]: 1 where the first
+  // largest logit is the label's, else 0.
   virtual void softmax_cross_entropy_forward(const CrossEntropyGeometry&, const activation* logits,
                                              const int32_t* labels, real* losses, int32_t* correct) = 0;
   // dlogits (=|+=) dlosses[n] * (softmax(logits) - target)
@@ -118,11 +124,12 @@ class Backend {
   // *result = index of the first element that is infinite or NaN, n if there is none
   virtual void first_nonfinite(int64_t n, const real* x, int64_t* result) = 0;
 
-  // ---- Optimizers. g = gradient_scale * gradient + weight_decay * value (decayed elements only), the learning rate
-  // outside the buffer. `copy` receives the values in the activation type; null where activation is real.
-  // sgd: value -= learning_rate * g
+  // ---- Optimizers. g = gradient_scale * gradient + weight_decay * value (decayed elements only), the
+  // learning rate outside the buffer. `copy` receives the values in the activation type; null where
+  // activation is real. sgd: value -= learning_rate * g
   virtual void sgd(const OptimizerStep&, const real* gradients, real* values, activation* copy) = 0;
-  // velocity = momentum * velocity + g; value -= learning_rate * (nesterov ? g + momentum * velocity : velocity)
+  // velocity = momentum * velocity + g; value -= learning_rate * (nesterov ? g + momentum * velocity :
+  // velocity)
   virtual void momentum(const MomentumStep&, const real* gradients, real* values, real* velocity,
                         activation* copy) = 0;
   // Kingma & Ba 2015, algorithm 1: first and second moments with bias correction; L2 weight decay in g

@@ -1,5 +1,6 @@
 // The sizes of each kernel's operands, as plain structs: all that a kernel knows of a tensor.
-// Letters: n images; h w c input rows, columns, channels; p q k those of the output; r s filter rows, columns.
+// Letters: n images; h w c input rows, columns, channels; p q k those of the output; r s filter rows,
+// columns.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +8,8 @@
 namespace crescendo {
 
 // x [n,h,w,c] * weight [k,r,s,c] -> y [n,p,q,k], without flipping the filter (cross-correlation):
-//   y[n,p,q,k] = sum over r,s,c of x[n, p*stride_h + r - pad_top, q*stride_w + s - pad_left, c] * weight[k,r,s,c]
+//   y[n,p,q,k] = sum over r,s,c of x[n, p*stride_h + r - pad_top, q*stride_w + s - pad_left, c] *
+//   weight[k,r,s,c]
 // where x is zero outside its borders; bottom and right padding are whatever p and q reach.
 struct Conv2dGeometry {
   int64_t n, h, w, c;
@@ -31,7 +33,8 @@ struct Pool2dGeometry {
   bool count_padding;  // average pooling: divide by r*s always, or by the pixels inside the image only
 };
 
-// x [n, pixels, c], normalised per channel over ghosts of `ghost` images (docs/derivations/ghost_batch_norm.md).
+// x [n, pixels, c], normalised per channel over ghosts of `ghost` images
+// (docs/derivations/ghost_batch_norm.md).
 struct BatchNormGeometry {
   int64_t n, pixels, c;
   int64_t ghost;  // divides n
@@ -68,11 +71,13 @@ struct CrossEntropyGeometry {
   double smoothing;
 };
 
-// Which elements dropout keeps: element i of image j is kept when Philox(key; element i, image, layer) < keep.
+// Which elements dropout keeps: element i of image j is kept when Philox(key; element i, image, layer) <
+// keep.
 struct DropoutGeometry {
   int64_t n, elements;  // images, elements of one image
   uint64_t key;         // of the run (rng.h)
-  uint64_t first_image; // position of image 0 in the run, so that the mask does not depend on the micro-batch
+  uint64_t
+      first_image;  // position of image 0 in the run, so that the mask does not depend on the micro-batch
   uint32_t layer;
   double keep;  // probability in (0, 1]
 };

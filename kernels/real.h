@@ -1,7 +1,9 @@
 // The two element types of every kernel signature (docs/tour.md).
-//   real        parameters, statistics, losses and parameter gradients: float, or double in the build that checks
+//   real        parameters, statistics, losses and parameter gradients: float, or double in the build that
+//   checks
 //               gradients numerically.
-//   activation  what flows between layers. Opaque: only a backend knows how wide it is (Backend::activation_bytes).
+//   activation  what flows between layers. Opaque: only a backend knows how wide it is
+//   (Backend::activation_bytes).
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,5 @@
-// Everything a training run is told, under the names of the command line's flags and the configuration file's keys.
+// Everything a training run is told, under the names of the command line's flags and the configuration file's
+// keys.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +33,8 @@ struct TrainOptions {
   bool no_decay_norm = false;
   double label_smoothing = 0;
   int64_t batch = 128, ghost_batch = 128;
-  RunningStatistics running_statistics = RunningStatistics::sequential;  // --running-statistics sequential|mean
+  RunningStatistics running_statistics =
+      RunningStatistics::sequential;  // --running-statistics sequential|mean
 
   BaseSchedule schedule = BaseSchedule::step;
   std::vector<double> milestones;
@@ -44,15 +46,16 @@ struct TrainOptions {
   EpochEdge epoch_edge = EpochEdge::straddle;
 
   // On this machine
-  int64_t micro_batch = 0;  // --micro-batch auto|N: images computed at once; 0: auto
-  int threads = 0;          // 0: one a core
-  int loader_threads = 1;   // --loader-threads: background threads that prepare images
+  int64_t micro_batch = 0;   // --micro-batch auto|N: images computed at once; 0: auto
+  int threads = 0;           // 0: one a core
+  int loader_threads = 1;    // --loader-threads: background threads that prepare images
   bool noise_scale = false;  // --noise-scale on|off: measure B_simple
 
   // The run
   std::string run_dir;
   bool resume = false;
-  int64_t max_updates = -1;      // stop after so many of the whole run's updates; 0: initial checkpoint only; -1: all
+  int64_t max_updates =
+      -1;  // stop after so many of the whole run's updates; 0: initial checkpoint only; -1: all
   double eval_every = 1;         // epochs between evaluations; 0: only at the end
   int64_t checkpoint_every = 0;  // updates between checkpoints; 0: about one an epoch
   int64_t keep = 3;              // newest checkpoints kept

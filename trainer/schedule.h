@@ -1,11 +1,11 @@
 // What to train with at each point of a run, and where each update begins: pure functions of samples seen.
 //
-// A base schedule gives a learning rate that decays from its initial value, eps(s) = eps0 * r(s). An exchange turns the
-// decay into growth of the batch (Smith, Kindermans, Ying, Le, ICLR 2018):
+// A base schedule gives a learning rate that decays from its initial value, eps(s) = eps0 * r(s). An exchange
+// turns the decay into growth of the batch (Smith, Kindermans, Ying, Le, ICLR 2018):
 //   B(s)   = min(maximum, B0 / r(s)) in whole ghost batches
 //   eps(s) = eps0 * r(s) * rule(B(s) / B0), rule(x) = x (linear, for SGD) or sqrt(x) (for Adam)
-// so whatever rounding or the maximum takes away from the batch stays in the learning rate, and the noise scale
-// eps / (1 - m) * (N / B - 1) follows the base schedule's.
+// so whatever rounding or the maximum takes away from the batch stays in the learning rate, and the noise
+// scale eps / (1 - m) * (N / B - 1) follows the base schedule's.
 #pragma once
 
 #include <cstdint>
@@ -30,15 +30,22 @@ class Schedule {
   Schedule(const Schedule&) = delete;
   Schedule& operator=(const Schedule&) = delete;
   virtual ~Schedule() = default;
-  // The setting of the update that begins after `seen` samples. Of a step schedule it is that of the segment in which
-  // the update's middle lies.
+  // The setting of the update that begins after `seen` samples. Of a step schedule it is that of the segment
+  // in which the update's middle lies.
   virtual Setting at(SamplesSeen seen) const = 0;
 };
 
 enum class BaseSchedule { step, cosine, linear, constant };
-enum class Exchange { none, hybrid, batch };  // hybrid: the batch grows once, at the first decay; then the rate decays
+enum class Exchange {
+  none,
+  hybrid,
+  batch
+};  // hybrid: the batch grows once, at the first decay; then the rate decays
 enum class ExchangeRule { linear, square_root };
-enum class EpochEdge { straddle, drop };  // a batch may reach over an epoch's edge, or an epoch's remainder is dropped
+enum class EpochEdge {
+  straddle,
+  drop
+};  // a batch may reach over an epoch's edge, or an epoch's remainder is dropped
 
 struct ScheduleOptions {
   int64_t train_images = 0;
@@ -68,8 +75,8 @@ struct Update {
 class Timeline {
  public:
   explicit Timeline(const ScheduleOptions&);
-  // The update that begins at or after `seen` (after it when an epoch's remainder is dropped); none when the run is
-  // over. The next one is next(update.first + update.setting.batch).
+  // The update that begins at or after `seen` (after it when an epoch's remainder is dropped); none when the
+  // run is over. The next one is next(update.first + update.setting.batch).
   std::optional<Update> next(SamplesSeen seen) const;
 
  private:
