@@ -11,7 +11,7 @@ int64_t Tape::ghost(int64_t n) const {
 
 Tensor Tape::record(const char* name, std::span<const Tensor> inputs, const Tensor& output,
                     Backward backward) {
-  if (observer) observer(name, output);
+  if (observer) observer(name, inputs, output);
   if (!training_) return output;
   for (const Tensor& input : inputs) {
     if (!input.needs_gradient()) continue;

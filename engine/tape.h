@@ -52,9 +52,9 @@ class Tape {
   void backward(const Tensor& output, double value = 1);
   void backward(const Tensor& output, const Tensor& output_gradient);
 
-  // Called with (op name, output) as each op is recorded or, off the record, computed: how a failing forward
-  // pass is searched for its first non-finite value, and how a model is listed.
-  std::function<void(const char* name, const Tensor& output)> observer;
+  // Called as each op has run, recorded or not: how a failing forward pass is searched for its first
+  // non-finite value, and how a model's layers are listed.
+  std::function<void(const char* name, std::span<const Tensor> inputs, const Tensor& output)> observer;
 
  private:
   struct Record {

@@ -29,6 +29,9 @@ class Tensor {
   static Tensor indices(const Device& device, const Shape& shape) { return {device, shape, Element::index}; }
 
   bool defined() const { return block_ != nullptr; }
+  bool is(const Tensor& other) const {
+    return block_ == other.block_;
+  }  // the very same tensor, not an equal one
   const Shape& shape() const { return block_->shape; }
   int64_t size() const { return block_->shape.elements(); }
   const Device& device() const { return block_->device; }

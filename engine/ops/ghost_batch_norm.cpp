@@ -45,7 +45,7 @@ Tensor ghost_batch_norm(Tape& tape, const Tensor& x, const Tensor& scale, const 
     kernels.batch_norm_inference(g, x.as_activations(), scale.as_reals(), shift.as_reals(),
                                  statistics.running_mean.as_reals(), statistics.running_variance.as_reals(),
                                  y.as_activations());
-    return tape.record("ghost_batch_norm", {x}, y, nullptr);
+    return tape.record("ghost_batch_norm", {x, scale, shift}, y, nullptr);
   }
   device.memory().reserve_workspace(kernels.workspace(g));
   const Tensor mean = Tensor::reals(device, {g.ghosts(), g.c});
