@@ -1,0 +1,33 @@
+// What a training run will need, computed before it starts: the run's first steps on a device that only
+// counts.
+#pragma once
+
+#include "data/dataset.h"
+#include "models/model.h"
+#include "trainer/options.h"
+
+namespace crescendo {
+
+// Images computed at once: options.micro_batch, or one ghost batch where that is left to us (a processor
+// gains nothing from more, and memory grows with it) and where the noise scale is measured ghost by ghost.
+int64_t micro_batch_size(const TrainOptions& options);
+
+struct TrainingMemory {
+  int64_t peak_bytes = 0;       // all that training holds at once
+  int64_t parameter_bytes = 0;  // of it, parameters, gradients, optimizer state and running statistics
+  int64_t micro_batch = 0;
+};
+
+TrainingMemory training_memory(const TrainOptions& options, const ImageSize& image_size, int64_t classes);
+
+struct LayerCost {
+  std::string name;  // of its parameters, or of the op
+  Shape output;      // for one image
+  int64_t parameters = 0;
+  int64_t multiply_adds = 0;  // for one image
+};
+
+// Every op of a forward pass over one image, in order. `model` must not have been allocated yet.
+std::vector<LayerCost> layer_costs(Model& model, const ImageSize& image_size);
+
+}  // namespace crescendo

@@ -1,0 +1,40 @@
+#include "trainer/signals.h"
+
+#include <unistd.h>
+
+#include <csignal>
+#include <initializer_list>
+
+namespace crescendo {
+namespace {
+
+// What a signal handler may touch is one flag of this kind, and it must be reachable without an object.
+volatile std::sig_atomic_t received_signal = 0;
+
+extern "C" void remember_signal(int signal) {
+  if (received_signal != 0) _exit(128 + signal);
+  received_signal = signal;
+}
+
+void handle(void (*handler)(int)) {
+  for (const int signal : {SIGINT, SIGTERM}) {
+    struct sigaction action {};
+    action.sa_handler = handler;
+    sigemptyset(&action.sa_mask);
+    action.sa_flags = SA_RESTART;
+    sigaction(signal, &action, nullptr);
+  }
+}
+
+}  // namespace
+
+SignalGuard::SignalGuard() {
+  received_signal = 0;
+  handle(remember_signal);
+}
+
+SignalGuard::~SignalGuard() { handle(SIG_DFL); }
+
+int SignalGuard::received() const { return received_signal; }
+
+}  // namespace crescendo
