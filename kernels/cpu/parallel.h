@@ -1,0 +1,46 @@
+// The one place where threads start. A loop is cut by the caller into pieces that do not depend on the number
+// of threads, so the number changes speed only.
+#pragma once
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <exception>
+
+namespace crescendo {
+
+// f(i, thread) for i in [0, n), thread in [0, threads). The first exception is rethrown after all have
+// finished.
+template <class F>
+void parallel_for(int threads, int64_t n, const F& f) {
+  if (threads == 1 || n <= 1) {
+    for (int64_t i = 0; i < n; ++i) f(i, 0);
+    return;
+  }
+  std::exception_ptr error;
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (int64_t i = 0; i < n; ++i) {
+    try {
+      f(i, omp_get_thread_num());
+    } catch (...) {
+#pragma omp critical(crescendo_parallel_for)
+      if (!error) error = std::current_exception();
+    }
+  }
+  if (error) std::rethrow_exception(error);
+}
+
+// Elements of one piece of a pointwise loop: a multiple of every vector width.
+constexpr int64_t kPiece = 4096;
+
+// f(i) for i in [0, n), in pieces of kPiece.
+template <class F>
+void each(int threads, int64_t n, const F& f) {
+  parallel_for(threads, (n + kPiece - 1) / kPiece, [&](int64_t piece, int) {
+    const int64_t end = std::min(n, (piece + 1) * kPiece);
+    for (int64_t i = piece * kPiece; i < end; ++i) f(i);
+  });
+}
+
+}  // namespace crescendo

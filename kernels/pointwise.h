@@ -1,0 +1,105 @@
+// What happens to one element, written once for every backend: the CPU calls these in a loop, CUDA in a
+// thread.
+#pragma once
+
+#include <cmath>
+
+#include "kernels/geometry.h"
+#include "kernels/philox.h"
+#include "kernels/real.h"
+
+namespace crescendo {
+
+// NaN passes through, so that it reaches the loss and stops the run.
+HD inline real relu_of(real x) { return x < 0 ? real{0} : x; }
+HD inline real relu_gradient(real y, real dy) { return y <= 0 ? real{0} : dy; }
+
+// Whether dropout keeps element `i` of image `image`, counted from the start of the run. Four elements share
+// one call of Philox.
+HD inline PhiloxWords dropout_words(const DropoutGeometry& g, int64_t image, int64_t block) {
+  const uint64_t position = g.first_image + static_cast<uint64_t>(image);
+  return philox4x32({{static_cast<uint32_t>(position), static_cast<uint32_t>(position >> 32),
+                      static_cast<uint32_t>(block), g.layer}},
+                    g.key);
+}
+HD inline bool dropout_keeps(const DropoutGeometry& g, uint32_t word) {
+  return philox_uniform(word) < g.keep;
+}
+
+// g = gradient_scale * gradient + weight_decay * value, the decay for the first `decayed` elements only.
+struct DecayedGradient {
+  real gradient_scale, weight_decay;
+  int64_t decayed;
+
+  explicit DecayedGradient(const OptimizerStep& step)
+      : gradient_scale(static_cast<real>(step.gradient_scale)),
+        weight_decay(static_cast<real>(step.weight_decay)),
+        decayed(step.decayed) {}
+  HD real operator()(int64_t i, real gradient, real value) const {
+    return gradient_scale * gradient + (i < decayed ? weight_decay : real{0}) * value;
+  }
+};
+
+// value -= learning_rate * g
+struct SgdUpdate {
+  DecayedGradient gradient;
+  real learning_rate;
+
+  explicit SgdUpdate(const OptimizerStep& step)
+      : gradient(step), learning_rate(static_cast<real>(step.learning_rate)) {}
+  HD real operator()(int64_t i, real df, real value) const {
+    return value - learning_rate * gradient(i, df, value);
+  }
+};
+
+// velocity = momentum * velocity + g; value -= learning_rate * (nesterov ? g + momentum * velocity :
+// velocity)
+struct MomentumUpdate {
+  DecayedGradient gradient;
+  real learning_rate, momentum;
+  bool nesterov;
+
+  explicit MomentumUpdate(const MomentumStep& step)
+      : gradient(step),
+        learning_rate(static_cast<real>(step.learning_rate)),
+        momentum(static_cast<real>(step.momentum)),
+        nesterov(step.nesterov) {}
+  HD real operator()(int64_t i, real df, real value, real& velocity) const {
+    const real g = gradient(i, df, value);
+    velocity = momentum * velocity + g;
+    return value - learning_rate * (nesterov ? g + momentum * velocity : velocity);
+  }
+};
+
+// Kingma & Ba 2015, algorithm 1. The bias corrections are the same for every element: they are computed once,
+// in double, and folded into the step and the root.
+struct AdamUpdate {
+  DecayedGradient gradient;
+  real beta1, beta2, rest1, rest2;  // rest = 1 - beta
+  real step_size;                   // learning_rate / (1 - beta1^update)
+  real root_scale;                  // 1 / sqrt(1 - beta2^update)
+  real epsilon;
+
+  explicit AdamUpdate(const AdamStep& step)
+      : gradient(step),
+        beta1(static_cast<real>(step.beta1)),
+        beta2(static_cast<real>(step.beta2)),
+        rest1(static_cast<real>(1 - step.beta1)),
+        rest2(static_cast<real>(1 - step.beta2)),
+        step_size(static_cast<real>(step.learning_rate / correction(step.beta1, step.update))),
+        root_scale(static_cast<real>(1 / std::sqrt(correction(step.beta2, step.update)))),
+        epsilon(static_cast<real>(step.epsilon)) {}
+  HD real operator()(int64_t i, real df, real value, real& first, real& second) const {
+    const real g = gradient(i, df, value);
+    first = beta1 * first + rest1 * g;
+    second = beta2 * second + rest2 * (g * g);
+    return value - step_size * first / (std::sqrt(second) * root_scale + epsilon);
+  }
+
+ private:
+  static double correction(double beta, int64_t update) {
+    return 1 - std::pow(beta, static_cast<double>(update));
+  }
+};
+
+}  // namespace crescendo
