@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+"""Plants each violation of the layer rules in a small tree; structure.py must report it and no other."""
+
+import pathlib
+import tempfile
+import unittest
+
+import structure
+
+CLEAN = {
+    "kernels/backend.h": '#include "kernels/real.h"\n#include <cstdint>\n',
+    "kernels/real.h": "#include <cstddef>\n",
+    "kernels/cpu/backend.h": '#include "kernels/backend.h"\n',
+    "kernels/cpu/matmul.cpp": '#include <Eigen/Core>\n#include "kernels/cpu/backend.h"\n',
+    "kernels/cuda/backend.h": '#include "kernels/backend.h"\n',
+    "kernels/cuda/matmul.cu": '#include <cublasLt.h>\n#include <cuda_runtime.h>\n#include "kernels/cuda/backend.h"\n',
+    "engine/device.cpp": '#include "kernels/cpu/backend.h"\n#include "kernels/cuda/backend.h"\n',
+    "engine/device.h": "",
+    "engine/tensor.h": '#include "engine/device.h"\n#include "kernels/real.h"\n',
+    "models/model.h": '#include "engine/tensor.h"\n',
+    "data/dataset.h": '#include "engine/tensor.h"\n#include "cuda_free_name.txt"\n',
+    "data/cuda_free_name.txt": "",
+    "trainer/trainer.cpp": '#include "models/model.h"\n#include "data/dataset.h"\n#include <fmt/core.h>\n',
+    "tests/kernels/test_matmul.cpp": '#include <Eigen/Core>\n#include "kernels/cpu/backend.h"\n',
+}
+
+# (name, file, its text, words that the report must contain)
+PLANTED = [
+    ("kernels above", "kernels/cpu/matmul.cpp", '#include "engine/tensor.h"\n', "kernels must not include engine"),
+    ("kernels trainer", "kernels/backend.h", '#include "trainer/x.h"\n', "kernels must not include trainer"),
+    ("engine above", "engine/tensor.h", '  #  include "models/model.h"\n', "engine must not include models"),
+    ("by a relative path", "engine/tensor.h", '#include "../data/dataset.h"\n', "engine must not include data"),
+    ("in angle brackets", "engine/tensor.h", "#include <models/model.h>\n", "engine must not include models"),
+    ("data knows models", "data/dataset.h", '#include "models/model.h"\n', "data must not include models"),
+    ("models know data", "models/model.h", '#include "data/dataset.h"\n', "models must not include data"),
+    ("models know trainer", "models/model.h", '#include "trainer/x.h"\n', "models must not include trainer"),
+    ("data knows trainer", "data/dataset.h", '#include "trainer/x.h"\n', "data must not include trainer"),
+    ("product knows tests", "data/dataset.h", '#include "tests/support/x.h"\n', "data must not include tests"),
+    ("engine knows cpu", "engine/ops.cpp", '#include "kernels/cpu/backend.h"\n', "only engine/device.cpp"),
+    ("engine knows cuda", "engine/ops.cpp", '#include "kernels/cuda/backend.h"\n', "only engine/device.cpp"),
+    ("cpu knows cuda", "kernels/cpu/matmul.cpp", '#include "kernels/cuda/backend.h"\n', "only engine/device.cpp"),
+    ("trainer knows cpu", "trainer/x.cpp", '#include "kernels/cpu/backend.h"\n', "only engine/device.cpp"),
+    ("Eigen in the engine", "engine/ops.cpp", "#include <Eigen/Dense>\n", "only kernels/cpu includes Eigen"),
+    ("Eigen beside cpu", "kernels/backend.h", "#include <unsupported/Eigen/FFT>\n", "only kernels/cpu includes Eigen"),
+    ("CUDA in the engine", "engine/ops.cpp", "#include <cuda_runtime.h>\n", "only kernels/cuda includes CUDA"),
+    ("cuDNN in cpu", "kernels/cpu/matmul.cpp", "#include <cudnn.h>\n", "only kernels/cuda includes CUDA"),
+    ("cycle of two", "engine/device.h", '#include "engine/tensor.h"\n', "includes itself"),
+    ("cycle of one", "kernels/real.h", '#include "real.h"\n', "includes itself"),
+    ("long file", "engine/tensor.h", "// a line\n" * 501, "longer than 500 lines"),
+    ("long test", "tests/kernels/test_matmul.cpp", "// a line\n" * 501, "longer than 500 lines"),
+]
+
+
+def report(changes):
+    """What structure.py says of the clean tree with `changes` (file -> text) made to it."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in {**CLEAN, **changes}.items():
+            path = pathlib.Path(folder) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return list(structure.violations(folder))
+
+
+class Structure(unittest.TestCase):
+    def test_clean_tree_passes(self):
+        self.assertEqual(report({}), [])
+
+    def test_each_planted_violation_is_reported(self):
+        for name, file, text, words in PLANTED:
+            with self.subTest(name):
+                found = report({file: text})
+                self.assertEqual([line.split(":")[0] for line in found if words in line], [file], found)
+                self.assertTrue(all(words in line or "includes itself" in line for line in found), found)
+
+    def test_file_of_500_lines_passes(self):
+        self.assertEqual(report({"engine/tensor.h": "// a line\n" * 500}), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
