@@ -1,0 +1,18 @@
+# cmake --install: the program, the layers as static libraries, their headers, and what find_package(Crescendo) reads.
+include(CMakePackageConfigHelpers)
+
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Crescendo)
+
+install(TARGETS crescendo RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS crescendo_kernels crescendo_engine crescendo_models crescendo_data crescendo_trainer
+        EXPORT CrescendoTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(DIRECTORY kernels engine models data trainer DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/crescendo
+        FILES_MATCHING PATTERN "*.h" PATTERN kernels/cpu EXCLUDE PATTERN engine/ops EXCLUDE
+        PATTERN trainer/cli EXCLUDE PATTERN trainer/recipes EXCLUDE)
+
+install(EXPORT CrescendoTargets NAMESPACE Crescendo:: DESTINATION ${package_dir})
+configure_package_config_file(cmake/CrescendoConfig.cmake.in ${PROJECT_BINARY_DIR}/CrescendoConfig.cmake
+                              INSTALL_DESTINATION ${package_dir})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/CrescendoConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/CrescendoConfig.cmake ${PROJECT_BINARY_DIR}/CrescendoConfigVersion.cmake
+        cmake/FindXXHash.cmake DESTINATION ${package_dir})

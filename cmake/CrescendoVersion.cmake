@@ -1,0 +1,22 @@
+# crescendo_version(TARGET): gives TARGET the header build_info.h: version, git commit, compiler, build type and the
+# versions of libraries. The commit is looked up at every build; the header changes only when its contents do.
+set(CRESCENDO_BUILD_INFO_SCRIPT ${CMAKE_CURRENT_LIST_DIR}/write_build_info.cmake)
+
+function(crescendo_version target)
+  set(folder ${PROJECT_BINARY_DIR}/generated/build_info)
+  if(NOT TARGET crescendo_build_info)
+    set(libraries "Eigen ${Eigen3_VERSION}, fmt ${fmt_VERSION}, CLI11 ${CLI11_VERSION}")
+    string(APPEND libraries ", nlohmann_json ${nlohmann_json_VERSION}, xxHash ${XXHash_VERSION}")
+    string(APPEND libraries ", OpenMP ${OpenMP_CXX_VERSION}")
+    if(OpenCV_FOUND)
+      string(APPEND libraries ", OpenCV ${OpenCV_VERSION}")
+    endif()
+    add_custom_target(crescendo_build_info BYPRODUCTS ${folder}/build_info.h COMMENT ""
+      COMMAND ${CMAKE_COMMAND} -D OUTPUT=${folder}/build_info.h -D SOURCE_DIR=${PROJECT_SOURCE_DIR}
+              -D VERSION=${PROJECT_VERSION} "-DCOMPILER=${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}"
+              "-DBUILD_TYPE=${CMAKE_BUILD_TYPE}" "-DLIBRARIES=${libraries}" -P ${CRESCENDO_BUILD_INFO_SCRIPT}
+      VERBATIM)
+  endif()
+  add_dependencies(${target} crescendo_build_info)
+  target_include_directories(${target} PRIVATE ${folder})
+endfunction()

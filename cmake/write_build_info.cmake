@@ -1,0 +1,21 @@
+# Run at every build by crescendo_version(): writes OUTPUT from SOURCE_DIR, VERSION, COMPILER, BUILD_TYPE, LIBRARIES.
+find_package(Git QUIET)
+set(commit "unknown")
+if(GIT_FOUND AND EXISTS ${SOURCE_DIR}/.git)
+  execute_process(COMMAND ${GIT_EXECUTABLE} describe --always --dirty=-modified --abbrev=12 --exclude=*
+                  WORKING_DIRECTORY ${SOURCE_DIR} OUTPUT_VARIABLE commit OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+endif()
+file(CONFIGURE OUTPUT ${OUTPUT} @ONLY CONTENT [[
+// What this program was built from. Written by cmake/write_build_info.cmake.
+#pragma once
+
+namespace crescendo::build_info {
+
+inline constexpr char kVersion[] = "@VERSION@";
+inline constexpr char kCommit[] = "@commit@";
+inline constexpr char kCompiler[] = "@COMPILER@";
+inline constexpr char kBuildType[] = "@BUILD_TYPE@";
+inline constexpr char kLibraries[] = "@LIBRARIES@";
+
+}  // namespace crescendo::build_info
+]])

@@ -1,0 +1,16 @@
+// The files built into the library: recipes, the report page and Chart.js (cmake/CrescendoEmbed.cmake).
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace crescendo {
+
+// The text of "report_page.html", "chart.js" or "recipes/NAME.toml"; empty where it was not built in.
+std::string_view embedded_file(std::string_view name);
+
+// The names of all files built in.
+std::vector<std::string> embedded_names();
+
+}  // namespace crescendo
