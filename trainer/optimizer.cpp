@@ -12,7 +12,7 @@ Optimizer::Optimizer(const TrainOptions& options, ParameterStore& store)
   const auto add_buffer = [&](const char* name) {
     const Tensor buffer = Tensor::reals(store.values().device(), {store.size()});
     buffer.device().kernels().fill(buffer.size(), 0, buffer.as_reals());
-    buffers_.emplace_back(name, buffer);
+    buffers_.push_back({name, buffer});
   };
   if (kind_ == OptimizerKind::momentum || kind_ == OptimizerKind::nesterov) add_buffer("momentum");
   if (kind_ == OptimizerKind::adam) {
@@ -35,11 +35,11 @@ void Optimizer::step(const Setting& setting, int64_t update, const Tensor& gradi
     case OptimizerKind::momentum:
     case OptimizerKind::nesterov:
       return kernels.momentum({step, setting.momentum, kind_ == OptimizerKind::nesterov},
-                              gradients.as_reals(), values, buffers_[0].second.as_reals(),
+                              gradients.as_reals(), values, buffers_[0].values.as_reals(),
                               store_.weight_copy());
     case OptimizerKind::adam:
       return kernels.adam({step, beta1_, beta2_, epsilon_, update}, gradients.as_reals(), values,
-                          buffers_[0].second.as_reals(), buffers_[1].second.as_reals(), store_.weight_copy());
+                          buffers_[0].values.as_reals(), buffers_[1].values.as_reals(), store_.weight_copy());
   }
 }
 

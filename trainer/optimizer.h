@@ -2,11 +2,10 @@
 // buffer, so changing it in mid-run needs no correction.
 #pragma once
 
-#include <string>
-#include <utility>
 #include <vector>
 
 #include "engine/parameters.h"
+#include "trainer/checkpoint.h"
 #include "trainer/options.h"
 
 namespace crescendo {
@@ -21,14 +20,14 @@ class Optimizer {
   void step(const Setting& setting, int64_t update, const Tensor& gradients);
 
   // The state, by name: none for sgd, "momentum", or "first_moment" and "second_moment".
-  const std::vector<std::pair<std::string, Tensor>>& buffers() const { return buffers_; }
+  const std::vector<OptimizerBuffer>& buffers() const { return buffers_; }
 
  private:
   OptimizerKind kind_;
   double beta1_, beta2_, epsilon_;
   bool no_decay_norm_;
   ParameterStore& store_;
-  std::vector<std::pair<std::string, Tensor>> buffers_;
+  std::vector<OptimizerBuffer> buffers_;
 };
 
 }  // namespace crescendo

@@ -24,6 +24,12 @@ struct Setting {
   bool operator==(const Setting&) const = default;
 };
 
+// g = eps / (1 - m) * (N / B - 1), the scale of the noise in the parameters' motion (Smith et al. 2018, eq. 5 and 6).
+inline double noise_scale(const Setting& setting, int64_t train_images) {
+  return setting.learning_rate / (1 - setting.momentum) *
+         (static_cast<double>(train_images) / static_cast<double>(setting.batch) - 1);
+}
+
 class Schedule {
  public:
   Schedule() = default;

@@ -1,0 +1,282 @@
+#include "trainer/trainer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "trainer/memory.h"
+#include "trainer/resume.h"
+
+namespace crescendo {
+namespace {
+
+constexpr int64_t kTrainLinesPerEpoch = 20;
+constexpr auto kLongestWithoutCheckpoint = std::chrono::minutes(10);
+
+std::shared_ptr<const Dataset> open_data(const TrainOptions& options, Split split) {
+  return make_dataset({.kind = options.data,
+                       .directory = options.data_dir,
+                       .train_images = split == Split::train ? options.train_images : 0,
+                       .augment = options.augment},
+                      split);
+}
+
+std::unique_ptr<Model> open_model(const TrainOptions& options, const Dataset& data, const Device& device) {
+  auto model = make_model(options.model, {.classes = static_cast<int64_t>(data.class_names().size()),
+                                          .image_channels = data.image_size().channels});
+  model->parameters.allocate(device);
+  model->parameters.initialise(options.seed);
+  return model;
+}
+
+// `samples` in steps of `grid`, for things that are due once every `grid` samples.
+int64_t steps(SamplesSeen samples, int64_t grid) { return samples / std::max<int64_t>(grid, 1); }
+
+}  // namespace
+
+Trainer::Trainer(const TrainOptions& options, const std::string& config, Progress& progress,
+                 const Facts& facts)
+    : options_(options),
+      config_(config),
+      progress_(progress),
+      train_(open_data(options, Split::train)),
+      test_(open_data(options, Split::test)),
+      schedule_(schedule_options(options, train_->size())),
+      timeline_(schedule_),
+      device_(Device::cpu(options.threads)),
+      model_(open_model(options, *train_, device_)),
+      optimizer_(options, model_->parameters),
+      gradients_(options_, *model_, train_->image_size(), device_),
+      folder_(options.run_dir, options.resume, [&progress](const std::string& line) { progress.warn(line); }),
+      saved_{.time = Clock::now()} {
+  if (const auto checkpoint = folder_.newest_checkpoint()) {
+    take_up(*checkpoint);
+  } else {
+    if (!options.init.empty())
+      load_weights(resolve_checkpoint(options.init, [&](const std::string& line) { progress_.warn(line); }),
+                   model_->parameters);
+    folder_.write_config(config_);
+  }
+  Facts all = facts;
+  all.emplace_back("data", options.data);
+  all.emplace_back("train data digest", train_->digest());
+  all.emplace_back("test data digest", test_->digest());
+  folder_.add_start(all);
+  metrics_ = std::make_unique<MetricsWriter>(folder_.metrics_path());
+}
+
+void Trainer::take_up(const std::string& checkpoint) {
+  require_same_run(read_checkpoint_info(checkpoint).config, config_, checkpoint);
+  TrainingState loaded = state();
+  load_checkpoint(checkpoint, loaded);
+  counters_ = loaded.info.counters;
+  restore_extra(loaded.info);
+  saved_ = {counters_.updates, counters_.samples_seen, evaluated_at_, Clock::now()};
+  progress_.say(
+      fmt::format("resuming {} after update {} (epoch {:.2f})", checkpoint, counters_.updates, epoch()));
+}
+
+void Trainer::announce() const {
+  const double megabytes = 1.0 / (1 << 20);
+  const TrainingMemory memory =
+      training_memory(options_, train_->image_size(), static_cast<int64_t>(train_->class_names().size()));
+  progress_.say(
+      fmt::format("{} ({} parameters) on {}: {} training and {} test images; micro-batch {}, {:.0f} MiB",
+                  options_.model, model_->parameters.parameter_count(), options_.data, train_->size(),
+                  test_->size(), memory.micro_batch, static_cast<double>(memory.peak_bytes) * megabytes));
+}
+
+TrainResult Trainer::run() {
+  TrainResult result;
+  announce();
+  complain(
+      metrics_->write(StartMetrics{{.samples = counters_.samples_seen, .updates = counters_.updates}, ""}));
+  try {
+    result = train();
+  } catch (const NonFiniteError&) {
+    write_end("non-finite");
+    throw;
+  }
+  write_end(result.reason);
+  return result;
+}
+
+void Trainer::write_end(const std::string& reason) {
+  EndMetrics line;
+  line.samples = counters_.samples_seen;
+  line.updates = counters_.updates;
+  line.reason = reason;
+  complain(metrics_->write(line));
+}
+
+bool Trainer::wanted(const std::optional<Update>& update) const {
+  return update && (options_.max_updates < 0 || counters_.updates < options_.max_updates);
+}
+
+TrainResult Trainer::train() {
+  Loader loader = make_loader();
+  const auto stopped = [&] { return signals_.received() != 0; };
+  std::optional<Update> update = timeline_.next(counters_.samples_seen);
+  while (!stopped()) {
+    if (evaluation_due(!update)) evaluate_now();
+    if (stopped() || !wanted(update)) break;
+    run_update(*update, loader);
+    update = timeline_.next(counters_.samples_seen);
+    if (checkpoint_due() && wanted(update)) save();
+  }
+  TrainResult result;
+  result.signal = signals_.received();
+  if (stopped())
+    result.reason = fmt::format("stopped by {}", result.signal == SIGINT ? "SIGINT" : "SIGTERM");
+  else
+    result.reason = update ? "reached --max-updates" : "finished";
+  if (counters_.updates != saved_.updates || evaluated_at_ != saved_.evaluated_at) save();
+  require(!save_failed_, "the run's last state could not be saved in ", folder_.path());
+  result.counters = counters_;
+  result.evaluation = evaluation_;
+  return result;
+}
+
+// The loader is told of all ranges to come; it asks from its own thread and so gets copies.
+Loader Trainer::make_loader() const {
+  const LoaderOptions options{
+      .shuffle = options_.shuffle, .seed = options_.seed, .workers = options_.loader_threads};
+  struct Cut {
+    std::optional<Update> update;
+    int64_t done = 0, updates = 0;
+  };
+  auto next_range = [timeline = timeline_, micro_batch = micro_batch_size(options_),
+                     limit = options_.max_updates,
+                     cut = Cut{timeline_.next(counters_.samples_seen), 0,
+                               counters_.updates}]() mutable -> std::optional<SampleRange> {
+    if (!cut.update || (limit >= 0 && cut.updates >= limit)) return {};
+    const int64_t batch = cut.update->setting.batch;
+    const SampleRange range{cut.update->first + cut.done, std::min(micro_batch, batch - cut.done)};
+    cut.done += range.count;
+    if (cut.done == batch) cut = {timeline.next(cut.update->first + batch), 0, cut.updates + 1};
+    return range;
+  };
+  return {train_, options, std::move(next_range)};
+}
+
+void Trainer::run_update(const Update& update, Loader& loader) {
+  const Clock::time_point start = Clock::now();
+  gradients_.begin();
+  while (gradients_.sums().samples < update.setting.batch) {
+    const std::optional<LoadedSamples> samples = loader.next();
+    if (!samples) throw std::logic_error("trainer: the loader ended within an update");
+    gradients_.add(*samples);
+    show_progress(update);
+  }
+  optimizer_.step(update.setting, counters_.updates + 1, gradients_.finish());
+  note_update(update, std::chrono::duration<double>(Clock::now() - start).count());
+}
+
+void Trainer::show_progress(const Update& update) const {
+  const UpdateSums& now = gradients_.sums();
+  const int64_t samples = window_.samples + now.samples, seen = update.first + now.samples;
+  const auto images = static_cast<double>(schedule_.train_images);
+  progress_.show({.samples = seen,
+                  .total_samples = static_cast<int64_t>(schedule_.epochs * images),
+                  .epoch = static_cast<double>(seen) / images,
+                  .epochs = schedule_.epochs,
+                  .update = counters_.updates + 1,
+                  .batch = update.setting.batch,
+                  .learning_rate = update.setting.learning_rate,
+                  .loss = (window_.loss + now.loss) / static_cast<double>(samples)});
+}
+
+void Trainer::note_update(const Update& update, double seconds) {
+  const int64_t grid = (schedule_.train_images + kTrainLinesPerEpoch - 1) / kTrainLinesPerEpoch;
+  const int64_t lines_before = steps(counters_.samples_seen, grid);
+  counters_.samples_seen = update.first + update.setting.batch;
+  ++counters_.updates;
+  counters_.seconds += seconds;
+  window_seconds_ += seconds;
+  window_.loss += gradients_.sums().loss;
+  window_.correct += gradients_.sums().correct;
+  window_.samples += gradients_.sums().samples;
+  if (steps(counters_.samples_seen, grid) > lines_before || !timeline_.next(counters_.samples_seen))
+    write_train_line(update);
+}
+
+void Trainer::write_train_line(const Update& update) {
+  const auto samples = static_cast<double>(window_.samples);
+  const Setting& setting = update.setting;
+  TrainMetrics line;
+  line.samples = counters_.samples_seen;
+  line.updates = counters_.updates;
+  line.epoch = epoch();
+  line.learning_rate = setting.learning_rate;
+  line.momentum = setting.momentum;
+  line.batch = setting.batch;
+  line.loss = window_.loss / samples;
+  line.accuracy = static_cast<double>(window_.correct) / samples;
+  line.images_per_second = samples / window_seconds_;
+  line.seconds = counters_.seconds;
+  line.noise_scale = noise_scale(setting, schedule_.train_images);
+  if (options_.noise_scale) line.measured_noise_scale = gradients_.noise_scale.value();
+  complain(metrics_->write(line));
+  window_ = {};
+  window_seconds_ = 0;
+}
+
+bool Trainer::evaluation_due(bool at_end) const {
+  if (counters_.samples_seen == evaluated_at_) return false;
+  if (at_end) return true;
+  if (options_.eval_every == 0) return false;
+  const auto grid = static_cast<int64_t>(options_.eval_every * static_cast<double>(schedule_.train_images));
+  return steps(counters_.samples_seen, grid) > steps(evaluated_at_, grid);
+}
+
+void Trainer::evaluate_now() {
+  const auto evaluation = evaluate(*model_, test_, device_,
+                                   {.micro_batch = micro_batch_size(options_),
+                                    .loader_threads = options_.loader_threads,
+                                    .stop = [&] { return signals_.received() != 0; },
+                                    .progress = {}});
+  if (!evaluation) return;  // stopped: due again when the run is resumed
+  evaluation_ = evaluation;
+  evaluated_at_ = counters_.samples_seen;
+  EvaluateMetrics line;
+  line.samples = counters_.samples_seen;
+  line.updates = counters_.updates;
+  line.epoch = epoch();
+  line.loss = evaluation->loss;
+  line.accuracy = evaluation->accuracy();
+  line.correct = evaluation->correct;
+  line.total = evaluation->total;
+  line.seconds = counters_.seconds;
+  complain(metrics_->write(line));
+  progress_.say(fmt::format("epoch {:.2f}  update {}  test accuracy {:.2f} %  test loss {:.4f}  after {}",
+                            epoch(), counters_.updates, 100 * evaluation->accuracy(), evaluation->loss,
+                            duration_text(counters_.seconds)));
+}
+
+bool Trainer::checkpoint_due() const {
+  if (save_failed_) return true;
+  if (options_.checkpoint_every > 0) return counters_.updates % options_.checkpoint_every == 0;
+  return steps(counters_.samples_seen, schedule_.train_images) >
+             steps(saved_.samples, schedule_.train_images) ||
+         Clock::now() - saved_.time > kLongestWithoutCheckpoint;
+}
+
+void Trainer::save() {
+  const std::optional<std::string> failure = folder_.save(state(), options_.keep);
+  save_failed_ = failure.has_value();
+  if (failure) {
+    progress_.warn(*failure + "; training goes on, and saving is tried again after the next update");
+    return;
+  }
+  saved_ = {counters_.updates, counters_.samples_seen, evaluated_at_, Clock::now()};
+}
+
+void Trainer::complain(const std::optional<std::string>& failure) {
+  if (failure) progress_.warn(*failure + "; training goes on");
+}
+
+double Trainer::epoch() const {
+  return static_cast<double>(counters_.samples_seen) / static_cast<double>(schedule_.train_images);
+}
+
+}  // namespace crescendo

@@ -1,0 +1,92 @@
+// One training run: data, model, schedule and optimizer put together; metrics, evaluations and checkpoints on
+// the way. Everything that decides what is computed is a function of (options, samples seen), so a run that
+// was stopped and resumed ends in the same bits as one that was not.
+#pragma once
+
+#include <chrono>
+#include <csignal>
+#include <memory>
+#include <optional>
+
+#include "data/loader.h"
+#include "trainer/evaluation.h"
+#include "trainer/gradient_sum.h"
+#include "trainer/metrics.h"
+#include "trainer/optimizer.h"
+#include "trainer/progress.h"
+#include "trainer/run_folder.h"
+#include "trainer/schedule.h"
+#include "trainer/signals.h"
+
+namespace crescendo {
+
+struct TrainResult {
+  std::string reason;  // "finished", "reached --max-updates", "stopped by SIGTERM", ...
+  int signal = 0;      // that stopped it; 0: none
+  Counters counters;
+  std::optional<Evaluation> evaluation;  // the last one
+};
+
+class Trainer {
+ public:
+  // Opens the data and the run folder, and takes up the newest checkpoint of a run to resume. `config` is the
+  // text of `options` for config.toml, `facts` go into the manifest. Throws std::invalid_argument for
+  // whatever cannot work.
+  Trainer(const TrainOptions& options, const std::string& config, Progress& progress, const Facts& facts);
+
+  // Trains to the end, options.max_updates, or a signal; the state is saved in each case.
+  // Throws NonFiniteError; the last good checkpoint then stays the newest.
+  TrainResult run();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void take_up(const std::string& checkpoint);
+  void announce() const;
+  TrainResult train();
+  void write_end(const std::string& reason);
+  bool wanted(const std::optional<Update>& update) const;
+  Loader make_loader() const;
+  void run_update(const Update& update, Loader& loader);
+  void show_progress(const Update& update) const;
+  void note_update(const Update& update, double seconds);
+  void write_train_line(const Update& update);
+  bool evaluation_due(bool at_end) const;
+  void evaluate_now();
+  bool checkpoint_due() const;
+  void save();
+  TrainingState state();
+  void save_extra(CheckpointInfo& info) const;
+  void restore_extra(const CheckpointInfo& info);
+  void complain(const std::optional<std::string>& failure);
+  double epoch() const;
+
+  TrainOptions options_;
+  std::string config_;
+  Progress& progress_;
+  std::shared_ptr<const Dataset> train_, test_;
+  ScheduleOptions schedule_;
+  Timeline timeline_;
+  Device device_;
+  std::unique_ptr<Model> model_;
+  Optimizer optimizer_;
+  GradientSum gradients_;
+  RunFolder folder_;
+  std::unique_ptr<MetricsWriter> metrics_;
+  SignalGuard signals_;
+
+  Counters counters_;
+  UpdateSums window_;  // since the last train line
+  double window_seconds_ = 0;
+  SamplesSeen evaluated_at_ = 0;
+  std::optional<Evaluation> evaluation_;
+  // What the newest checkpoint holds.
+  struct Saved {
+    int64_t updates = -1;
+    SamplesSeen samples = 0, evaluated_at = 0;
+    Clock::time_point time;
+  } saved_;
+  bool save_failed_ = false;
+};
+
+}  // namespace crescendo

@@ -1,0 +1,63 @@
+// What a checkpoint holds of a Trainer beside weights and optimizer state: small numbers, kept to the last
+// bit.
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+#include "trainer/trainer.h"
+
+namespace crescendo {
+namespace {
+
+std::string exact(double value) { return fmt::format("{:a}", value); }
+
+double number(const CheckpointInfo& info, const std::string& name) {
+  const auto found = info.extra.find(name);
+  return found == info.extra.end() ? 0 : std::strtod(found->second.c_str(), nullptr);
+}
+
+int64_t whole_number(const CheckpointInfo& info, const std::string& name) {
+  const auto found = info.extra.find(name);
+  return found == info.extra.end() ? 0 : std::strtoll(found->second.c_str(), nullptr, 10);
+}
+
+}  // namespace
+
+TrainingState Trainer::state() {
+  TrainingState state{.info = {}, .parameters = model_->parameters, .optimizer = optimizer_.buffers()};
+  state.info.model = options_.model;
+  state.info.class_names = train_->class_names();
+  state.info.config = config_;
+  state.info.counters = counters_;
+  if (options_.noise_scale) state.optimizer.push_back({"noise_scale_pair", gradients_.pair()});
+  save_extra(state.info);
+  return state;
+}
+
+void Trainer::save_extra(CheckpointInfo& info) const {
+  info.extra = {{"window loss", exact(window_.loss)},
+                {"window correct", std::to_string(window_.correct)},
+                {"window samples", std::to_string(window_.samples)},
+                {"window seconds", exact(window_seconds_)},
+                {"evaluated at", std::to_string(evaluated_at_)}};
+  if (!options_.noise_scale) return;
+  const NoiseScale::State& noise = gradients_.noise_scale.state;
+  info.extra["noise covariance"] = exact(noise.covariance);
+  info.extra["noise squared gradient"] = exact(noise.squared_gradient);
+  info.extra["noise observations"] = std::to_string(noise.observations);
+  info.extra["noise pair waiting"] = std::to_string(gradients_.pair_waiting ? 1 : 0);
+}
+
+void Trainer::restore_extra(const CheckpointInfo& info) {
+  window_ = {.loss = number(info, "window loss"),
+             .correct = whole_number(info, "window correct"),
+             .samples = whole_number(info, "window samples")};
+  window_seconds_ = number(info, "window seconds");
+  evaluated_at_ = whole_number(info, "evaluated at");
+  gradients_.noise_scale.state = {.covariance = number(info, "noise covariance"),
+                                  .squared_gradient = number(info, "noise squared gradient"),
+                                  .observations = whole_number(info, "noise observations")};
+  gradients_.pair_waiting = whole_number(info, "noise pair waiting") != 0;
+}
+
+}  // namespace crescendo
