@@ -1,0 +1,36 @@
+# Run by ctest: install BUILD below SCRATCH, move it, build consumer/ against it, run both programs.
+set(staged ${SCRATCH}/staged)
+set(prefix ${SCRATCH}/moved)
+set(outside ${SCRATCH}/outside)
+file(REMOVE_RECURSE ${staged} ${prefix} ${outside})
+
+# run(VARIABLE command...): its output in VARIABLE; the test fails when it does.
+function(run variable)
+  execute_process(COMMAND ${ARGN} OUTPUT_VARIABLE output ERROR_VARIABLE output RESULT_VARIABLE status)
+  if(NOT status EQUAL 0)
+    message(FATAL_ERROR "${ARGN}\n${output}\nended with ${status}")
+  endif()
+  message("${output}")
+  set(${variable} "${output}" PARENT_SCOPE)
+endfunction()
+
+run(ignored ${CMAKE_COMMAND} --install ${BUILD} --prefix ${staged})
+file(RENAME ${staged} ${prefix})  # an installation must not know where it was made
+run(ignored ${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR}/consumer -B ${outside} -G Ninja
+    -D CMAKE_BUILD_TYPE=Release -D CMAKE_PREFIX_PATH=${prefix} -D CMAKE_CXX_COMPILER=${COMPILER}
+    "-DCMAKE_CXX_FLAGS=${FLAGS}")
+run(ignored ${CMAKE_COMMAND} --build ${outside})
+run(losses ${outside}/consumer)
+if(NOT losses MATCHES "^loss [0-9.]+ before the step, [0-9.]+ after it\n$")
+  message(FATAL_ERROR "the consumer printed: ${losses}")
+endif()
+
+run(version ${prefix}/bin/crescendo --version)
+string(FIND "${version}" "${EXPECTED_VERSION}" found)
+if(found EQUAL -1)
+  message(FATAL_ERROR "crescendo --version does not name ${EXPECTED_VERSION}: ${version}")
+endif()
+run(recipes ${prefix}/bin/crescendo train --recipe list)
+if(recipes STREQUAL "")
+  message(FATAL_ERROR "the installed program lists no recipes")
+endif()
