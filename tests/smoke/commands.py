@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+"""Each command does its work on one short run, in text and in JSON."""
+
+import json
+import math
+import re
+import shutil
+import subprocess
+import zlib
+
+import support
+from support import flags
+
+
+def write_png(path, side, colour):
+    """A plain picture of `side` squared pixels."""
+
+    def chunk(kind, body):
+        data = kind + body
+        return len(body).to_bytes(4, "big") + data + zlib.crc32(data).to_bytes(4, "big")
+
+    header = side.to_bytes(4, "big") * 2 + bytes([8, 2, 0, 0, 0])
+    rows = (b"\0" + bytes(colour) * side) * side
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) +
+                     chunk(b"IEND", b""))
+
+
+class Commands(support.SmokeTest):
+    def setUp(self):
+        super().setUp()
+        self.run_dir = self.folder / "run"
+        self.succeed("train", *flags({"--eval-every": "1", "--checkpoint-every": None}), "--run-dir", self.run_dir)
+
+    def test_help_and_version(self):
+        self.assertIn("train", self.succeed("--help"))
+        for command in "train", "plan", "evaluate", "predict", "report", "inspect", "demo", "data":
+            with self.subTest(command):
+                self.assertIn(f"crescendo {command}", self.succeed(command, "--help"))
+        self.assertRegex(self.succeed("--version"), r"\d+\.\d+\.\d+")
+
+    def test_run_folder(self):
+        names = {path.name for path in self.run_dir.iterdir()}
+        self.assertLessEqual({"config.toml", "manifest.json", "metrics.jsonl", "checkpoints"}, names)
+        json.loads((self.run_dir / "manifest.json").read_text())
+        lines = [json.loads(line) for line in (self.run_dir / "metrics.jsonl").read_text().splitlines()]
+        self.assertTrue(lines)
+
+    def test_evaluate(self):
+        result = self.succeed_json("evaluate", self.run_dir)
+        self.assertGreater(result["accuracy"], 0)
+        self.assertLess(result["accuracy"], 1)
+        self.assertTrue(math.isfinite(result["loss"]))
+        checkpoint = max((self.run_dir / "checkpoints").glob("*.safetensors"))
+        self.assertEqual(self.succeed_json("evaluate", checkpoint)["accuracy"], result["accuracy"])
+        self.assertIn("accuracy", self.succeed("evaluate", self.run_dir).lower())
+
+    def test_inspect(self):
+        self.assertEqual(self.succeed_json("inspect", "--model", "wrn-16-4")["parameters"], 2748890)
+        self.assertIn("conv0.weight", self.succeed("inspect", self.run_dir))
+        of_run = self.succeed_json("inspect", self.run_dir)["parameters"]
+        self.assertEqual(of_run, self.succeed_json("inspect", "--model", "wrn-10-1")["parameters"])
+
+    def test_predict(self):
+        picture = self.folder / "picture.png"
+        write_png(picture, 57, (200, 30, 30))
+        self.assertIn("picture.png", self.succeed("predict", self.run_dir, picture))
+        self.succeed_json("predict", self.run_dir, picture)
+        self.refuse("predict", self.run_dir, self.folder / "none.png", saying="none.png")
+        (self.folder / "text.png").write_text("no picture\n")
+        self.refuse("predict", self.run_dir, self.folder / "text.png", saying="text.png")
+
+    def test_report(self):
+        page = self.folder / "report.html"
+        self.succeed("report", self.run_dir, "-o", page)
+        text = page.read_text()
+        self.assertIn("<!doctype html>", text[:200].lower())
+        self.assertIsNone(re.search(r"<(script|link|img)[^>]*(src|href)\s*=\s*[\"']?(https?:)?//", text))
+
+    def test_train_from_a_file_with_flags_on_top(self):
+        config = self.folder / "config.toml"
+        config.write_text('model = "wrn-10-1"\nbatch = 128\nghost-batch = 32\nepochs = 2\nseed = 3\n')
+        plan = self.succeed_json("plan", "--config", config, "--train-images", 12800, "--batch", 64)
+        self.assertEqual(plan["segments"][0]["batch"], 64)
+        self.assertEqual(plan["updates"], 400)
+
+    def test_config_of_a_run_makes_the_same_run(self):
+        # "The folder is the run": its config.toml, given to another folder, ends in the same bits.
+        copy = self.folder / "copy"
+        self.succeed("train", "--config", self.run_dir / "config.toml", "--run-dir", copy)
+        self.assertEqual(self.digest(copy), self.digest(self.run_dir))
+
+    def test_run_folder_can_be_moved(self):
+        before = self.digest(self.run_dir)
+        moved = self.folder / "elsewhere"
+        shutil.move(self.run_dir, moved)
+        self.assertEqual(self.digest(moved), before)
+        self.succeed("evaluate", moved)
+
+    def test_quiet(self):
+        words = flags({"--eval-every": "1"})
+        result = support.run("train", *words, "--quiet", "--run-dir", self.folder / "quiet")
+        self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "", ""))
+
+    def test_pipe_gets_plain_lines(self):
+        result = support.run("train", *flags(), "--run-dir", self.folder / "plain")
+        self.assertNotIn("\x1b", result.stdout + result.stderr)
+        self.assertNotIn("\r", result.stdout + result.stderr)
+
+    def test_output_that_nobody_reads(self):
+        # crescendo ... | head -1 must not end in a crash.
+        command = f"set -o pipefail; '{support.PROGRAM}' train --help | head -1"
+        result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+        self.assertIn(result.returncode, (0, 141))
+        self.assertEqual(result.stderr, "")
+
+    def test_every_recipe_can_be_planned(self):
+        names = re.findall(r"^\s*([a-z0-9][a-z0-9-]+)", self.succeed("train", "--recipe", "list"), re.MULTILINE)
+        self.assertGreaterEqual(len(names), 16)
+        for name in names:
+            with self.subTest(name):
+                self.assertGreater(self.succeed_json("plan", "--recipe", name)["updates"], 2000)
+
+
+if __name__ == "__main__":
+    support.main()

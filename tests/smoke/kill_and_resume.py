@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""However often a run is killed or stopped, resuming ends in the same bits as a run left alone.
+
+`--kills N` sets how often the first test kills (10).
+"""
+
+import random
+import signal
+import sys
+import time
+
+import support
+from support import checkpoints, finished_checkpoint, flags, start, wait_for
+
+KILLS = 10
+
+
+class KillAndResume(support.SmokeTest):
+    def setUp(self):
+        super().setUp()
+        begin = time.monotonic()
+        self.command("whole", resume=False)
+        self.duration = time.monotonic() - begin
+        self.expected = self.digest(self.folder / "whole")
+
+    def words(self, name, resume=True, changes=None):
+        return ["train", *flags(changes or {}), "--run-dir", self.folder / name, *(["--resume"] if resume else [])]
+
+    def command(self, name, resume=True):
+        return self.succeed(*self.words(name, resume))
+
+    def assert_same_end(self, name):
+        self.command(name)
+        self.assertEqual(self.digest(self.folder / name), self.expected)
+        self.assertFalse([file for file in checkpoints(self.folder / name) if "tmp" in file])
+
+    def test_killed_at_random_times(self):
+        moments = random.Random(1)
+        for kill in range(KILLS):
+            process = start(*self.words("killed"))
+            time.sleep(moments.uniform(0, self.duration))
+            process.kill()
+            _, errors = process.communicate()
+            self.assertIn(process.returncode, (0, -signal.SIGKILL), f"kill {kill}: {errors}")
+            if finished_checkpoint(self.folder / "killed"):
+                self.digest(self.folder / "killed")  # at every moment there is one that verifies
+        self.assert_same_end("killed")
+
+    def test_killed_at_every_save(self):
+        # Each start is killed at the first, second or third change of the checkpoints: as a file is begun, as it
+        # takes its name, as an old one goes.
+        run_dir = self.folder / "saves"
+        for attempt in range(100):
+            process = start(*self.words("saves"))
+            before, changes = checkpoints(run_dir), 0
+            while process.poll() is None and changes <= attempt % 3:
+                now = checkpoints(run_dir)
+                changes += now != before
+                before = now
+            process.kill()
+            _, errors = process.communicate()
+            if process.returncode == 0:
+                break
+            self.assertEqual(process.returncode, -signal.SIGKILL, errors)
+            if finished_checkpoint(run_dir):
+                self.digest(run_dir)
+        self.assertEqual(process.returncode, 0)
+        self.assertGreater(attempt, 5)
+        self.assert_same_end("saves")
+
+    def test_asked_to_stop_at_random_times(self):
+        moments = random.Random(2)
+        for number, code in [(signal.SIGTERM, 143), (signal.SIGINT, 130)] * 3:
+            process = start(*self.words("stopped"))
+            time.sleep(moments.uniform(0.2, self.duration))
+            process.send_signal(number)
+            _, errors = process.communicate(timeout=120)
+            # Before the program has taken the signals over, they end it the system's way.
+            self.assertIn(process.returncode, (code, 0, -number), errors)
+        self.assert_same_end("stopped")
+
+    def test_stopped_after_every_update(self):
+        # --max-updates counts the updates of the whole run.
+        for updates in range(100):
+            self.succeed(*self.words("steps"), "--max-updates", updates)
+            if self.digest(self.folder / "steps") == self.expected:
+                break
+        self.assertGreater(updates, 10)
+        self.assert_same_end("steps")
+
+    def test_resuming_a_finished_run_does_nothing(self):
+        before = {path: path.stat().st_mtime_ns for path in (self.folder / "whole" / "checkpoints").iterdir()}
+        self.command("whole")
+        after = {path: path.stat().st_mtime_ns for path in (self.folder / "whole" / "checkpoints").iterdir()}
+        self.assertEqual(after, before)
+        self.assertEqual(self.digest(self.folder / "whole"), self.expected)
+
+
+class Signals(support.SmokeTest):
+    def long_run(self, *changes, words=()):
+        """A long run that has written its first checkpoint."""
+        run_dir = self.folder / "run"
+        process = start("train", *flags(support.LONG, *changes), "--run-dir", run_dir, *words)
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        wait_for(lambda: finished_checkpoint(run_dir), process)
+        return process, run_dir
+
+    def test_sigterm_saves_and_exits_with_143_and_sigint_with_130(self):
+        for number, code in [(signal.SIGTERM, 143), (signal.SIGINT, 130)]:
+            with self.subTest(number.name):
+                process, run_dir = self.long_run({"--checkpoint-every": "1000000"}, words=["--resume"])
+                before = checkpoints(run_dir)
+                time.sleep(1)  # so that there is an update to save
+                process.send_signal(number)
+                process.communicate(timeout=120)
+                self.assertEqual(process.returncode, code)
+                self.assertNotEqual(checkpoints(run_dir), before)
+                self.digest(run_dir)
+
+    def test_second_signal_ends_at_once(self):
+        # One update of this run takes many seconds: it cannot be over between the two signals.
+        huge = {"--train-images": "16384", "--batch": "16384", "--max-batch": "16384", "--micro-batch": "32"}
+        process, run_dir = self.long_run(huge)
+        before = checkpoints(run_dir)
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+        self.assertIsNone(process.poll())
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+        self.assertIn(process.returncode, (143, -signal.SIGTERM))
+        self.assertEqual(checkpoints(run_dir), before)
+
+    def test_second_trainer_is_refused(self):
+        process, run_dir = self.long_run()
+        for resume in [], ["--resume"]:
+            self.refuse("train", *flags(support.LONG), "--run-dir", run_dir, *resume, saying=str(run_dir))
+        self.assertIsNone(process.poll())
+        process.terminate()
+        process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 143)
+        self.digest(run_dir)
+
+
+if __name__ == "__main__":
+    if "--kills" in sys.argv:
+        at = sys.argv.index("--kills")
+        KILLS = int(sys.argv[at + 1])
+        del sys.argv[at:at + 2]
+    support.main()
