@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cmath>
 #include <ctime>
+#include <filesystem>
 #include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -121,7 +121,8 @@ void read_line(std::vector<Line>& lines, const Json& object, const std::string& 
 }
 
 void read_object(Metrics& metrics, const Json& object, const std::string& where) {
-  const std::string event = object.is_object() ? object.value("event", "") : "";
+  const bool named = object.is_object() && object.contains("event") && object["event"].is_string();
+  const std::string event = named ? object["event"].get<std::string>() : "";
   if (event == "start") return read_line(metrics.starts, object, where);
   if (event == "train") return read_line(metrics.train, object, where);
   if (event == "evaluate") return read_line(metrics.evaluations, object, where);
@@ -144,6 +145,20 @@ Metrics read_all(const std::string& path) {
   }
   require(!file.bad(), path, ": cannot be read");
   return metrics;
+}
+
+template <class Line>
+int64_t next_segment(const std::vector<Line>& lines) {
+  int64_t next = 0;
+  for (const Line& line : lines) next = std::max(next, line.segment + 1);
+  return next;
+}
+
+bool ends_with_newline(const std::string& path) {
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  if (file.tellg() == 0) return true;
+  file.seekg(-1, std::ios::end);
+  return file.get() == '\n';
 }
 
 // ---- Resumes
@@ -179,13 +194,14 @@ Metrics read_metrics(const std::string& path) {
 }
 
 MetricsWriter::MetricsWriter(const std::string& path, FileSystem& files) : path_(path), files_(files) {
+  if (std::filesystem::exists(path_)) {
+    const Metrics before = read_all(path_);
+    segment_ = std::max({next_segment(before.starts), next_segment(before.train),
+                         next_segment(before.evaluations), next_segment(before.ends)});
+    torn_ = !ends_with_newline(path_);
+  }
   descriptor_ = open_file(files_, path_, O_WRONLY | O_APPEND | O_CREAT);
   if (descriptor_ < 0) throw FileError(path_, "write", errno);
-  for (const StartMetrics& start : read_all(path_).starts) segment_ = std::max(segment_, start.segment + 1);
-  std::ifstream file(path_, std::ios::binary | std::ios::ate);
-  if (file.tellg() <= 0) return;
-  file.seekg(-1, std::ios::end);
-  torn_ = file.get() != '\n';
 }
 
 MetricsWriter::~MetricsWriter() {

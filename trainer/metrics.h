@@ -71,7 +71,7 @@ Metrics read_metrics(const std::string& path);
 // on a new line.
 class MetricsWriter {
  public:
-  // Throws FileError if the file cannot be opened or read.
+  // Throws FileError if the file cannot be opened, std::invalid_argument if it holds something else.
   explicit MetricsWriter(const std::string& path, FileSystem& files = FileSystem::system());
   MetricsWriter(const MetricsWriter&) = delete;
   MetricsWriter& operator=(const MetricsWriter&) = delete;
