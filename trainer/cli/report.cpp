@@ -1,0 +1,41 @@
+// crescendo report: lays runs over one another in one self-contained page.
+#include "trainer/cli/report.h"
+
+#include <fmt/core.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "trainer/report.h"
+
+namespace crescendo {
+
+void add_report_command(CLI::App& app) {
+  struct Arguments {
+    std::vector<std::string> runs;
+    std::string output = "report.html", title;
+  };
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand(
+      "report",
+      "Write one page that lays the curves of runs over one another, with their final figures and settings");
+  command->add_option("runs", arguments->runs, "Run folders, each one line in every chart")
+      ->required()
+      ->type_name("RUN");
+  command->add_option("-o,--output", arguments->output, "The page, a single HTML file that needs no network")
+      ->capture_default_str()
+      ->type_name("FILE");
+  command->add_option("--title", arguments->title, "Its heading; by default the names of the runs")
+      ->type_name("TEXT");
+  command->footer(
+      "Examples:\n"
+      "  crescendo report runs/a\n"
+      "  crescendo report runs/decaying runs/hybrid runs/increasing -o figure2.html --title \"Figure 2\"");
+  command->callback([arguments] {
+    write_report(arguments->runs, arguments->output, arguments->title);
+    fmt::print("{}\n", arguments->output);
+  });
+}
+
+}  // namespace crescendo
