@@ -1,0 +1,74 @@
+// crescendo evaluate RUN: accuracy and loss on the test images, each once.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "trainer/cli/commands.h"
+#include "trainer/cli/loaded_run.h"
+#include "trainer/evaluation.h"
+
+namespace crescendo {
+namespace {
+
+struct EvaluateOptions {
+  std::string run, data_dir, split = "test";
+  int threads = 0, loader_threads = 1;
+  bool json = false;
+};
+
+void evaluate_run(const EvaluateOptions& options) {
+  const LoadedRun run = load_run(options.run, options.threads);
+  const Split split = options.split == "train" ? Split::train : Split::test;
+  const auto dataset =
+      make_dataset({.kind = run.options.data,
+                    .directory = options.data_dir.empty() ? run.options.data_dir : options.data_dir,
+                    .train_images = split == Split::train ? run.options.train_images : 0,
+                    .augment = false},
+                   split);
+  require(dataset->class_names() == run.info.class_names, "evaluate: ", run.checkpoint,
+          " was trained on other classes than those of ", run.options.data);
+  const bool live = !options.json && isatty(STDOUT_FILENO);
+  EvaluationOptions how{.loader_threads = options.loader_threads, .stop = {}, .progress = {}};
+  if (live)
+    how.progress = [&](int64_t done) {
+      fmt::print("\r\x1b[K{} of {} images{}", done, dataset->size(),
+                 done == dataset->size() ? "\r\x1b[K" : "");
+      std::fflush(stdout);
+    };
+  const Evaluation result = evaluate(*run.model, dataset, run.device, how).value();
+  if (options.json) {
+    const nlohmann::json json = {{"accuracy", result.accuracy()},
+                                 {"loss", result.loss},
+                                 {"correct", result.correct},
+                                 {"total", result.total},
+                                 {"checkpoint", run.checkpoint}};
+    fmt::print("{}\n", json.dump());
+    return;
+  }
+  fmt::print("{}: accuracy {:.2f} % ({} of {} {} images), loss {:.4f}\n", run.checkpoint,
+             100 * result.accuracy(), result.correct, result.total, options.split, result.loss);
+}
+
+}  // namespace
+
+void add_evaluate_command(CLI::App& app) {
+  auto options = std::make_shared<EvaluateOptions>();
+  CLI::App* command = app.add_subcommand("evaluate", "Accuracy and loss of a trained run on its test images");
+  command->add_option("RUN", options->run, "A run folder (its newest checkpoint) or a checkpoint file")
+      ->required();
+  command->add_option("--data-dir", options->data_dir, "Folder of the data; default: where the run found it");
+  command->add_option("--split", options->split, "Which images")
+      ->check(CLI::IsMember({"test", "train"}))
+      ->capture_default_str();
+  command->add_option("--threads", options->threads, "Threads; 0: one a core")->check(CLI::NonNegativeNumber);
+  command->add_option("--loader-threads", options->loader_threads, "Threads that prepare images")
+      ->check(CLI::NonNegativeNumber);
+  command->add_flag("--json", options->json, "One JSON object: accuracy (a fraction), loss, correct, total");
+  command->footer(
+      "Examples:\n  crescendo evaluate runs/a\n"
+      "  crescendo evaluate runs/a/checkpoints/0000050000.safetensors --json");
+  command->callback([options] { evaluate_run(*options); });
+}
+
+}  // namespace crescendo

@@ -1,0 +1,121 @@
+// crescendo inspect: names, shapes, parameters, multiply-adds and memory of a model or a run.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "trainer/cli/commands.h"
+#include "trainer/cli/loaded_run.h"
+#include "trainer/memory.h"
+#include "trainer/run_folder.h"
+
+namespace crescendo {
+namespace {
+
+struct InspectOptions {
+  std::string run, model;
+  int64_t classes = 10, image_size = 32, batch = 128;
+  bool digest = false, json = false;
+};
+
+std::string resolve(const std::string& run) {
+  return resolve_checkpoint(run,
+                            [](const std::string& line) { fmt::print(stderr, "crescendo: {}\n", line); });
+}
+
+void print_json(const Model& model, const std::vector<LayerCost>& layers, int64_t multiply_adds,
+                int64_t memory, const InspectOptions& options) {
+  nlohmann::json json = {{"model", model.name},
+                         {"parameters", model.parameters.parameter_count()},
+                         {"multiply_adds", multiply_adds},
+                         {"memory_bytes", memory},
+                         {"micro_batch", options.batch}};
+  for (const auto& parameter : model.parameters.parameters()) {
+    std::vector<int64_t> shape;
+    for (int axis = 0; axis < parameter->shape.rank(); ++axis) shape.push_back(parameter->shape[axis]);
+    json["tensors"].push_back({{"name", parameter->name}, {"shape", shape}});
+  }
+  for (const LayerCost& layer : layers)
+    json["layers"].push_back({{"name", layer.name},
+                              {"output", layer.output.text()},
+                              {"parameters", layer.parameters},
+                              {"multiply_adds", layer.multiply_adds}});
+  fmt::print("{}\n", json.dump(2));
+}
+
+void print_table(const Model& model, const std::vector<LayerCost>& layers, int64_t multiply_adds,
+                 int64_t memory, const InspectOptions& options) {
+  fmt::print("{:<28} {:>20} {:>12} {:>14}\n", "layer", "output of one image", "parameters", "multiply-adds");
+  for (const LayerCost& layer : layers)
+    fmt::print("{:<28} {:>20} {:>12} {:>14}\n", layer.name, layer.output.text(),
+               layer.parameters ? std::to_string(layer.parameters) : "",
+               layer.multiply_adds ? std::to_string(layer.multiply_adds) : "");
+  fmt::print("\n{}: {} parameters, {:.1f} M multiply-adds an image\n", model.name,
+             model.parameters.parameter_count(), static_cast<double>(multiply_adds) / 1e6);
+  fmt::print("training with Nesterov momentum and a micro-batch of {}: {:.0f} MiB\n", options.batch,
+             static_cast<double>(memory) / (1 << 20));
+}
+
+void inspect_model(const std::string& name, InspectOptions options) {
+  const ImageSize image{options.image_size, options.image_size, 3};
+  const auto model = make_model(name, {.classes = options.classes});
+  const std::vector<LayerCost> layers = layer_costs(*model, image);
+  int64_t multiply_adds = 0;
+  for (const LayerCost& layer : layers) multiply_adds += layer.multiply_adds;
+  TrainOptions training;
+  training.model = name;
+  training.optimizer = OptimizerKind::nesterov;
+  training.ghost_batch = options.batch;
+  const int64_t memory = training_memory(training, image, options.classes).peak_bytes;
+  (options.json ? print_json : print_table)(*model, layers, multiply_adds, memory, options);
+}
+
+void inspect_run(InspectOptions options) {
+  const std::string checkpoint = resolve(options.run);
+  if (options.digest) {
+    const std::string digest = checkpoint_digest(checkpoint);
+    if (options.json)
+      fmt::print("{}\n", nlohmann::json({{"digest", digest}}).dump());
+    else
+      fmt::print("{}\n", digest);
+    return;
+  }
+  const CheckpointInfo info = read_checkpoint_info(checkpoint);
+  verify_checkpoint(checkpoint);
+  if (!options.json)
+    fmt::print("{}: after {} updates, {} samples, {:.0f} s of training\n\n", checkpoint,
+               info.counters.updates, info.counters.samples_seen, info.counters.seconds);
+  options.classes = static_cast<int64_t>(info.class_names.size());
+  inspect_model(info.model, options);
+}
+
+}  // namespace
+
+void add_inspect_command(CLI::App& app) {
+  auto options = std::make_shared<InspectOptions>();
+  CLI::App* command =
+      app.add_subcommand("inspect", "Layers, parameters, multiply-adds and memory of a model or a run");
+  auto* run =
+      command->add_option("RUN", options->run, "A run folder (its newest checkpoint) or a checkpoint file");
+  auto* model =
+      command->add_option("--model", options->model, "A model by name, e.g. wrn-16-4")->excludes(run);
+  command->add_option("--classes", options->classes, "Classes of --model")
+      ->capture_default_str()
+      ->needs(model);
+  command->add_option("--image-size", options->image_size, "Rows and columns of an image")
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
+  command->add_option("--micro-batch", options->batch, "Images at once, for the memory")
+      ->check(CLI::Range(1, 1 << 24))
+      ->capture_default_str();
+  command->add_flag("--digest", options->digest,
+                    "One line: the digest of the run's weights, running statistics and optimizer state");
+  command->add_flag("--json", options->json, "One JSON object (\"parameters\" is a count)");
+  command->footer("Examples:\n  crescendo inspect --model wrn-28-10\n  crescendo inspect runs/a --digest");
+  command->callback([options] {
+    require(!options->run.empty() || !options->model.empty(), "inspect: expected --model NAME or RUN");
+    require(!options->digest || !options->run.empty(), "inspect: --digest needs RUN");
+    options->run.empty() ? inspect_model(options->model, *options) : inspect_run(*options);
+  });
+}
+
+}  // namespace crescendo

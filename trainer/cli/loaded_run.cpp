@@ -1,0 +1,27 @@
+#include "trainer/cli/loaded_run.h"
+
+#include <fmt/format.h>
+
+#include "trainer/cli/options.h"
+#include "trainer/run_folder.h"
+
+namespace crescendo {
+
+LoadedRun load_run(const std::string& run, int threads) {
+  const auto log = [](const std::string& line) { fmt::print(stderr, "crescendo: {}\n", line); };
+  LoadedRun loaded{.checkpoint = resolve_checkpoint(run, log),
+                   .info = {},
+                   .options = {},
+                   .device = Device::cpu(threads),
+                   .model = nullptr};
+  loaded.info = read_checkpoint_info(loaded.checkpoint);
+  loaded.options = options_from_config(loaded.info.config);
+  loaded.model =
+      make_model(loaded.info.model, {.classes = static_cast<int64_t>(loaded.info.class_names.size())});
+  loaded.model->parameters.allocate(loaded.device);
+  verify_checkpoint(loaded.checkpoint);
+  load_weights(loaded.checkpoint, loaded.model->parameters);
+  return loaded;
+}
+
+}  // namespace crescendo

@@ -1,0 +1,83 @@
+// The command line. Exit codes: 0 done, 1 an error of ours, 2 bad input or a file that cannot be used, 3 a
+// loss or gradient that is not finite, 130 and 143 stopped by SIGINT and SIGTERM.
+#include <fmt/format.h>
+
+#include <exception>
+#include <new>
+#include <system_error>
+
+#include "build_info.h"
+#include "kernels/cpu/backend.h"
+#include "trainer/cli/commands.h"
+#include "trainer/gradient_sum.h"
+
+namespace crescendo {
+namespace {
+
+constexpr int kOurError = 1, kBadInput = 2, kNonFinite = 3;
+
+std::string version_text() {
+  return fmt::format("crescendo {} ({})\ncompiler: {}, {}\ninstruction set: {}\nlibraries: {}",
+                     build_info::kVersion, build_info::kCommit, build_info::kCompiler, build_info::kBuildType,
+                     cpu_instruction_set(), build_info::kLibraries);
+}
+
+int fail(const char* what, int code) {
+  fmt::print(stderr, "crescendo: {}\n", what);
+  return code;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app(
+      "Trains deep networks, growing the batch where others decay the learning rate\n"
+      "(Smith, Kindermans, Ying, Le: Don't Decay the Learning Rate, Increase the Batch Size, ICLR 2018).",
+      "crescendo");
+  app.set_version_flag("--version", version_text(), "Version, compiler, instruction set and libraries");
+  app.require_subcommand(1);
+  app.failure_message([](const CLI::App*, const CLI::Error& error) {
+    return fmt::format("crescendo: {} (see --help)\n", error.what());
+  });
+  add_train_command(app);
+  add_plan_command(app);
+  add_evaluate_command(app);
+  add_predict_command(app);
+  add_report_command(app);
+  add_inspect_command(app);
+  add_demo_command(app);
+  add_data_command(app);
+  app.footer(
+      "Start here:\n"
+      "  crescendo demo                      train three ways on built-in data and compare\n"
+      "  crescendo train --recipe list       the paper's runs\n"
+      "  crescendo COMMAND --help            what a command takes, with examples");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? 0 : kBadInput;
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace crescendo
+
+int main(int argc, char** argv) {
+  using namespace crescendo;
+  try {
+    return run(argc, argv);
+  } catch (const ExitCode& exit) {
+    return exit.code;
+  } catch (const NonFiniteError& error) {
+    return fail(error.what(), kNonFinite);
+  } catch (const std::invalid_argument& error) {
+    return fail(error.what(), kBadInput);
+  } catch (const std::system_error& error) {
+    return fail(error.what(), kBadInput);
+  } catch (const std::bad_alloc&) {
+    return fail("out of memory; a smaller --micro-batch needs less (crescendo plan tells how much)",
+                kBadInput);
+  } catch (const std::exception& error) {
+    return fail(error.what(), kOurError);
+  }
+}

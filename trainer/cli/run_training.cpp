@@ -1,0 +1,28 @@
+#include "trainer/cli/run_training.h"
+
+#include <fmt/format.h>
+
+#include "build_info.h"
+#include "kernels/cpu/backend.h"
+#include "trainer/cli/options.h"
+#include "trainer/report.h"
+
+namespace crescendo {
+
+TrainResult run_training(const TrainOptions& options, Progress& progress) {
+  const Facts facts = {{"version", build_info::kVersion},
+                       {"commit", build_info::kCommit},
+                       {"compiler", fmt::format("{}, {}", build_info::kCompiler, build_info::kBuildType)},
+                       {"instruction set", cpu_instruction_set()},
+                       {"libraries", build_info::kLibraries}};
+  Trainer trainer(options, config_text(options), progress, facts);
+  const TrainResult result = trainer.run();
+  if (result.signal == 0 && result.counters.updates > 0) {
+    const std::string page = options.run_dir + "/report.html";
+    write_report({options.run_dir}, page);
+    progress.say("report: " + page);
+  }
+  return result;
+}
+
+}  // namespace crescendo
