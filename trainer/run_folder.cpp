@@ -84,16 +84,20 @@ bool holds_run(const std::string& path) {
 }
 
 std::string parent_of(const std::string& path) {
-  const std::string parent = fs::absolute(path).lexically_normal().parent_path().string();
-  return parent.empty() ? "/" : parent;
+  std::string full = fs::absolute(path).lexically_normal().string();
+  if (full.size() > 1 && full.ends_with('/')) full.pop_back();
+  return fs::path(full).parent_path().string();
 }
 
-// Makes a folder whose existence outlasts a power failure.
+// Makes a folder, and those above it, whose existence outlasts a power failure.
 void create_folder(const std::string& path, FileSystem& files) {
   std::error_code error;
-  const bool created = fs::create_directories(path, error);
+  if (fs::is_directory(path, error)) return;
+  const std::string parent = parent_of(path);
+  if (parent != path) create_folder(parent, files);
+  fs::create_directory(path, error);
   require(!error, "run folder ", path, ": cannot be created: ", error.message());
-  if (created) sync_folder(parent_of(path), files);
+  sync_folder(parent, files);
 }
 
 std::string host_name() {
@@ -154,7 +158,9 @@ void RunFolder::lock() {
   if (::flock(lock_, LOCK_EX | LOCK_NB) < 0) {
     const int error = errno;
     ::close(lock_);
-    require(error != EWOULDBLOCK, "run folder ", path_, ": is in use by ", read_text(file));
+    const std::string owner = read_text(file);
+    require(error != EWOULDBLOCK, "run folder ", path_, ": is in use by ",
+            owner.empty() ? "another process" : owner);
     require(false, "run folder ", path_, ": cannot be locked: ", std::strerror(error));
   }
   const std::string owner = join("process ", getpid(), " on ", host_name());
@@ -192,7 +198,7 @@ std::optional<std::string> RunFolder::save(const TrainingState& state, int64_t k
     return error.what();
   }
   verified_.insert(path);
-  rotate(keep);
+  rotate(std::max<int64_t>(keep, 1));
   return std::nullopt;
 }
 
@@ -211,8 +217,9 @@ void RunFolder::rotate(int64_t keep) {
 }
 
 std::string resolve_checkpoint(const std::string& run, const Log& log) {
-  require(fs::exists(run), run, ": no such file or folder");
-  if (!fs::is_directory(run)) return run;
+  std::error_code error;
+  require(fs::exists(run, error), run, ": no such file or folder");
+  if (!fs::is_directory(run, error)) return run;
   const std::optional<std::string> newest = newest_of(run, log);
   require(newest.has_value(), run, ": holds no checkpoint");
   return *newest;

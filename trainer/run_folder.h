@@ -43,9 +43,9 @@ class RunFolder {
   // over that it does. Throws std::invalid_argument if all are damaged.
   std::optional<std::string> newest_checkpoint();
 
-  // Saves checkpoints/<samples seen>.safetensors and then removes all but the newest `keep` verifiable ones.
-  // A failed write leaves the older ones as they were and is returned as a description (none: saved), for the
-  // trainer to say and to try again after the next update. Throws NonFiniteState.
+  // Saves checkpoints/<samples seen>.safetensors and then removes all but the newest `keep` >= 1 verifiable
+  // ones. A failed write leaves the older ones as they were and is returned as a description (none: saved),
+  // for the trainer to say and to try again after the next update. Throws NonFiniteState.
   std::optional<std::string> save(const TrainingState& state, int64_t keep);
 
  private:
