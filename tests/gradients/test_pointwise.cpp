@@ -1,0 +1,76 @@
+// relu, add, scale_add, concat_channels and dropout: gradients, and inputs that are used twice.
+#include "gradients/check_gradients.h"
+
+namespace crescendo::test {
+
+TEST_CASE("relu: gradients equal central differences") {
+  const Device device = Device::cpu(2);
+  for (const Shape& shape : {Shape{1, 1, 1, 1}, Shape{2, 3, 5, 7}, Shape{31}, Shape{3, 11}}) {
+    CAPTURE(shape);
+    const Tensor x = make_activations(device, shape, values_off_zero(1, shape.elements()));
+    GradientCheck({x}, [&](Tape& tape) { return relu(tape, x); }).run();
+  }
+}
+
+TEST_CASE("relu: no gradient passes at zero") {
+  const Device device = Device::cpu(1);
+  const Tensor x = make_activations(device, {3}, {-1, 0, 1});
+  x.set_needs_gradient(true);
+  Tape tape = Tape::training();
+  const Tensor y = relu(tape, x);
+  tape.backward(y, make_activations(device, {3}, {2, 3, 4}));
+  CHECK(x.gradient().to_host() == Values{0, 0, 4});
+}
+
+TEST_CASE("add and scale_add: gradients equal central differences") {
+  const Device device = Device::cpu(2);
+  const Shape shape{2, 3, 1, 5};
+  const Tensor a = random_activations(device, shape, 1), b = random_activations(device, shape, 2);
+  SUBCASE("add") {
+    GradientCheck({a, b}, [&](Tape& tape) { return add(tape, a, b); }).run();
+  }
+  SUBCASE("scale_add") {
+    GradientCheck({a, b}, [&](Tape& tape) { return scale_add(tape, a, -0.17, b); }).run();
+  }
+  SUBCASE("a tensor added to itself receives both shares") {
+    GradientCheck({a}, [&](Tape& tape) { return scale_add(tape, a, 0.3, a); }).run();
+  }
+  SUBCASE("an input that needs no gradient gets none") {
+    GradientCheck({b}, [&](Tape& tape) { return scale_add(tape, a, 0.3, b); }).run();
+    CHECK_FALSE(a.gradient().defined());
+  }
+}
+
+TEST_CASE("concat_channels: gradients equal central differences") {
+  const Device device = Device::cpu(2);
+  const Tensor a = random_activations(device, {2, 3, 2, 1}, 1);
+  const Tensor b = random_activations(device, {2, 3, 2, 5}, 2);
+  const Tensor c = random_activations(device, {2, 3, 2, 4}, 3);
+  SUBCASE("three tensors") {
+    const std::vector<Tensor> parts{a, b, c};
+    GradientCheck(parts, [&](Tape& tape) { return concat_channels(tape, parts); }).run();
+  }
+  SUBCASE("one tensor") {
+    const std::vector<Tensor> parts{b};
+    GradientCheck(parts, [&](Tape& tape) { return concat_channels(tape, parts); }).run();
+  }
+  SUBCASE("a tensor used twice receives the sum") {
+    const std::vector<Tensor> parts{b, a, b};
+    GradientCheck({a, b}, [&](Tape& tape) { return concat_channels(tape, parts); }).run();
+  }
+}
+
+TEST_CASE("dropout: gradients equal central differences under the same mask") {
+  const Device device = Device::cpu(2);
+  for (const double keep : {0.2, 0.5, 0.8, 1.0})
+    for (const Shape& shape : {Shape{3, 2, 2, 5}, Shape{4, 9}}) {
+      CAPTURE(keep);
+      CAPTURE(shape);
+      const Tensor x = random_activations(device, shape, 1);
+      GradientCheck({x}, [&](Tape& tape) { return scale_add(tape, x, 2, dropout(tape, x, keep, 3)); },
+                    {.seed = 11, .first_image = 1000})
+          .run();
+    }
+}
+
+}  // namespace crescendo::test
