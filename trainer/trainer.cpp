@@ -13,14 +13,6 @@ namespace {
 constexpr int64_t kTrainLinesPerEpoch = 20;
 constexpr auto kLongestWithoutCheckpoint = std::chrono::minutes(10);
 
-std::shared_ptr<const Dataset> open_data(const TrainOptions& options, Split split) {
-  return make_dataset({.kind = options.data,
-                       .directory = options.data_dir,
-                       .train_images = split == Split::train ? options.train_images : 0,
-                       .augment = options.augment},
-                      split);
-}
-
 std::unique_ptr<Model> open_model(const TrainOptions& options, const Dataset& data, const Device& device) {
   auto model = make_model(options.model, {.classes = static_cast<int64_t>(data.class_names().size()),
                                           .image_channels = data.image_size().channels});
@@ -34,19 +26,27 @@ int64_t steps(SamplesSeen samples, int64_t grid) { return samples / std::max<int
 
 }  // namespace
 
-Trainer::Trainer(const TrainOptions& options, const std::string& config, Progress& progress,
-                 const Facts& facts)
+TrainingData open_training_data(const TrainOptions& options) {
+  DatasetOptions data{.kind = options.data, .directory = options.data_dir, .augment = options.augment};
+  TrainingData opened;
+  opened.test = make_dataset(data, Split::test);
+  data.train_images = options.train_images;
+  opened.train = make_dataset(data, Split::train);
+  return opened;
+}
+
+Trainer::Trainer(const TrainOptions& options, const std::string& config, const TrainingData& data,
+                 Progress& progress, const Facts& facts)
     : options_(options),
       config_(config),
       progress_(progress),
-      train_(open_data(options, Split::train)),
-      test_(open_data(options, Split::test)),
-      schedule_(schedule_options(options, train_->size())),
+      data_(data),
+      schedule_(schedule_options(options, data.train->size())),
       timeline_(schedule_),
       device_(Device::cpu(options.threads)),
-      model_(open_model(options, *train_, device_)),
+      model_(open_model(options, *data_.train, device_)),
       optimizer_(options, model_->parameters),
-      gradients_(options_, *model_, train_->image_size(), device_),
+      gradients_(options_, *model_, data_.train->image_size(), device_),
       folder_(options.run_dir, options.resume, [&progress](const std::string& line) { progress.warn(line); }),
       saved_{.time = Clock::now()} {
   if (const auto checkpoint = folder_.newest_checkpoint()) {
@@ -59,8 +59,8 @@ Trainer::Trainer(const TrainOptions& options, const std::string& config, Progres
   }
   Facts all = facts;
   all.emplace_back("data", options.data);
-  all.emplace_back("train data digest", train_->digest());
-  all.emplace_back("test data digest", test_->digest());
+  all.emplace_back("train data digest", data_.train->digest());
+  all.emplace_back("test data digest", data_.test->digest());
   folder_.add_start(all);
   metrics_ = std::make_unique<MetricsWriter>(folder_.metrics_path());
 }
@@ -78,12 +78,12 @@ void Trainer::take_up(const std::string& checkpoint) {
 
 void Trainer::announce() const {
   const double megabytes = 1.0 / (1 << 20);
-  const TrainingMemory memory =
-      training_memory(options_, train_->image_size(), static_cast<int64_t>(train_->class_names().size()));
-  progress_.say(
-      fmt::format("{} ({} parameters) on {}: {} training and {} test images; micro-batch {}, {:.0f} MiB",
-                  options_.model, model_->parameters.parameter_count(), options_.data, train_->size(),
-                  test_->size(), memory.micro_batch, static_cast<double>(memory.peak_bytes) * megabytes));
+  const TrainingMemory memory = training_memory(options_, data_.train->image_size(),
+                                                static_cast<int64_t>(data_.train->class_names().size()));
+  progress_.say(fmt::format(
+      "{} ({} parameters) on {}: {} training and {} test images; micro-batch {}, {:.0f} MiB", options_.model,
+      model_->parameters.parameter_count(), options_.data, data_.train->size(), data_.test->size(),
+      memory.micro_batch, static_cast<double>(memory.peak_bytes) * megabytes));
 }
 
 TrainResult Trainer::run() {
@@ -156,7 +156,7 @@ Loader Trainer::make_loader() const {
     if (cut.done == batch) cut = {timeline.next(cut.update->first + batch), 0, cut.updates + 1};
     return range;
   };
-  return {train_, options, std::move(next_range)};
+  return {data_.train, options, std::move(next_range)};
 }
 
 void Trainer::run_update(const Update& update, Loader& loader) {
@@ -230,7 +230,7 @@ bool Trainer::evaluation_due(bool at_end) const {
 }
 
 void Trainer::evaluate_now() {
-  const auto evaluation = evaluate(*model_, test_, device_,
+  const auto evaluation = evaluate(*model_, data_.test, device_,
                                    {.micro_batch = micro_batch_size(options_),
                                     .loader_threads = options_.loader_threads,
                                     .stop = [&] { return signals_.received() != 0; },

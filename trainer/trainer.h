@@ -27,12 +27,20 @@ struct TrainResult {
   std::optional<Evaluation> evaluation;  // the last one
 };
 
+struct TrainingData {
+  std::shared_ptr<const Dataset> train, test;
+};
+
+// Throws std::invalid_argument with file, what was found and what was expected.
+TrainingData open_training_data(const TrainOptions& options);
+
 class Trainer {
  public:
-  // Opens the data and the run folder, and takes up the newest checkpoint of a run to resume. `config` is the
-  // text of `options` for config.toml, `facts` go into the manifest. Throws std::invalid_argument for
-  // whatever cannot work.
-  Trainer(const TrainOptions& options, const std::string& config, Progress& progress, const Facts& facts);
+  // Opens the run folder, and takes up the newest checkpoint of a run to resume. `config` is the text of
+  // `options` for config.toml, `facts` go into the manifest. Throws std::invalid_argument for whatever cannot
+  // work.
+  Trainer(const TrainOptions& options, const std::string& config, const TrainingData& data,
+          Progress& progress, const Facts& facts);
 
   // Trains to the end, options.max_updates, or a signal; the state is saved in each case.
   // Throws NonFiniteError; the last good checkpoint then stays the newest.
@@ -64,7 +72,7 @@ class Trainer {
   TrainOptions options_;
   std::string config_;
   Progress& progress_;
-  std::shared_ptr<const Dataset> train_, test_;
+  TrainingData data_;
   ScheduleOptions schedule_;
   Timeline timeline_;
   Device device_;

@@ -26,7 +26,7 @@ int64_t whole_number(const CheckpointInfo& info, const std::string& name) {
 TrainingState Trainer::state() {
   TrainingState state{.info = {}, .parameters = model_->parameters, .optimizer = optimizer_.buffers()};
   state.info.model = options_.model;
-  state.info.class_names = train_->class_names();
+  state.info.class_names = data_.train->class_names();
   state.info.config = config_;
   state.info.counters = counters_;
   if (options_.noise_scale) state.optimizer.push_back({"noise_scale_pair", gradients_.pair()});
