@@ -1,75 +1,152 @@
-// Convolution, first version: plain loops.
+// Forward and backward data, both as the direct convolution: backward, every input pixel gathers the outputs
+// it went into. With strides those differ from pixel to pixel: pixels of one phase (h mod stride_h, w mod
+// stride_w) share them.
+#include "kernels/cpu/conv2d_direct.h"
+#include "kernels/cpu/conv2d_weight.h"
 #include "kernels/cpu/cpu_backend.h"
+#include "kernels/cpu/simd.h"
 
 namespace crescendo {
 
-size_t CpuBackend::workspace(const Conv2dGeometry& g) const {
-  return static_cast<size_t>(g.k * g.r * g.s * g.c) * sizeof(real);
-}
-
 namespace {
 
-// f(place of x's pixel, tap, place of y's pixel) for every pair of one image.
-template <class F>
-void each_pair(const Conv2dGeometry& g, int64_t image, const F& f) {
-  for (int64_t p = 0; p < g.p; ++p)
-    for (int64_t q = 0; q < g.q; ++q)
-      for (int64_t r = 0; r < g.r; ++r)
-        for (int64_t s = 0; s < g.s; ++s) {
-          const int64_t h = p * g.stride_h + r - g.pad_top, w = q * g.stride_w + s - g.pad_left;
-          if (h < 0 || h >= g.h || w < 0 || w >= g.w) continue;
-          f(((image * g.h + h) * g.w + w) * g.c, r * g.s + s, ((image * g.p + p) * g.q + q) * g.k);
-        }
+// A 1x1 filter does not see where one image ends: all pixels are one long row, and a linear layer is the
+// same.
+Conv2dGeometry flattened(Conv2dGeometry g) {
+  const bool pointwise = g.r == 1 && g.s == 1 && g.stride_h == 1 && g.stride_w == 1 && g.p == g.h &&
+                         g.q == g.w && g.pad_top == 0 && g.pad_left == 0;
+  if (!pointwise) return g;
+  g.w = g.q = g.n * g.h * g.w;
+  g.n = g.h = g.p = 1;
+  return g;
+}
+
+DirectConvolution forward_of(const Conv2dGeometry& g) {
+  return {.images = g.n,
+          .h = g.h,
+          .w = g.w,
+          .in = g.c,
+          .rows = g.p,
+          .columns = g.q,
+          .out = g.k,
+          .taps_h = g.r,
+          .taps_w = g.s,
+          .step_h = g.stride_h,
+          .step_w = g.stride_w,
+          .first_row = -g.pad_top,
+          .first_column = -g.pad_left,
+          .target_image = g.p * g.q * g.k,
+          .target_row = g.q * g.k,
+          .target_pixel = g.k};
+}
+
+// The inputs phase + i * stride along one axis. Input h went into output p by tap r where h + pad = p *
+// stride + r, so the taps are first_tap, first_tap + stride, ...; the last of them meets the earliest output.
+struct Phase {
+  int64_t count;         // of inputs
+  int64_t first_tap;     // smallest tap
+  int64_t taps;          // number of them
+  int64_t first_output;  // that input `phase` meets by the last tap; it may lie outside
+
+  Phase(int64_t phase, int64_t size, int64_t filter, int64_t stride, int64_t pad)
+      : count((size - phase + stride - 1) / stride),
+        first_tap((phase + pad) % stride),
+        taps(std::max<int64_t>(0, (filter - first_tap + stride - 1) / stride)),
+        first_output((phase + pad - first_tap) / stride - (taps - 1)) {}
+};
+
+DirectConvolution backward_of(const Conv2dGeometry& g, const Phase& h, const Phase& w) {
+  return {.images = g.n,
+          .h = g.p,
+          .w = g.q,
+          .in = g.k,
+          .rows = h.count,
+          .columns = w.count,
+          .out = g.c,
+          .taps_h = h.taps,
+          .taps_w = w.taps,
+          .step_h = 1,
+          .step_w = 1,
+          .first_row = h.first_output,
+          .first_column = w.first_output,
+          .target_image = g.h * g.w * g.c,
+          .target_row = g.stride_h * g.w * g.c,
+          .target_pixel = g.stride_w * g.c};
+}
+
+// Lays out weight(r, s, in, out) as run_direct reads it, padding the last tile with zeros, and adds the
+// zeros.
+template <class Weight>
+void pack(const DirectConvolution& d, int threads, const Weight& weight, real* packed) {
+  parallel_for(threads, tiles_of(d.out) * d.taps(), [&](int64_t task, int) {
+    const int64_t tile = task / d.taps(), tap = task % d.taps(), first = tile * kTileWidth;
+    const int64_t width = tile_width(d.out, tile), channels = std::min(width, d.out - first);
+    real* to = packed + first * d.taps() * d.in + tap * d.in * width;
+    for (int64_t in = 0; in < d.in; ++in)
+      for (int64_t i = 0; i < width; ++i)
+        to[in * width + i] = i < channels ? weight(tap / d.taps_w, tap % d.taps_w, in, first + i) : real{0};
+  });
+  std::fill_n(packed + packed_size(d), zeros_size(d), real{0});
+}
+
+bool is_empty(const Conv2dGeometry& g) { return g.n * g.h * g.w * g.c * g.p * g.q * g.k == 0; }
+
+// Enough for either pass: each packs every tap once at most.
+int64_t direct_workspace(const Conv2dGeometry& g) {
+  const int64_t taps = g.r * g.s;
+  return std::max(aligned(taps * g.c * padded_to_tiles(g.k)) + aligned(g.c),
+                  aligned(taps * g.k * padded_to_tiles(g.c)) + aligned(g.k));
 }
 
 }  // namespace
 
-void CpuBackend::conv2d_forward(const Conv2dGeometry& g, const activation* x, const activation* weight,
-                                const real* bias, activation* y) {
-  const int64_t taps = g.r * g.s;
-  parallel_for(g.n, [&](int64_t image, int) {
-    real* to = values_of(y) + image * g.p * g.q * g.k;
-    for (int64_t i = 0; i < g.p * g.q * g.k; ++i) to[i] = bias != nullptr ? bias[i % g.k] : real{0};
-    each_pair(g, image, [&](int64_t from, int64_t tap, int64_t at) {
-      for (int64_t k = 0; k < g.k; ++k) {
-        real sum = 0;
-        for (int64_t c = 0; c < g.c; ++c)
-          sum += values_of(x)[from + c] * values_of(weight)[(k * taps + tap) * g.c + c];
-        values_of(y)[at + k] += sum;
-      }
-    });
-  });
+size_t CpuBackend::workspace(const Conv2dGeometry& g) const {
+  return static_cast<size_t>(std::max(direct_workspace(g), weight_workspace(g, threads_))) * sizeof(real);
 }
 
-void CpuBackend::conv2d_backward_data(const Conv2dGeometry& g, const activation* dy, const activation* weight,
-                                      activation* dx, Write write) {
-  const int64_t taps = g.r * g.s, image_size = g.h * g.w * g.c;
-  parallel_for(g.n, [&](int64_t image, int) {
-    real* to = values_of(dx) + image * image_size;
-    if (write == Write::overwrite) std::fill(to, to + image_size, real{0});
-    each_pair(g, image, [&](int64_t at, int64_t tap, int64_t from) {
-      for (int64_t k = 0; k < g.k; ++k)
-        for (int64_t c = 0; c < g.c; ++c)
-          values_of(dx)[at + c] += values_of(dy)[from + k] * values_of(weight)[(k * taps + tap) * g.c + c];
-    });
-  });
+void CpuBackend::conv2d_forward(const Conv2dGeometry& geometry, const activation* x, const activation* weight,
+                                const real* bias, activation* y) {
+  if (is_empty(geometry)) return;
+  const Conv2dGeometry g = flattened(geometry);
+  const DirectConvolution d = forward_of(g);
+  real* packed = workspace_as<real>();
+  const real* from = values_of(weight);
+  pack(
+      d, threads_,
+      [&](int64_t r, int64_t s, int64_t c, int64_t k) { return from[((k * g.r + r) * g.s + s) * g.c + c]; },
+      packed);
+  run_direct(d, threads_, values_of(x), packed, bias, values_of(y), Write::overwrite);
+}
+
+void CpuBackend::conv2d_backward_data(const Conv2dGeometry& geometry, const activation* dy,
+                                      const activation* weight, activation* dx, Write write) {
+  if (is_empty(geometry)) return;
+  const Conv2dGeometry g = flattened(geometry);
+  real* packed = workspace_as<real>();
+  const real* from = values_of(weight);
+  for (int64_t row = 0; row < std::min(g.stride_h, g.h); ++row)
+    for (int64_t column = 0; column < std::min(g.stride_w, g.w); ++column) {
+      const Phase h(row, g.h, g.r, g.stride_h, g.pad_top), w(column, g.w, g.s, g.stride_w, g.pad_left);
+      const DirectConvolution d = backward_of(g, h, w);
+      // Outputs ascend, so taps descend.
+      const auto weight_at = [&](int64_t i, int64_t j, int64_t k, int64_t c) {
+        const int64_t r = h.first_tap + (h.taps - 1 - i) * g.stride_h,
+                      s = w.first_tap + (w.taps - 1 - j) * g.stride_w;
+        return from[((k * g.r + r) * g.s + s) * g.c + c];
+      };
+      pack(d, threads_, weight_at, packed);
+      run_direct(d, threads_, values_of(dy), packed, nullptr, values_of(dx) + (row * g.w + column) * g.c,
+                 write);
+    }
 }
 
 void CpuBackend::conv2d_backward_weight(const Conv2dGeometry& g, const activation* x, const activation* dy,
                                         real* dweight, Write write) {
-  const int64_t taps = g.r * g.s, size = g.k * taps * g.c;
-  real* partial = workspace_as<real>();
-  for (int64_t first = 0; first < g.n; first += g.ghost) {
-    std::fill(partial, partial + size, real{0});
-    for (int64_t image = first; image < first + g.ghost; ++image)
-      each_pair(g, image, [&](int64_t from, int64_t tap, int64_t at) {
-        for (int64_t k = 0; k < g.k; ++k)
-          for (int64_t c = 0; c < g.c; ++c)
-            partial[(k * taps + tap) * g.c + c] += values_of(dy)[at + k] * values_of(x)[from + c];
-      });
-    const bool replace = first == 0 && write == Write::overwrite;
-    each(size, [=](int64_t i) { dweight[i] = replace ? partial[i] : dweight[i] + partial[i]; });
-  }
+  if (is_empty(g)) return;
+  for (int64_t image = 0; image < g.n; image += g.ghost)
+    ghost_weight_gradient(g, threads_, values_of(x) + image * g.h * g.w * g.c,
+                          values_of(dy) + image * g.p * g.q * g.k, workspace_as<real>(), dweight,
+                          image == 0 ? write : Write::add);
 }
 
 }  // namespace crescendo

@@ -1,0 +1,55 @@
+// Vectors of real, as Eigen's packets: whatever the compiler was told the processor has, scalars if need be.
+// A sum of products here is one chain of multiply_add per element, so it rounds alike wherever the element
+// lies in a tile.
+#pragma once
+
+#include <Eigen/Core>
+
+#include "kernels/real.h"
+
+namespace crescendo {
+
+using Vector = Eigen::internal::packet_traits<real>::type;
+constexpr int kLanes = Eigen::internal::packet_traits<real>::size;
+
+// A tile holds kTileRows x kTileVectors sums in registers and leaves three for the operands.
+constexpr int kTileVectors = 2;
+constexpr int kTileRows = (EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS - 3) / kTileVectors;
+constexpr int kTileWidth = kTileVectors * kLanes;
+
+inline Vector load(const real* from) { return Eigen::internal::ploadu<Vector>(from); }
+inline void store(real* to, const Vector& v) { Eigen::internal::pstoreu(to, v); }
+inline Vector broadcast(const real* from) { return Eigen::internal::pset1<Vector>(*from); }
+inline Vector multiply_add(const Vector& a, const Vector& b, const Vector& sum) {
+  return Eigen::internal::pmadd(a, b, sum);
+}
+
+// `count` channels in tiles of kTileWidth; the last is one vector wide where that is enough.
+constexpr int64_t tiles_of(int64_t count) { return (count + kTileWidth - 1) / kTileWidth; }
+constexpr int64_t tile_width(int64_t count, int64_t tile) {
+  return count - tile * kTileWidth <= kLanes ? kLanes : kTileWidth;
+}
+constexpr int64_t padded_to_tiles(int64_t count) { return (count + kLanes - 1) / kLanes * kLanes; }
+
+// A size rounded up so that what follows it starts on a 64-byte boundary.
+constexpr int64_t aligned(int64_t count) { return (count + 15) / 16 * 16; }
+
+// f(rows) with `rows` in [1, kTileRows] as a compile-time number.
+template <int Rows = kTileRows, class F>
+void with_rows(int64_t rows, const F& f) {
+  if constexpr (Rows > 1) {
+    if (rows < Rows) return with_rows<Rows - 1>(rows, f);
+  }
+  f(std::integral_constant<int, Rows>());
+}
+
+// f(vectors) for a tile of one vector or of kTileVectors.
+template <class F>
+void with_vectors(int64_t width, const F& f) {
+  if (width == kLanes)
+    f(std::integral_constant<int, 1>());
+  else
+    f(std::integral_constant<int, kTileVectors>());
+}
+
+}  // namespace crescendo

@@ -1,0 +1,71 @@
+// Convolutions around every boundary of an implementation; shared by kernel tests, gradient tests and
+// benchmarks.
+#pragma once
+
+#include <vector>
+
+#include "kernels/geometry.h"
+
+namespace crescendo::test {
+
+struct Conv2dCase {
+  const char* name;
+  Conv2dGeometry geometry;
+};
+
+struct ConvPadding {
+  int64_t top, bottom, left, right;
+};
+
+inline Conv2dGeometry convolution(int64_t n, int64_t h, int64_t w, int64_t c, int64_t k, int64_t r, int64_t s,
+                                  int64_t stride_h, int64_t stride_w, ConvPadding pad, int64_t ghost) {
+  return {.n = n,
+          .h = h,
+          .w = w,
+          .c = c,
+          .p = (h + pad.top + pad.bottom - r) / stride_h + 1,
+          .q = (w + pad.left + pad.right - s) / stride_w + 1,
+          .k = k,
+          .r = r,
+          .s = s,
+          .stride_h = stride_h,
+          .stride_w = stride_w,
+          .pad_top = pad.top,
+          .pad_left = pad.left,
+          .ghost = ghost};
+}
+
+inline std::vector<Conv2dCase> conv2d_cases() {
+  const ConvPadding none{0, 0, 0, 0}, one{1, 1, 1, 1};
+  return {
+      {"1x1 of everything", convolution(1, 1, 1, 1, 1, 1, 1, 1, 1, none, 1)},
+      {"one pixel, 3x3", convolution(2, 1, 1, 5, 7, 3, 3, 1, 1, one, 1)},
+      {"image smaller than the filter", convolution(3, 2, 3, 3, 4, 5, 5, 1, 1, {2, 2, 2, 2}, 3)},
+      {"3 -> 16, as the first layer", convolution(4, 9, 9, 3, 16, 3, 3, 1, 1, one, 2)},
+      {"16 -> 16", convolution(2, 8, 8, 16, 16, 3, 3, 1, 1, one, 1)},
+      {"31 -> 33 channels", convolution(2, 5, 6, 31, 33, 3, 3, 1, 1, one, 2)},
+      {"32 -> 32 channels", convolution(1, 7, 7, 32, 32, 3, 3, 1, 1, one, 1)},
+      {"33 -> 31 channels", convolution(2, 4, 7, 33, 31, 3, 3, 1, 1, one, 2)},
+      {"1 -> 8", convolution(2, 6, 5, 1, 8, 3, 3, 1, 1, one, 2)},
+      {"9 -> 1", convolution(2, 6, 5, 9, 1, 3, 3, 1, 1, one, 2)},
+      {"1x1", convolution(4, 5, 3, 17, 24, 1, 1, 1, 1, none, 2)},
+      {"1x1, stride 2", convolution(2, 7, 8, 16, 20, 1, 1, 2, 2, none, 2)},
+      {"1x1, padded", convolution(2, 3, 3, 4, 6, 1, 1, 1, 1, one, 2)},
+      {"stride 2, even image", convolution(2, 8, 8, 16, 24, 3, 3, 2, 2, one, 2)},
+      {"stride 2, odd image", convolution(2, 9, 7, 5, 6, 3, 3, 2, 2, one, 1)},
+      {"stride 2 with a remainder", convolution(2, 8, 6, 4, 5, 3, 3, 2, 2, none, 2)},
+      {"stride above the filter", convolution(2, 10, 11, 3, 5, 2, 2, 4, 3, none, 2)},
+      {"strides 3 and 1", convolution(1, 11, 5, 6, 7, 3, 3, 3, 1, one, 1)},
+      {"1x7", convolution(2, 4, 9, 8, 10, 1, 7, 1, 1, {0, 0, 3, 3}, 2)},
+      {"7x1", convolution(2, 9, 4, 8, 10, 7, 1, 1, 1, {3, 3, 0, 0}, 1)},
+      {"7x7, stride 2, as ResNet's first", convolution(1, 15, 15, 3, 8, 7, 7, 2, 2, {3, 3, 3, 3}, 1)},
+      {"asymmetric padding", convolution(2, 6, 5, 4, 6, 3, 3, 1, 1, {0, 2, 1, 0}, 2)},
+      {"asymmetric padding, stride 2", convolution(2, 8, 8, 4, 6, 3, 3, 2, 2, {0, 1, 0, 1}, 2)},
+      {"more padding than filter", convolution(1, 3, 3, 2, 3, 2, 2, 1, 1, {3, 3, 3, 3}, 1)},
+      {"rows longer than a block", convolution(1, 3, 140, 2, 3, 3, 3, 1, 1, one, 1)},
+      {"more images than chunks", convolution(80, 6, 6, 2, 3, 3, 3, 1, 1, one, 40)},
+      {"many pixels", convolution(3, 34, 33, 3, 17, 3, 3, 1, 1, one, 3)},
+  };
+}
+
+}  // namespace crescendo::test

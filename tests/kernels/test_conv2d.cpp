@@ -1,0 +1,98 @@
+// Convolution, its gradients, and the linear layer, against the definition.
+#include "cases/conv2d.h"
+#include "cases/linear.h"
+#include "kernels/cpu/backend.h"
+#include "support/compare.h"
+#include "support/reference_conv2d.h"
+
+using namespace crescendo;
+using namespace crescendo::test;
+
+TEST_CASE("conv2d computes its definition, with and without bias") {
+  const auto backend = make_cpu_backend(2);
+  for (const auto& [name, g] : conv2d_cases()) {
+    CAPTURE(name);
+    const Conv2dSizes size(g);
+    backend->reserve_workspace(backend->workspace(g));
+    const std::vector<real> x = noise(size.x, 1), weight = noise(size.weight, 2), bias = noise(g.k, 3);
+    const Buffer<real> x_buffer(*backend, x), weight_buffer(*backend, weight), bias_buffer(*backend, bias);
+    Buffer<real> y(*backend, poison(size.y)), y_biased(*backend, poison(size.y));
+    backend->conv2d_forward(g, x_buffer, weight_buffer, nullptr, y);
+    backend->conv2d_forward(g, x_buffer, weight_buffer, bias_buffer, y_biased);
+    const double tolerance = sum_tolerance(g.r * g.s * g.c + 1, 1);
+    check_close(y.values(), conv2d_reference(g, x, weight, {}), tolerance);
+    check_close(y_biased.values(), conv2d_reference(g, x, weight, bias), tolerance);
+  }
+}
+
+TEST_CASE("conv2d's data gradient is the transpose of the forward pass") {
+  const auto backend = make_cpu_backend(2);
+  for (const auto& [name, g] : conv2d_cases()) {
+    CAPTURE(name);
+    const Conv2dSizes size(g);
+    backend->reserve_workspace(backend->workspace(g));
+    const std::vector<real> dy = noise(size.y, 1), weight = noise(size.weight, 2);
+    const Buffer<real> dy_buffer(*backend, dy), weight_buffer(*backend, weight);
+    check_both_writes(*backend, conv2d_data_gradient(g, dy, weight), sum_tolerance(g.r * g.s * g.k, 1),
+                      [&](activation* dx, Write write) {
+                        backend->conv2d_backward_data(g, dy_buffer, weight_buffer, dx, write);
+                      });
+  }
+}
+
+TEST_CASE("conv2d's weight gradient sums over all images and pixels") {
+  const auto backend = make_cpu_backend(2);
+  for (const auto& [name, g] : conv2d_cases()) {
+    CAPTURE(name);
+    const Conv2dSizes size(g);
+    backend->reserve_workspace(backend->workspace(g));
+    const std::vector<real> x = noise(size.x, 1), dy = noise(size.y, 2);
+    const Buffer<real> x_buffer(*backend, x), dy_buffer(*backend, dy);
+    check_both_writes(*backend, conv2d_weight_gradient(g, x, dy), sum_tolerance(g.n * g.p * g.q, 1),
+                      [&](real* dweight, Write write) {
+                        backend->conv2d_backward_weight(g, x_buffer, dy_buffer, dweight, write);
+                      });
+  }
+}
+
+TEST_CASE("linear and its gradients compute their definitions") {
+  const auto backend = make_cpu_backend(2);
+  for (const LinearGeometry& g : linear_cases()) {
+    CAPTURE(g.n);
+    CAPTURE(g.in);
+    CAPTURE(g.out);
+    const Conv2dGeometry as_conv2d = convolution(g.n, 1, 1, g.in, g.out, 1, 1, 1, 1, {0, 0, 0, 0}, g.ghost);
+    backend->reserve_workspace(backend->workspace(g));
+    const std::vector<real> x = noise(g.n * g.in, 1), weight = noise(g.out * g.in, 2), bias = noise(g.out, 3),
+                            dy = noise(g.n * g.out, 4);
+    const Buffer<real> x_buffer(*backend, x), weight_buffer(*backend, weight), bias_buffer(*backend, bias),
+        dy_buffer(*backend, dy);
+    Buffer<real> y(*backend, poison(g.n * g.out));
+    backend->linear_forward(g, x_buffer, weight_buffer, bias_buffer, y);
+    check_close(y.values(), conv2d_reference(as_conv2d, x, weight, bias), sum_tolerance(g.in + 1, 1));
+    backend->linear_forward(g, x_buffer, weight_buffer, nullptr, y);
+    check_close(y.values(), conv2d_reference(as_conv2d, x, weight, {}), sum_tolerance(g.in, 1));
+    check_both_writes(*backend, conv2d_data_gradient(as_conv2d, dy, weight), sum_tolerance(g.out, 1),
+                      [&](activation* dx, Write write) {
+                        backend->linear_backward_data(g, dy_buffer, weight_buffer, dx, write);
+                      });
+    check_both_writes(*backend, conv2d_weight_gradient(as_conv2d, x, dy), sum_tolerance(g.n, 1),
+                      [&](real* dweight, Write write) {
+                        backend->linear_backward_weight(g, x_buffer, dy_buffer, dweight, write);
+                      });
+  }
+}
+
+TEST_CASE("convolutions and linear layers without images do nothing") {
+  const auto backend = make_cpu_backend(2);
+  Conv2dGeometry g = conv2d_cases().front().geometry;
+  g.n = 0;
+  CHECK_NOTHROW(backend->reserve_workspace(backend->workspace(g)));
+  backend->conv2d_forward(g, nullptr, nullptr, nullptr, nullptr);
+  backend->conv2d_backward_data(g, nullptr, nullptr, nullptr, Write::overwrite);
+  backend->conv2d_backward_weight(g, nullptr, nullptr, nullptr, Write::overwrite);
+  const LinearGeometry linear{.n = 0, .in = 3, .out = 2, .ghost = 1};
+  backend->linear_forward(linear, nullptr, nullptr, nullptr, nullptr);
+  backend->linear_backward_data(linear, nullptr, nullptr, nullptr, Write::add);
+  backend->linear_backward_weight(linear, nullptr, nullptr, nullptr, Write::add);
+}

@@ -1,0 +1,57 @@
+// Comparing a kernel's results with a reference computed in double.
+#pragma once
+
+#include <cmath>
+#include <cstring>
+
+#include "support/buffer.h"
+
+namespace crescendo::test {
+
+// The rounding errors of a sum of `length` terms, each at most `term`, behave like a random walk: the partial
+// sums are near sqrt(length) * term, and sqrt(length) errors of epsilon times that add up. Four times as much
+// is allowed.
+inline double sum_tolerance(int64_t length, double term) {
+  const double root = std::sqrt(static_cast<double>(length));
+  return 4 * static_cast<double>(std::numeric_limits<real>::epsilon()) * root * std::max(1.0, root) * term;
+}
+
+inline void check_close(const std::vector<real>& actual, const std::vector<double>& expected,
+                        double tolerance) {
+  REQUIRE(actual.size() == expected.size());
+  for (size_t i = 0; i < actual.size(); ++i)
+    if (!(std::abs(static_cast<double>(actual[i]) - expected[i]) <= tolerance)) {
+      FAIL_CHECK("element ", i, " of ", actual.size(), " is ", actual[i], ", expected ", expected[i],
+                 " within ", tolerance);
+      return;
+    }
+}
+
+template <class T>
+void check_same_bits(const std::vector<T>& a, const std::vector<T>& b) {
+  REQUIRE(a.size() == b.size());
+  for (size_t i = 0; i < a.size(); ++i)
+    if (std::memcmp(&a[i], &b[i], sizeof(T)) != 0) {
+      FAIL_CHECK("element ", i, " of ", a.size(), " is ", a[i], " or ", b[i]);
+      return;
+    }
+}
+
+// Runs kernel(output, write) over NaN with overwrite and over noise with add.
+template <class Kernel>
+void check_both_writes(Backend& backend, const std::vector<double>& expected, double tolerance,
+                       const Kernel& kernel) {
+  const auto n = static_cast<int64_t>(expected.size());
+  Buffer<real> fresh(backend, poison(n));
+  kernel(fresh, Write::overwrite);
+  check_close(fresh.values(), expected, tolerance);
+
+  const std::vector<real> before = noise(n, 99);
+  std::vector<double> sums = expected;
+  for (size_t i = 0; i < sums.size(); ++i) sums[i] += static_cast<double>(before[i]);
+  Buffer<real> used(backend, before);
+  kernel(used, Write::add);
+  check_close(used.values(), sums, tolerance + sum_tolerance(1, 2));
+}
+
+}  // namespace crescendo::test
