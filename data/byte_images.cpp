@@ -1,0 +1,32 @@
+#include "data/byte_images.h"
+
+#include <fmt/format.h>
+#include <xxhash.h>
+
+#include "engine/rng.h"
+
+namespace crescendo {
+
+ByteImages::ByteImages(ByteImageSet set) : set_(std::move(set)), table_(pixel_table(set_.normalisation)) {}
+
+std::string ByteImages::digest() const {
+  const int64_t sizes[] = {size(), set_.image_size.height, set_.image_size.width, set_.image_size.channels};
+  XXH3_state_t* state = XXH3_createState();
+  XXH3_128bits_reset(state);
+  XXH3_128bits_update(state, sizes, sizeof sizes);
+  XXH3_128bits_update(state, set_.bytes.data(), set_.bytes.size());
+  XXH3_128bits_update(state, set_.labels.data(), set_.labels.size() * sizeof(int32_t));
+  const XXH128_hash_t hash = XXH3_128bits_digest(state);
+  XXH3_freeState(state);
+  return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
+}
+
+int32_t ByteImages::sample(int64_t index, const SampleKey& key, float* pixels) const {
+  Augmentation augmentation;
+  if (set_.augment)
+    augmentation = draw_augmentation(random_key(key.seed, Purpose::augmentation), key.epoch, index);
+  write_augmented(image(index), set_.image_size, augmentation, table_, pixels);
+  return set_.labels[static_cast<size_t>(index)];
+}
+
+}  // namespace crescendo

@@ -1,0 +1,252 @@
+#include "data/cifar.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <fstream>
+
+#include "data/byte_images.h"
+#include "engine/check.h"
+
+namespace crescendo {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr int64_t kSide = 32, kPlane = kSide * kSide;
+
+// Appends planes [3,h,w] as [h,w,3].
+void append_interleaved(const uint8_t* planes, std::vector<uint8_t>& bytes) {
+  const size_t start = bytes.size();
+  bytes.resize(start + 3 * kPlane);
+  uint8_t* to = bytes.data() + start;
+  for (int64_t i = 0; i < kPlane; ++i, to += 3) {
+    to[0] = planes[i];
+    to[1] = planes[kPlane + i];
+    to[2] = planes[2 * kPlane + i];
+  }
+}
+
+// The first `wanted` images of what is read; the rest is checked only.
+struct Collected {
+  int64_t wanted = 0;
+  std::vector<uint8_t> bytes;
+  std::vector<int32_t> labels;
+};
+
+class CifarReader {
+ public:
+  CifarReader(const CifarFormat& format, fs::path folder)
+      : format_(format), coarse_of_(static_cast<size_t>(format.classes()), -1) {
+    report_.folder = std::move(folder);
+  }
+
+  void read_split(Split split, Collected& collected);
+  void find_twins();
+  CifarReport& report() { return report_; }
+
+ private:
+  template <class... Parts>
+  void problem(const Parts&... parts) {
+    report_.problems.push_back(join(format_.kind, ": ", parts...));
+  }
+  std::string path(const std::string& name) const { return (report_.folder / name).string(); }
+  bool check_size(CifarFileReport& file, int64_t records);
+  std::string look_alike(const std::string& name, int64_t bytes) const;
+  void read_file(CifarFileReport& file, int64_t records, Collected& collected);
+  bool check_labels(const CifarFileReport& file, int64_t record, const uint8_t* labels);
+  void check_balance(Split split, size_t first_file);
+
+  const CifarFormat& format_;
+  std::vector<int> coarse_of_;  // coarse label of each label; -1: not seen yet
+  CifarReport report_;
+};
+
+void CifarReader::read_split(Split split, Collected& collected) {
+  const CifarFiles& files = format_.files(split);
+  const size_t first_file = report_.files.size();
+  for (const std::string& name : files.names) {
+    CifarFileReport& file = report_.files.emplace_back(CifarFileReport{.name = name, .class_counts = {}});
+    if (check_size(file, files.records)) read_file(file, files.records, collected);
+  }
+  check_balance(split, first_file);
+}
+
+bool CifarReader::check_size(CifarFileReport& file, int64_t records) {
+  std::error_code error;
+  const fs::path where = report_.folder / file.name;
+  if (!fs::exists(where, error)) {
+    const bool compressed = fs::exists(fs::path(where) += ".gz", error);
+    problem(where.string(), " is missing",
+            compressed ? join(", but ", file.name, ".gz lies there: gunzip it") : "");
+    return false;
+  }
+  if (!fs::is_regular_file(where, error)) {
+    problem(where.string(), " is not a file");
+    return false;
+  }
+  file.bytes = static_cast<int64_t>(fs::file_size(where));
+  const int64_t expected = records * format_.record_bytes();
+  if (file.bytes != expected)
+    problem(where.string(), " is ", file.bytes < expected ? "short: " : "too long: ", file.bytes,
+            " bytes, expected ", expected, " (", records, " records of ", format_.record_bytes(), " bytes)",
+            look_alike(file.name, file.bytes));
+  return file.bytes == expected;
+}
+
+// What a file of the wrong size may be instead.
+std::string CifarReader::look_alike(const std::string& name, int64_t bytes) const {
+  std::array<char, 2> magic{};
+  std::ifstream(path(name), std::ios::binary).read(magic.data(), magic.size());
+  if (magic[0] == '\x1f' && magic[1] == '\x8b') return "; it is still compressed with gzip";
+  for (const CifarFormat& other : cifar_formats())
+    for (const CifarFiles* files : {&other.train, &other.test})
+      if (bytes == files->records * other.record_bytes())
+        return join("; that is the size of ", other.title, "'s ", files->names.front());
+  return "";
+}
+
+void CifarReader::read_file(CifarFileReport& file, int64_t records, Collected& collected) {
+  std::ifstream in(path(file.name), std::ios::binary);
+  std::vector<uint8_t> record(static_cast<size_t>(format_.record_bytes()));
+  std::vector<int64_t> counts(static_cast<size_t>(format_.classes()));
+  for (int64_t i = 0; i < records; ++i) {
+    if (!in.read(reinterpret_cast<char*>(record.data()), format_.record_bytes())) {
+      problem(path(file.name), ": cannot read record ", i);
+      return;
+    }
+    if (!check_labels(file, i, record.data())) return;
+    const uint8_t label = record[static_cast<size_t>(format_.label_bytes() - 1)];
+    ++counts[label];
+    if (static_cast<int64_t>(collected.labels.size()) < collected.wanted) {
+      append_interleaved(record.data() + format_.label_bytes(), collected.bytes);
+      collected.labels.push_back(label);
+    }
+  }
+  file.class_counts = std::move(counts);
+}
+
+bool CifarReader::check_labels(const CifarFileReport& file, int64_t record, const uint8_t* labels) {
+  const int label = labels[format_.label_bytes() - 1];
+  const bool coarse = format_.coarse_classes > 0;
+  if (coarse && labels[0] >= format_.coarse_classes) {
+    problem(path(file.name), ": record ", record, " has coarse label ", int{labels[0]}, ", expected 0 to ",
+            format_.coarse_classes - 1);
+    return false;
+  }
+  if (label >= format_.classes()) {
+    problem(path(file.name), ": record ", record, " has label ", label, ", expected 0 to ",
+            format_.classes() - 1);
+    return false;
+  }
+  int& known = coarse_of_[static_cast<size_t>(label)];
+  if (coarse && known >= 0 && known != labels[0]) {
+    problem(path(file.name), ": record ", record, " has label ", label, " with coarse label ", int{labels[0]},
+            ", earlier ones have it with ", known);
+    return false;
+  }
+  known = labels[0];
+  return true;
+}
+
+// Each official split has equally many images of every class, though most of its files have not: exchanged or
+// mislabelled files show here.
+void CifarReader::check_balance(Split split, size_t first_file) {
+  std::vector<int64_t> counts(static_cast<size_t>(format_.classes()));
+  for (size_t i = first_file; i < report_.files.size(); ++i) {
+    if (report_.files[i].class_counts.empty()) return;  // a problem already
+    for (size_t label = 0; label < counts.size(); ++label)
+      counts[label] += report_.files[i].class_counts[label];
+  }
+  const CifarFiles& files = format_.files(split);
+  const int64_t expected = files.images() / format_.classes();
+  const auto off = [&](int64_t count) { return count != expected; };
+  const auto worst = std::find_if(counts.begin(), counts.end(), off);
+  if (worst == counts.end()) return;
+  const auto label = worst - counts.begin();
+  problem(path(files.names.front()), files.names.size() > 1 ? join(" to ", files.names.back()) : "", ": ",
+          *worst, " images of class ", label, " (", format_.class_names[static_cast<size_t>(label)],
+          "), expected ", expected, " of each; ", std::count_if(counts.begin(), counts.end(), off), " of ",
+          format_.classes(), " classes are off: are files swapped or mislabelled?");
+}
+
+bool same_contents(const fs::path& a, const fs::path& b) {
+  std::ifstream first(a, std::ios::binary), second(b, std::ios::binary);
+  std::vector<char> one(1 << 16), two(1 << 16);
+  while (first && second) {
+    first.read(one.data(), static_cast<std::streamsize>(one.size()));
+    second.read(two.data(), static_cast<std::streamsize>(two.size()));
+    if (first.gcount() != second.gcount() ||
+        !std::equal(one.begin(), one.begin() + first.gcount(), two.begin()))
+      return false;
+  }
+  return first.eof() && second.eof();
+}
+
+// Over all files that are there, of either split: a training batch must not be the test batch.
+void CifarReader::find_twins() {
+  std::vector<std::string> names;
+  for (const CifarFiles* files : {&format_.train, &format_.test})
+    for (const std::string& name : files->names)
+      if (fs::is_regular_file(report_.folder / name)) names.push_back(name);
+  for (size_t j = 1; j < names.size(); ++j)
+    for (size_t i = 0; i < j; ++i)
+      if (same_contents(report_.folder / names[i], report_.folder / names[j])) {
+        problem(path(names[j]), " is a copy of ", names[i]);
+        break;
+      }
+}
+
+std::vector<std::string> class_names(const CifarFormat& format, const fs::path& folder) {
+  std::ifstream in(folder / format.class_file);
+  if (!in) return format.class_names;
+  std::vector<std::string> names;
+  for (std::string line; std::getline(in, line);) {
+    while (!line.empty() && std::isspace(static_cast<unsigned char>(line.back()))) line.pop_back();
+    if (!line.empty()) names.push_back(line);
+  }
+  require(names.size() == format.class_names.size(), format.kind, ": ", (folder / format.class_file).string(),
+          " has ", names.size(), " class names, expected ", format.classes());
+  return names;
+}
+
+}  // namespace
+
+CifarReport verify_cifar(const CifarFormat& format, const fs::path& directory) {
+  CifarReader reader(format, find_cifar(format, directory));
+  Collected nothing;
+  reader.read_split(Split::train, nothing);
+  reader.read_split(Split::test, nothing);
+  reader.find_twins();
+  try {
+    class_names(format, reader.report().folder);
+  } catch (const std::invalid_argument& error) {
+    reader.report().problems.emplace_back(error.what());
+  }
+  return std::move(reader.report());
+}
+
+std::shared_ptr<const Dataset> read_cifar(const CifarFormat& format, const DatasetOptions& options,
+                                          Split split) {
+  const fs::path folder = find_cifar(format, options.directory);
+  const bool train = split == Split::train;
+  const int64_t available = format.files(split).images();
+  Collected collected{.wanted = train && options.train_images > 0 ? options.train_images : available,
+                      .bytes = {},
+                      .labels = {}};
+  require(collected.wanted <= available, format.kind, ": ", collected.wanted,
+          " training images asked for, there are ", available);
+  CifarReader reader(format, folder);
+  collected.bytes.reserve(static_cast<size_t>(collected.wanted * 3 * kPlane));
+  reader.read_split(split, collected);
+  reader.find_twins();
+  const std::vector<std::string>& problems = reader.report().problems;
+  require(problems.empty(), problems.empty() ? "" : problems.front());
+  return std::make_shared<ByteImages>(ByteImageSet{.image_size = {kSide, kSide, 3},
+                                                   .bytes = std::move(collected.bytes),
+                                                   .labels = std::move(collected.labels),
+                                                   .class_names = class_names(format, folder),
+                                                   .normalisation = format.normalisation,
+                                                   .augment = options.augment && train});
+}
+
+}  // namespace crescendo

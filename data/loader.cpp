@@ -1,0 +1,175 @@
+#include "data/loader.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+#include "data/sampler.h"
+#include "engine/check.h"
+
+namespace crescendo {
+namespace {
+
+constexpr size_t kRangesAhead = 3;  // being loaded or waiting to be taken
+constexpr int64_t kImagesAtOnce =
+    32;  // what a worker claims: small enough to share a range out and to stop promptly
+
+// A range being loaded. Workers claim images in order; each writes only those it claimed.
+struct Job {
+  LoadedSamples samples;
+  std::vector<Place> places;
+  int64_t claimed = 0, finished = 0;
+  std::exception_ptr error;
+
+  bool all_claimed() const { return claimed == samples.range.count; }
+  bool complete() const { return finished == samples.range.count; }
+};
+
+}  // namespace
+
+// Everything below the mutex is guarded by it, but for the pixels and labels of images a worker has claimed.
+struct Loader::State {
+  State(std::shared_ptr<const Dataset> set, const LoaderOptions& loader_options,
+        std::function<std::optional<SampleRange>()> ranges)
+      : dataset(std::move(set)),
+        options(loader_options),
+        next_range(std::move(ranges)),
+        sampler(dataset->size(), options.shuffle, options.seed) {}
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  ~State();
+
+  void open_job();
+  Job* claimable();
+  void load(Job& job, int64_t first, int64_t last) const;
+  void work();
+  std::optional<LoadedSamples> load_now();
+  std::optional<LoadedSamples> take();
+
+  std::shared_ptr<const Dataset> dataset;
+  LoaderOptions options;
+  std::vector<std::thread> workers;
+
+  std::mutex mutex;
+  std::condition_variable work_to_do, job_finished;
+  std::function<std::optional<SampleRange>()> next_range;
+  Sampler sampler;
+  std::deque<Job> jobs;  // in order; a deque leaves its elements in place
+  bool exhausted = false, stopping = false;
+};
+
+Loader::State::~State() {
+  {
+    const std::lock_guard lock(mutex);
+    stopping = true;
+  }
+  work_to_do.notify_all();
+  for (std::thread& worker : workers) worker.join();
+}
+
+// Adds the next range, an error in its stead, or notes that there are no more.
+void Loader::State::open_job() {
+  Job job;
+  try {
+    const std::optional<SampleRange> range = next_range();
+    exhausted = !range;
+    if (!range) return;
+    const auto count = static_cast<size_t>(range->count);
+    job.samples.range = *range;
+    job.samples.images.resize(count * static_cast<size_t>(dataset->image_size().elements()));
+    job.samples.labels.resize(count);
+    job.places.reserve(count);
+    for (int64_t i = 0; i < range->count; ++i) job.places.push_back(sampler.at(range->first + i));
+  } catch (...) {
+    exhausted = true;
+    job = {};
+    job.error = std::current_exception();
+  }
+  jobs.push_back(std::move(job));
+}
+
+void Loader::State::load(Job& job, int64_t first, int64_t last) const {
+  const int64_t elements = dataset->image_size().elements();
+  for (int64_t i = first; i < last; ++i) {
+    const Place& place = job.places[static_cast<size_t>(i)];
+    job.samples.labels[static_cast<size_t>(i)] =
+        dataset->sample(place.index, {options.seed, place.epoch}, job.samples.images.data() + i * elements);
+  }
+}
+
+std::optional<LoadedSamples> Loader::State::load_now() {
+  if (jobs.empty() && !exhausted) open_job();
+  if (jobs.empty()) return std::nullopt;
+  Job& job = jobs.front();
+  if (job.error) std::rethrow_exception(job.error);
+  load(job, 0, job.samples.range.count);
+  LoadedSamples samples = std::move(job.samples);
+  jobs.pop_front();
+  return samples;
+}
+
+// A job with images nobody has claimed, opened now if there is none and room for one.
+Job* Loader::State::claimable() {
+  for (Job& job : jobs)
+    if (!job.all_claimed()) return &job;
+  if (exhausted || jobs.size() >= kRangesAhead) return nullptr;
+  open_job();
+  job_finished.notify_all();  // the end, an error or an empty range is news to next() already
+  return claimable();
+}
+
+void Loader::State::work() {
+  std::unique_lock lock(mutex);
+  while (!stopping) {
+    Job* job = claimable();
+    if (job == nullptr) {
+      work_to_do.wait(lock);
+      continue;
+    }
+    const int64_t first = job->claimed;
+    const int64_t last = std::min(first + kImagesAtOnce, job->samples.range.count);
+    job->claimed = last;
+    lock.unlock();
+    std::exception_ptr error;
+    try {
+      load(*job, first, last);
+    } catch (...) {
+      error = std::current_exception();
+    }
+    lock.lock();
+    if (error && !job->error) job->error = error;
+    job->finished += last - first;
+    if (job->complete()) job_finished.notify_all();
+  }
+}
+
+std::optional<LoadedSamples> Loader::State::take() {
+  std::unique_lock lock(mutex);
+  job_finished.wait(lock, [&] { return jobs.empty() ? exhausted : jobs.front().complete(); });
+  if (jobs.empty()) return std::nullopt;
+  if (jobs.front().error) std::rethrow_exception(jobs.front().error);  // and again, whenever asked
+  LoadedSamples samples = std::move(jobs.front().samples);
+  jobs.pop_front();
+  work_to_do.notify_all();
+  return samples;
+}
+
+Loader::Loader(std::shared_ptr<const Dataset> dataset, const LoaderOptions& options,
+               std::function<std::optional<SampleRange>()> next_range) {
+  require(dataset->size() > 0, "loader: the data set is empty");
+  require(options.workers >= 0, "loader: ", options.workers, " workers, expected 0 or more");
+  state_ = std::make_unique<State>(std::move(dataset), options, std::move(next_range));
+  for (int i = 0; i < options.workers; ++i)
+    state_->workers.emplace_back([state = state_.get()] { state->work(); });
+}
+
+Loader::~Loader() = default;
+
+std::optional<LoadedSamples> Loader::next() {
+  return state_->workers.empty() ? state_->load_now() : state_->take();
+}
+
+}  // namespace crescendo

@@ -1,0 +1,24 @@
+// Built-in data: 32x32 colour pictures of ten shapes, drawn from (seed, split, index) in integer arithmetic
+// alone, so that every machine draws the same bytes.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+
+namespace crescendo {
+
+inline constexpr int64_t kShapesSide = 32;
+inline constexpr int64_t kShapesTrainImages = 20000, kShapesTestImages = 4000;
+
+const std::vector<std::string>& shape_names();
+
+// Draws picture `index` as bytes [32,32,3]; returns its class, index % 10, so that any first N are balanced.
+int32_t draw_shape(uint64_t seed, Split, int64_t index, uint8_t* pixels);
+
+// Draws a split; throws std::invalid_argument if more than kShapesTrainImages are asked for.
+std::shared_ptr<const Dataset> draw_shapes(const DatasetOptions&, Split);
+
+}  // namespace crescendo
