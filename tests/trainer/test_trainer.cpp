@@ -1,0 +1,265 @@
+// Whole runs on a tiny drawn data set: stopped at every update and resumed, cut into other micro-batches, on
+// other numbers of threads and loader workers, the result is the same to the last bit.
+#include "trainer/trainer.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <string>
+
+#include "engine/rng.h"
+
+namespace crescendo {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Noisy 8x8 pictures of four classes, each a different gradient of brightness.
+class TinyData : public Dataset {
+ public:
+  explicit TinyData(int64_t size, int64_t bad_image = -1) : size_(size), bad_image_(bad_image) {}
+  int64_t size() const override { return size_; }
+  ImageSize image_size() const override { return {8, 8, 3}; }
+  const std::vector<std::string>& class_names() const override { return names_; }
+  std::string digest() const override { return std::string(32, '0'); }
+  int32_t sample(int64_t index, const SampleKey& key, float* pixels) const override {
+    const auto label = static_cast<int32_t>(index % 4);
+    for (int64_t i = 0; i < 192; ++i) {
+      const PhiloxWords noise = random_words(key.seed, static_cast<uint64_t>(index),
+                                             static_cast<uint32_t>(key.epoch), static_cast<uint32_t>(i));
+      const auto row = static_cast<float>(i / 24), column = static_cast<float>(i / 3 % 8);
+      const float slope = label == 0 ? row : label == 1 ? column : label == 2 ? -row : -column;
+      pixels[i] = slope / 4 + philox_uniform(noise.word[0]);
+    }
+    if (index == bad_image_) pixels[7] = std::numeric_limits<float>::quiet_NaN();
+    return label;
+  }
+
+ private:
+  int64_t size_, bad_image_;
+  std::vector<std::string> names_ = {"down", "right", "up", "left"};
+};
+
+// 3 epochs of 48 images: batches of 16, then 32, then 64 by increasing the batch; 3 + 2 + 1 updates or so.
+TrainOptions tiny_run() {
+  TrainOptions options;
+  options.model = "wrn-10-1";
+  options.data = "tiny";
+  options.epochs = 3;
+  options.optimizer = OptimizerKind::nesterov;
+  options.learning_rate = 0.05;
+  options.batch = 16;
+  options.ghost_batch = 8;
+  options.milestones = {1, 2};
+  options.factor = 2;
+  options.exchange = Exchange::batch;
+  options.threads = 1;
+  options.loader_threads = 0;
+  options.eval_every = 1;
+  options.checkpoint_every = 1;
+  options.quiet = true;
+  return options;
+}
+
+class Folder {
+ public:
+  Folder()
+      : path_(fs::temp_directory_path() / ("crescendo-trainer-" + std::to_string(counter_++) + "-" +
+                                           std::to_string(static_cast<unsigned>(std::rand())))) {}
+  ~Folder() { fs::remove_all(path_); }
+  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
+
+ private:
+  static inline int counter_ = 0;
+  fs::path path_;
+};
+
+TrainingData tiny_data() { return {std::make_shared<TinyData>(48), std::make_shared<TinyData>(20)}; }
+
+TrainResult train(TrainOptions options, const std::string& folder, const TrainingData& data = tiny_data()) {
+  options.run_dir = folder;
+  Progress progress(true);
+  return Trainer(options, "model = tiny", data, progress, {}).run();
+}
+
+std::string digest_of(const std::string& folder) {
+  return checkpoint_digest(resolve_checkpoint(folder, [](const std::string&) {}));
+}
+
+// Everything in a metrics file that must not depend on how a run was cut: not the clock.
+std::string story_of(const std::string& folder) {
+  const Metrics metrics = read_metrics(folder + "/metrics.jsonl");
+  std::string story;
+  for (const TrainMetrics& line : metrics.train)
+    story += join(line.samples, ' ', line.updates, ' ', line.batch, ' ', std::hexfloat, line.loss, ' ',
+                  line.accuracy, ' ', line.measured_noise_scale.value_or(-1), '\n');
+  for (const EvaluateMetrics& line : metrics.evaluations)
+    story += join(line.samples, ' ', line.correct, ' ', std::hexfloat, line.loss, '\n');
+  return story;
+}
+
+}  // namespace
+
+TEST_CASE("a run learns, and the same seed gives equal bits") {
+  const Folder folder;
+  const TrainResult first = train(tiny_run(), folder / "a");
+  train(tiny_run(), folder / "b");
+  CHECK(first.reason == "finished");
+  CHECK(digest_of(folder / "a") == digest_of(folder / "b"));
+  CHECK(story_of(folder / "a") == story_of(folder / "b"));
+  TrainOptions other = tiny_run();
+  other.seed = 2;
+  train(other, folder / "c");
+  CHECK(digest_of(folder / "a") != digest_of(folder / "c"));
+  TrainOptions longer = tiny_run();
+  longer.epochs = 8;
+  CHECK(train(longer, folder / "d").evaluation->accuracy() >= 0.75);
+}
+
+TEST_CASE("stopped at every update and resumed, a run ends in the same bits") {
+  for (const bool noise_scale : {false, true}) {
+    for (const EpochEdge edge : {EpochEdge::straddle, EpochEdge::drop}) {
+      const Folder folder;
+      TrainOptions options = tiny_run();
+      options.noise_scale = noise_scale;
+      options.epoch_edge = edge;
+      if (noise_scale) options.ghost_batch = 16;  // the first segment's updates are compared in pairs
+      const TrainResult whole = train(options, folder / "whole");
+      const int64_t updates = whole.counters.updates;
+      REQUIRE(updates >= 5);
+      for (int64_t stop = 0; stop <= updates; ++stop) {
+        CAPTURE(stop);
+        const std::string name = folder / std::to_string(stop);
+        TrainOptions part = options;
+        part.max_updates = stop;
+        part.resume = true;
+        CHECK(train(part, name).counters.updates == stop);
+        part.max_updates = -1;
+        CHECK(train(part, name).counters.updates == updates);
+        CHECK(digest_of(name) == digest_of(folder / "whole"));
+        CHECK(story_of(name) == story_of(folder / "whole"));
+      }
+    }
+  }
+}
+
+TEST_CASE("micro-batch, threads and loader workers change no bit") {
+  const Folder folder;
+  train(tiny_run(), folder / "reference");
+  const std::string expected = digest_of(folder / "reference"), story = story_of(folder / "reference");
+  int run = 0;
+  const auto check = [&](TrainOptions options) {
+    const std::string name = folder / std::to_string(run++);
+    train(options, name);
+    CHECK(digest_of(name) == expected);
+    CHECK(story_of(name) == story);
+  };
+  for (const int64_t micro_batch : {8, 16, 24, 40, 64}) {  // dividing the batch or not
+    CAPTURE(micro_batch);
+    TrainOptions options = tiny_run();
+    options.micro_batch = micro_batch;
+    check(options);
+  }
+  for (const int threads : {2, 3, 8}) {
+    CAPTURE(threads);
+    TrainOptions options = tiny_run();
+    options.threads = threads;
+    options.micro_batch = 16;
+    check(options);
+  }
+  for (const int workers : {1, 2, 3, 4}) {
+    CAPTURE(workers);
+    TrainOptions options = tiny_run();
+    options.loader_threads = workers;
+    check(options);
+  }
+  TrainOptions measured = tiny_run();
+  measured.noise_scale = true;
+  train(measured, folder / "measured");
+  CHECK_MESSAGE(digest_of(folder / "measured") != expected, "the pair buffer is part of the state");
+  CHECK(read_metrics(folder / "measured/metrics.jsonl").train.back().measured_noise_scale.has_value());
+}
+
+TEST_CASE("both ways of following running statistics, every optimizer") {
+  const Folder folder;
+  for (const RunningStatistics statistics :
+       {RunningStatistics::sequential, RunningStatistics::mean_of_ghosts})
+    for (const OptimizerKind optimizer :
+         {OptimizerKind::sgd, OptimizerKind::momentum, OptimizerKind::nesterov, OptimizerKind::adam}) {
+      const int64_t id = 10 * static_cast<int64_t>(statistics) + static_cast<int64_t>(optimizer);
+      CAPTURE(id);
+      TrainOptions options = tiny_run();
+      options.running_statistics = statistics;
+      options.optimizer = optimizer;
+      if (optimizer == OptimizerKind::adam) options.learning_rate = 0.003;
+      const std::string whole = folder / ("whole" + std::to_string(id)),
+                        cut = folder / ("cut" + std::to_string(id));
+      train(options, whole);
+      options.resume = true;
+      options.max_updates = 3;
+      train(options, cut);
+      options.max_updates = -1;
+      options.micro_batch = 16;
+      train(options, cut);
+      CHECK(digest_of(cut) == digest_of(whole));
+    }
+}
+
+TEST_CASE("a value that is not finite stops the run before the update and keeps the last good checkpoint") {
+  const Folder folder;
+  const TrainingData bad{std::make_shared<TinyData>(48, 30), std::make_shared<TinyData>(20)};
+  TrainOptions options = tiny_run();
+  options.shuffle = false;  // image 30 is in the second update
+  std::string message;
+  try {
+    train(options, folder / "bad", bad);
+  } catch (const NonFiniteError& error) {
+    message = error.what();
+  }
+  CHECK(message.find("samples 24 to 31") != message.npos);
+  CHECK(message.find("the input") != message.npos);
+  const std::string checkpoint = resolve_checkpoint(folder / "bad", [](const std::string&) {});
+  CHECK(read_checkpoint_info(checkpoint).counters.updates == 1);
+}
+
+TEST_CASE("too large a learning rate is stopped with the first layer named") {
+  const Folder folder;
+  TrainOptions options = tiny_run();
+  options.learning_rate = 1e30;
+  std::string message;
+  try {
+    train(options, folder / "far");
+  } catch (const NonFiniteError& error) {
+    message = error.what();
+  }
+  CHECK(message.find("not finite") != message.npos);
+  CHECK((message.find("conv") != message.npos || message.find("fc") != message.npos ||
+         message.find("bn") != message.npos));
+}
+
+TEST_CASE("a second trainer on one run folder, and a folder in use without --resume, are refused") {
+  const Folder folder;
+  TrainOptions options = tiny_run();
+  options.run_dir = folder / "run";
+  Progress progress(true);
+  Trainer first(options, "model = tiny", tiny_data(), progress, {});
+  options.resume = true;
+  CHECK_THROWS_AS(Trainer(options, "model = tiny", tiny_data(), progress, {}), std::invalid_argument);
+  first.run();
+}
+
+TEST_CASE("a resume with other settings is refused") {
+  const Folder folder;
+  TrainOptions options = tiny_run();
+  options.max_updates = 2;
+  train(options, folder / "run");
+  options.run_dir = folder / "run";
+  options.resume = true;
+  Progress progress(true);
+  CHECK_THROWS_WITH_AS(Trainer(options, "model = other", tiny_data(), progress, {}),
+                       doctest::Contains("--model"), std::invalid_argument);
+}
+
+}  // namespace crescendo
