@@ -1,0 +1,252 @@
+// Ghost batch norm and the bias gradient against their formulas in double.
+#include "cases/images.h"
+#include "kernels/cpu/backend.h"
+#include "support/compare.h"
+
+using namespace crescendo;
+using namespace crescendo::test;
+
+namespace {
+
+struct Problem {
+  std::vector<real> x, dy, scale, shift;
+  explicit Problem(const BatchNormGeometry& g)
+      : x(noise(g.n * g.pixels * g.c, 1)),
+        dy(noise(g.n * g.pixels * g.c, 2)),
+        scale(noise(g.c, 3)),
+        shift(noise(g.c, 4)) {
+    for (real& v : x) v = v + 3;  // a mean that is not small
+  }
+};
+
+// One channel of one ghost, as its formulas read.
+struct Channel {
+  double mean = 0, variance = 0, inverse = 0, scale = 0, shift = 0;
+  double sum_g = 0, sum_gv = 0, count = 0;
+
+  double normalised(double x) const { return (x - mean) * inverse; }
+  double linear(double x) const { return normalised(x) * scale + shift; }
+};
+
+// f(place of the element) over the elements of a channel of a ghost.
+template <class F>
+void each_element(const BatchNormGeometry& g, int64_t ghost, int64_t c, const F& f) {
+  for (int64_t i = ghost * g.ghost * g.pixels; i < (ghost + 1) * g.ghost * g.pixels; ++i)
+    f(static_cast<size_t>(i * g.c + c));
+}
+
+double masked(const BatchNormGeometry& g, const Channel& channel, double x, double dy) {
+  return g.relu && channel.linear(x) <= 0 ? 0 : dy;
+}
+
+Channel channel_of(const BatchNormGeometry& g, const Problem& problem, int64_t ghost, int64_t c) {
+  Channel result;
+  result.scale = static_cast<double>(problem.scale[static_cast<size_t>(c)]);
+  result.shift = static_cast<double>(problem.shift[static_cast<size_t>(c)]);
+  result.count = static_cast<double>(g.ghost * g.pixels);
+  each_element(g, ghost, c,
+               [&](size_t i) { result.mean += static_cast<double>(problem.x[i]) / result.count; });
+  each_element(g, ghost, c, [&](size_t i) {
+    result.variance += std::pow(static_cast<double>(problem.x[i]) - result.mean, 2) / result.count;
+  });
+  result.inverse = 1 / std::sqrt(result.variance + g.epsilon);
+  each_element(g, ghost, c, [&](size_t i) {
+    const double x = static_cast<double>(problem.x[i]);
+    const double d = masked(g, result, x, static_cast<double>(problem.dy[i]));
+    result.sum_g += d;
+    result.sum_gv += d * result.normalised(x);
+  });
+  return result;
+}
+
+struct Expected {
+  std::vector<double> mean, variance, y, dx, dscale, dshift;
+};
+
+Expected reference(const BatchNormGeometry& g, const Problem& problem) {
+  const auto size = problem.x.size(), channels = static_cast<size_t>(g.c);
+  Expected e{{},
+             {},
+             std::vector<double>(size),
+             std::vector<double>(size),
+             std::vector<double>(channels),
+             std::vector<double>(channels)};
+  for (int64_t ghost = 0; ghost < g.ghosts(); ++ghost)
+    for (int64_t c = 0; c < g.c; ++c) {
+      const Channel ch = channel_of(g, problem, ghost, c);
+      e.mean.push_back(ch.mean);
+      e.variance.push_back(ch.variance);
+      e.dshift[static_cast<size_t>(c)] += ch.sum_g;
+      e.dscale[static_cast<size_t>(c)] += ch.sum_gv;
+      each_element(g, ghost, c, [&](size_t i) {
+        const double x = static_cast<double>(problem.x[i]), v = ch.normalised(x), linear = ch.linear(x);
+        e.y[i] = g.relu ? std::max(0.0, linear) : linear;
+        const double d = masked(g, ch, x, static_cast<double>(problem.dy[i]));
+        e.dx[i] = ch.scale * ch.inverse * (d - (ch.sum_g + v * ch.sum_gv) / ch.count);
+      });
+    }
+  return e;
+}
+
+// An input is rounded by 4 epsilon (it is near 4); the smallest spread here is sqrt(epsilon of the geometry).
+double norm_tolerance(const BatchNormGeometry& g) { return 16 * sum_tolerance(1, 1) / std::sqrt(g.epsilon); }
+
+}  // namespace
+
+TEST_CASE("ghost batch norm normalises each ghost by its own statistics") {
+  const auto backend = make_cpu_backend(2);
+  for (const BatchNormGeometry& g : batch_norm_cases()) {
+    CAPTURE(g.n);
+    CAPTURE(g.pixels);
+    CAPTURE(g.c);
+    const Problem problem(g);
+    const Expected expected = reference(g, problem);
+    backend->reserve_workspace(backend->workspace(g));
+    const Buffer<real> x(*backend, problem.x), scale(*backend, problem.scale), shift(*backend, problem.shift);
+    Buffer<real> y(*backend, poison(g.n * g.pixels * g.c)), mean(*backend, poison(g.ghosts() * g.c)),
+        variance(*backend, poison(g.ghosts() * g.c));
+    backend->ghost_batch_norm_forward(g, x, scale, shift, mean, variance, y);
+    check_close(mean.values(), expected.mean, sum_tolerance(1, 4));
+    check_close(variance.values(), expected.variance, sum_tolerance(1, 4));
+    check_close(y.values(), expected.y, norm_tolerance(g));
+  }
+}
+
+TEST_CASE("ghost batch norm's gradients are those of its formula") {
+  const auto backend = make_cpu_backend(2);
+  for (const BatchNormGeometry& g : batch_norm_cases()) {
+    CAPTURE(g.n);
+    CAPTURE(g.pixels);
+    CAPTURE(g.c);
+    const Problem problem(g);
+    const Expected expected = reference(g, problem);
+    backend->reserve_workspace(backend->workspace(g));
+    const Buffer<real> x(*backend, problem.x), dy(*backend, problem.dy), scale(*backend, problem.scale),
+        shift(*backend, problem.shift);
+    Buffer<real> y(*backend, poison(g.n * g.pixels * g.c)), mean(*backend, poison(g.ghosts() * g.c)),
+        variance(*backend, poison(g.ghosts() * g.c));
+    backend->ghost_batch_norm_forward(g, x, scale, shift, mean, variance, y);
+    const auto backward = [&](activation* dx, Write write_dx, real* dscale, real* dshift,
+                              Write write_parameters) {
+      backend->ghost_batch_norm_backward(g, x, dy, scale, shift, mean, variance, dx, write_dx, dscale, dshift,
+                                         write_parameters);
+    };
+    Buffer<real> other_dx(*backend, poison(g.n * g.pixels * g.c)), other_scale(*backend, poison(g.c)),
+        other_shift(*backend, poison(g.c));
+    const double tolerance = norm_tolerance(g), root = std::sqrt(static_cast<double>(g.n * g.pixels));
+    check_both_writes(*backend, expected.dx, 4 * tolerance / std::sqrt(g.epsilon),
+                      [&](activation* dx, Write write) {
+                        backward(dx, write, other_scale, other_shift, Write::overwrite);
+                      });
+    check_both_writes(*backend, expected.dscale, tolerance * root, [&](real* dscale, Write write) {
+      if (write == Write::add)
+        backward(other_dx, Write::overwrite, other_scale, other_shift, Write::overwrite);
+      backward(other_dx, Write::overwrite, dscale, other_shift, write);
+    });
+    check_both_writes(*backend, expected.dshift, tolerance * root, [&](real* dshift, Write write) {
+      backward(other_dx, Write::overwrite, other_scale, dshift, write);
+    });
+  }
+}
+
+TEST_CASE("the ReLU's gradient uses the very mask of the forward pass") {
+  const BatchNormGeometry g{.n = 4, .pixels = 256, .c = 16, .ghost = 4, .epsilon = 1e-5, .relu = true};
+  const auto backend = make_cpu_backend(1);
+  backend->reserve_workspace(backend->workspace(g));
+  const Problem problem(g);
+  // With a shift that puts many outputs next to zero.
+  std::vector<real> tiny_scale(static_cast<size_t>(g.c), std::numeric_limits<real>::min());
+  const std::vector<real> no_shift(static_cast<size_t>(g.c), 0);
+  const Buffer<real> x(*backend, problem.x), dy(*backend, std::vector<real>(problem.x.size(), 1)),
+      scale(*backend, tiny_scale), shift(*backend, no_shift);
+  Buffer<real> y(*backend, poison(g.n * g.pixels * g.c)), mean(*backend, poison(g.c)),
+      variance(*backend, poison(g.c)), dx(*backend, poison(g.n * g.pixels * g.c)),
+      dscale(*backend, poison(g.c)), dshift(*backend, poison(g.c));
+  backend->ghost_batch_norm_forward(g, x, scale, shift, mean, variance, y);
+  backend->ghost_batch_norm_backward(g, x, dy, scale, shift, mean, variance, dx, Write::overwrite, dscale,
+                                     dshift, Write::overwrite);
+  std::vector<real> positive(static_cast<size_t>(g.c), 0);
+  const std::vector<real> outputs = y.values();
+  for (size_t i = 0; i < outputs.size(); ++i) positive[i % positive.size()] += outputs[i] > 0 ? 1 : 0;
+  check_same_bits(dshift.values(), positive);
+}
+
+TEST_CASE("inference uses the given statistics") {
+  const auto backend = make_cpu_backend(2);
+  for (const BatchNormGeometry& g : batch_norm_cases()) {
+    const Problem problem(g);
+    backend->reserve_workspace(backend->workspace(g));
+    std::vector<real> means = noise(g.c, 5), variances = noise(g.c, 6);
+    for (real& v : variances) v = v * v;
+    const Buffer<real> x(*backend, problem.x), scale(*backend, problem.scale), shift(*backend, problem.shift),
+        mean(*backend, means), variance(*backend, variances);
+    Buffer<real> y(*backend, poison(g.n * g.pixels * g.c));
+    backend->batch_norm_inference(g, x, scale, shift, mean, variance, y);
+    std::vector<double> expected(problem.x.size());
+    for (size_t i = 0; i < expected.size(); ++i) {
+      const size_t c = i % means.size();
+      const double v = (static_cast<double>(problem.x[i]) - static_cast<double>(means[c])) /
+                           std::sqrt(static_cast<double>(variances[c]) + g.epsilon) *
+                           static_cast<double>(problem.scale[c]) +
+                       static_cast<double>(problem.shift[c]);
+      expected[i] = g.relu ? std::max(0.0, v) : v;
+    }
+    check_close(y.values(), expected, norm_tolerance(g));
+  }
+}
+
+TEST_CASE("running statistics take each ghost in order, with the unbiased variance") {
+  const BatchNormGeometry g{.n = 6, .pixels = 2, .c = 3, .ghost = 2, .epsilon = 0, .relu = false};
+  const auto backend = make_cpu_backend(1);
+  const std::vector<real> means = noise(9, 1), variances = noise(9, 2), start = noise(3, 3);
+  const Buffer<real> mean(*backend, means), variance(*backend, variances);
+  Buffer<real> running_mean(*backend, start), running_variance(*backend, start);
+  backend->update_running_statistics(g, 0.75, 0.25, mean, variance, running_mean, running_variance);
+  std::vector<double> expected_mean, expected_variance;
+  for (size_t c = 0; c < 3; ++c) {
+    double m = static_cast<double>(start[c]), v = m;
+    for (size_t ghost = 0; ghost < 3; ++ghost) {
+      m = 0.75 * m + 0.25 * static_cast<double>(means[ghost * 3 + c]);
+      v = 0.75 * v + 0.25 * static_cast<double>(variances[ghost * 3 + c]) * 4 / 3;
+    }
+    expected_mean.push_back(m);
+    expected_variance.push_back(v);
+  }
+  check_close(running_mean.values(), expected_mean, sum_tolerance(3, 1));
+  check_close(running_variance.values(), expected_variance, sum_tolerance(3, 1));
+}
+
+TEST_CASE("the running variance of single elements is zero, not NaN") {
+  const BatchNormGeometry g{.n = 1, .pixels = 1, .c = 1, .ghost = 1, .epsilon = 0, .relu = false};
+  const auto backend = make_cpu_backend(1);
+  const Buffer<real> mean(*backend, {real{2}}), variance(*backend, {real{0}});
+  Buffer<real> running_mean(*backend, {real{1}}), running_variance(*backend, {real{1}});
+  backend->update_running_statistics(g, 0.5, 0.5, mean, variance, running_mean, running_variance);
+  CHECK(running_mean.values()[0] == doctest::Approx(1.5));
+  CHECK(running_variance.values()[0] == doctest::Approx(0.5));
+}
+
+TEST_CASE("the bias gradient sums over images and pixels") {
+  const auto backend = make_cpu_backend(2);
+  for (const BiasGeometry& g : bias_cases()) {
+    CAPTURE(g.n);
+    CAPTURE(g.c);
+    backend->reserve_workspace(backend->workspace(g));
+    const std::vector<real> dy = noise(g.n * g.pixels * g.c, 1);
+    std::vector<double> expected(static_cast<size_t>(g.c));
+    for (size_t i = 0; i < dy.size(); ++i) expected[i % expected.size()] += static_cast<double>(dy[i]);
+    const Buffer<real> dy_buffer(*backend, dy);
+    check_both_writes(*backend, expected, sum_tolerance(g.n * g.pixels, 1),
+                      [&](real* dbias, Write write) { backend->bias_backward(g, dy_buffer, dbias, write); });
+  }
+}
+
+TEST_CASE("NaN passes through batch norm and its ReLU") {
+  const BatchNormGeometry g{.n = 1, .pixels = 2, .c = 1, .ghost = 1, .epsilon = 1e-5, .relu = true};
+  const auto backend = make_cpu_backend(1);
+  backend->reserve_workspace(backend->workspace(g));
+  const Buffer<real> x(*backend, {std::numeric_limits<real>::quiet_NaN(), real{1}}), one(*backend, {real{1}});
+  Buffer<real> y(*backend, {real{0}, real{0}}), mean(*backend, {real{0}}), variance(*backend, {real{0}});
+  backend->ghost_batch_norm_forward(g, x, one, one, mean, variance, y);
+  CHECK(std::isnan(y.values()[0]));
+}

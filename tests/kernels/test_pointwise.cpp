@@ -1,0 +1,194 @@
+// Pointwise kernels, copies and reductions over whole arrays.
+#include "cases/images.h"
+#include "kernels/cpu/backend.h"
+#include "support/compare.h"
+
+using namespace crescendo;
+using namespace crescendo::test;
+
+namespace {
+
+// f applied to each element of a and b, in double.
+template <class F>
+std::vector<double> map(const std::vector<real>& a, const std::vector<real>& b, const F& f) {
+  std::vector<double> result;
+  for (size_t i = 0; i < a.size(); ++i)
+    result.push_back(f(static_cast<double>(a[i]), static_cast<double>(b[i])));
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("relu, scale and scale_add") {
+  const auto backend = make_cpu_backend(2);
+  const double tolerance = sum_tolerance(1, 2);
+  for (const int64_t n : lengths()) {
+    CAPTURE(n);
+    const std::vector<real> a = noise(n, 1), b = noise(n, 2);
+    const Buffer<real> a_buffer(*backend, a), b_buffer(*backend, b);
+    Buffer<real> y(*backend, poison(n));
+    backend->relu_forward(n, a_buffer, y);
+    check_close(y.values(), map(a, b, [](double u, double) { return std::max(u, 0.0); }), 0);
+    check_both_writes(
+        *backend, map(a, b, [](double u, double v) { return u > 0 ? v : 0; }), tolerance,
+        [&](activation* dx, Write write) { backend->relu_backward(n, y, b_buffer, dx, write); });
+    Buffer<real> sum(*backend, poison(n));
+    backend->scale_add(n, a_buffer, -0.3, b_buffer, sum);
+    check_close(sum.values(), map(a, b, [](double u, double v) { return u - 0.3 * v; }), tolerance);
+    check_both_writes(*backend, map(a, b, [](double u, double) { return 0.17 * u; }), tolerance,
+                      [&](activation* dx, Write write) { backend->scale(n, 0.17, a_buffer, dx, write); });
+  }
+}
+
+TEST_CASE("relu lets NaN through") {
+  const auto backend = make_cpu_backend(1);
+  const Buffer<real> x(*backend, poison(3));
+  Buffer<real> y(*backend, noise(3, 1));
+  backend->relu_forward(3, x, y);
+  for (const real v : y.values()) CHECK(std::isnan(v));
+}
+
+TEST_CASE("copy_channels moves a slice and touches nothing else") {
+  const auto backend = make_cpu_backend(2);
+  for (const ChannelSlice& g :
+       {ChannelSlice{5, 3, 7, 2, 9, 6}, ChannelSlice{1, 1, 1, 0, 1, 0}, ChannelSlice{5000, 2, 3, 1, 2, 0},
+        ChannelSlice{0, 3, 7, 2, 9, 6}, ChannelSlice{3, 33, 33, 0, 64, 31}}) {
+    CAPTURE(g.rows);
+    CAPTURE(g.count);
+    const std::vector<real> from = noise(g.rows * g.from_channels, 1),
+                            before = noise(g.rows * g.to_channels, 2);
+    for (const Write write : {Write::overwrite, Write::add}) {
+      std::vector<real> expected = before;
+      for (int64_t row = 0; row < g.rows; ++row)
+        for (int64_t i = 0; i < g.count; ++i) {
+          const real v = from[static_cast<size_t>(row * g.from_channels + g.from_offset + i)];
+          real& to = expected[static_cast<size_t>(row * g.to_channels + g.to_offset + i)];
+          to = write == Write::add ? to + v : v;
+        }
+      const Buffer<real> source(*backend, from);
+      Buffer<real> target(*backend, before);
+      backend->copy_channels(g, source, target, write);
+      check_same_bits(target.values(), expected);
+    }
+  }
+}
+
+TEST_CASE("dropout keeps the right share, scales it, and does not depend on the micro-batch") {
+  const auto backend = make_cpu_backend(2);
+  const DropoutGeometry g{
+      .n = 8, .elements = 1001, .key = 42, .first_image = (uint64_t{1} << 32) - 4, .layer = 3, .keep = 0.8};
+  const std::vector<real> ones(static_cast<size_t>(g.n * g.elements), 1);
+  const auto run = [&](const DropoutGeometry& geometry) {
+    const Buffer<real> x(*backend,
+                         std::vector<real>(ones.begin(), ones.begin() + geometry.n * geometry.elements));
+    Buffer<real> y(*backend, poison(geometry.n * geometry.elements));
+    backend->dropout(geometry, x, y, Write::overwrite);
+    return y.values();
+  };
+  const std::vector<real> whole = run(g);
+  int64_t kept = 0;
+  for (const real v : whole) {
+    CHECK((v == 0 || v == doctest::Approx(1.25)));
+    kept += v != 0 ? 1 : 0;
+  }
+  // A binomial count strays by more than five standard deviations once in two million draws of the key.
+  const double n = static_cast<double>(whole.size());
+  CHECK(std::abs(static_cast<double>(kept) - 0.8 * n) < 5 * std::sqrt(n * 0.8 * 0.2));
+
+  DropoutGeometry half = g;
+  half.n = 4;
+  half.first_image = g.first_image + 4;
+  check_same_bits(run(half), std::vector<real>(whole.begin() + 4 * g.elements, whole.end()));
+
+  DropoutGeometry other = g;
+  other.layer = 4;
+  CHECK(run(other) != whole);
+  other = g;
+  other.key = 43;
+  CHECK(run(other) != whole);
+  other = g;
+  other.keep = 1;
+  check_same_bits(run(other), ones);
+}
+
+TEST_CASE("dropout's gradient goes where the values came from") {
+  const auto backend = make_cpu_backend(1);
+  const DropoutGeometry g{.n = 3, .elements = 7, .key = 1, .first_image = 0, .layer = 0, .keep = 0.5};
+  const std::vector<real> x = noise(21, 1);
+  const Buffer<real> ones(*backend, std::vector<real>(21, 1)), x_buffer(*backend, x);
+  Buffer<real> mask(*backend, poison(21));
+  backend->dropout(g, ones, mask, Write::overwrite);
+  check_both_writes(*backend, map(x, mask.values(), [](double u, double v) { return u * v; }),
+                    sum_tolerance(1, 2),
+                    [&](activation* dx, Write write) { backend->dropout(g, x_buffer, dx, write); });
+}
+
+TEST_CASE("fill and blend") {
+  const auto backend = make_cpu_backend(2);
+  for (const int64_t n : lengths()) {
+    const std::vector<real> from = noise(n, 1), before = noise(n, 2);
+    const Buffer<real> source(*backend, from);
+    Buffer<real> filled(*backend, poison(n)), filled_activations(*backend, poison(n)),
+        blended(*backend, before);
+    backend->fill(n, 0.5, filled);
+    backend->fill_activations(n, -0.5, filled_activations);
+    check_same_bits(filled.values(), std::vector<real>(static_cast<size_t>(n), real{0.5}));
+    check_same_bits(filled_activations.values(), std::vector<real>(static_cast<size_t>(n), real{-0.5}));
+    backend->blend(n, 0.9, 0.1, source, blended);
+    check_close(blended.values(), map(before, from, [](double u, double v) { return 0.9 * u + 0.1 * v; }),
+                sum_tolerance(1, 1));
+  }
+}
+
+TEST_CASE("sum_of_squares adds up in double") {
+  const auto backend = make_cpu_backend(2);
+  for (const int64_t n : lengths()) {
+    const std::vector<real> x = noise(n, 1);
+    double expected = 0;
+    for (const real v : x) expected += static_cast<double>(v) * static_cast<double>(v);
+    const Buffer<real> buffer(*backend, x);
+    double result = -1;
+    backend->sum_of_squares(n, buffer, &result);
+    CHECK(std::abs(result - expected) <= 1e-15 * static_cast<double>(n) * expected);
+  }
+}
+
+TEST_CASE("first_nonfinite names the first of them") {
+  const auto backend = make_cpu_backend(2);
+  const int64_t n = 10000;
+  const auto find = [&](const std::vector<real>& x) {
+    const Buffer<real> buffer(*backend, x);
+    int64_t result = -1;
+    backend->first_nonfinite(static_cast<int64_t>(x.size()), buffer, &result);
+    return result;
+  };
+  CHECK(find({}) == 0);
+  CHECK(find(noise(n, 1)) == n);
+  for (const int64_t place : {int64_t{0}, int64_t{1}, int64_t{31}, int64_t{4096}, n - 1}) {
+    std::vector<real> x = noise(n, 1);
+    x.back() = -std::numeric_limits<real>::infinity();
+    x[static_cast<size_t>(place)] = std::numeric_limits<real>::quiet_NaN();
+    CHECK(find(x) == place);
+  }
+}
+
+TEST_CASE("activations travel between host and backend") {
+  const auto backend = make_cpu_backend(2);
+  const std::vector<real> values = noise(5000, 1);
+  const std::vector<float> host(values.begin(), values.end());
+  Buffer<real> memory(*backend, poison(5000));
+  backend->upload_activations(5000, host.data(), memory);
+  std::vector<real> back(5000);
+  backend->download_activations(5000, memory, back.data());
+  check_same_bits(back, values);
+}
+
+TEST_CASE("memory is aligned, and more than there is throws") {
+  const auto backend = make_cpu_backend(1);
+  for (const size_t bytes : {size_t{0}, size_t{1}, size_t{63}, size_t{4096}}) {
+    void* block = backend->allocate(bytes);
+    CHECK(reinterpret_cast<uintptr_t>(block) % 64 == 0);
+    backend->release(block, bytes);
+  }
+  CHECK_THROWS_AS(backend->allocate(size_t{1} << 60), std::bad_alloc);
+}
