@@ -16,4 +16,18 @@ std::shared_ptr<const Dataset> make_dataset(const DatasetOptions& options, Split
   return nullptr;
 }
 
+DatasetTraits dataset_traits(const std::string& kind) {
+  const ImageSize size{kShapesSide, kShapesSide, 3};  // CIFAR's too
+  if (kind == "shapes")
+    return {size, static_cast<int64_t>(shape_names().size()), kShapesTrainImages, kShapesTestImages};
+  const CifarFormat& format = cifar_format(kind);
+  return {size, format.classes(), format.train.images(), format.test.images()};
+}
+
+void normalise_picture(const std::string& kind, const uint8_t* picture, float* pixels) {
+  const Normalisation normalisation =
+      kind == "shapes" ? kShapesNormalisation : cifar_format(kind).normalisation;
+  write_augmented(picture, dataset_traits(kind).image_size, {}, pixel_table(normalisation), pixels);
+}
+
 }  // namespace crescendo

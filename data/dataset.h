@@ -50,4 +50,16 @@ struct DatasetOptions {
 // Throws std::invalid_argument with file, what was found and what was expected.
 std::shared_ptr<const Dataset> make_dataset(const DatasetOptions&, Split);
 
+// What a kind of set is, known without its files.
+struct DatasetTraits {
+  ImageSize image_size;
+  int64_t classes = 0, train_images = 0, test_images = 0;
+};
+// Throws std::invalid_argument naming the kinds there are.
+DatasetTraits dataset_traits(const std::string& kind);
+
+// A picture of a kind's image size, bytes [h,w,3], as that kind's sample() would give it: normalised, not
+// augmented.
+void normalise_picture(const std::string& kind, const uint8_t* picture, float* pixels);
+
 }  // namespace crescendo

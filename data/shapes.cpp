@@ -20,6 +20,8 @@ constexpr int kSide = static_cast<int>(kShapesSide);
 enum class Figure { disc, ring, square, frame, triangle, plus, star, stripes, crescent, hourglass, stroke };
 constexpr int kShapes = 10;  // the stroke is clutter only
 
+constexpr int kMostTurn = 68;  // 30 degrees, see place()
+
 constexpr int unit(double x) { return static_cast<int>(x * kUnit); }
 
 bool in_disc(int u, int v, int radius) { return u * u + v * v <= radius * radius; }
@@ -95,16 +97,15 @@ using Colour = std::array<int, 3>;
 using Canvas = std::array<Colour, kSide * kSide>;  // 0..255, rounded to bytes at the end
 
 Colour any_colour(Dice& dice) {
-  return {dice.between(20, 235), dice.between(20, 235), dice.between(20, 235)};
+  return {dice.between(50, 205), dice.between(50, 205), dice.between(50, 205)};
 }
 
+// Lighter or darker by at least `least` and at most `most` in each channel.
 Colour shifted(const Colour& colour, Dice& dice, int least, int most) {
+  const int lightness = (colour[0] + colour[1] + colour[2]) / 3;
+  const int sign = dice.between(50, 205) >= lightness ? 1 : -1;
   Colour result = colour;
-  for (int& value : result) {
-    const int by = dice.between(least, most);
-    const bool up = value + by > 255 || (value >= by && dice.between(0, 1) == 0);
-    value = std::clamp(up ? value - by : value + by, 0, 255);
-  }
+  for (int& value : result) value = std::clamp(value + sign * dice.between(least, most), 0, 255);
   return result;
 }
 
@@ -119,12 +120,8 @@ struct Placement {
 Placement place(Dice& dice, int x, int y, int radius, int squeeze) {
   const int t = dice.between(-106, 106), quarter = dice.between(0, 3);
   const int one = 256 * 256, length = one + t * t;
-  int cosine = static_cast<int>(int64_t{one - t * t} * kUnit / length);
-  int sine = static_cast<int>(int64_t{512} * t * kUnit / length);
-  for (int i = 0; i < quarter; ++i) {
-    std::swap(cosine, sine);
-    cosine = -cosine;
-  }
+  const int cosine = static_cast<int>(int64_t{one - t * t} * kUnit / length);
+  const int sine = static_cast<int>(int64_t{512} * t * kUnit / length);
   // A pixel is kUnit / radius units along u, and more along the axis that is squeezed.
   const int along_u = kUnit * kPixel / radius, along_v = along_u * 256 / squeeze;
   return {x,
@@ -177,8 +174,8 @@ void paint_clutter(Canvas& canvas, const Colour& background, Dice& dice) {
   const bool stroke = dice.between(0, 2) > 0;
   const int radius = stroke ? dice.between(4 * kPixel, 12 * kPixel) : dice.between(kPixel, 3 * kPixel);
   const int x = dice.between(0, kSide * kPixel), y = dice.between(0, kSide * kPixel);
-  const Placement at = place(dice, x, y, radius, stroke ? 256 : dice.between(128, 256));
-  paint(canvas, stroke ? Figure::stroke : Figure::disc, at, shifted(background, dice, 10, 90));
+  const Placement at = place(x, y, radius, kPixel, dice.between(-256, 256));
+  paint(canvas, stroke ? Figure::stroke : Figure::disc, at, shifted(background, dice, 10, 60));
 }
 
 // Each channel of each pixel moves by up to `amount`, most often by little.
@@ -206,16 +203,16 @@ int32_t draw_shape(uint64_t seed, Split split, int64_t index, uint8_t* pixels) {
   const Colour background = any_colour(dice);
   Canvas canvas;
   paint_background(canvas, background, dice);
-  for (int i = dice.between(2, 5); i > 0; --i) paint_clutter(canvas, background, dice);
+  for (int i = dice.between(1, 3); i > 0; --i) paint_clutter(canvas, background, dice);
 
-  const int radius = dice.between(5 * kPixel, 11 * kPixel);
+  const int radius = dice.between(7 * kPixel, 12 * kPixel);
   const int x = dice.between(radius, kSide * kPixel - radius),
             y = dice.between(radius, kSide * kPixel - radius);
-  const Placement at = place(dice, x, y, radius, dice.between(180, 256));
-  paint(canvas, static_cast<Figure>(label), at, shifted(background, dice, 15, 100));
+  const Placement at = place(x, y, radius, dice.between(200, 256), dice.between(-kMostTurn, kMostTurn));
+  paint(canvas, static_cast<Figure>(label), at, shifted(background, dice, 40, 120));
 
-  for (int i = dice.between(0, 2); i > 0; --i) paint_clutter(canvas, background, dice);
-  write_with_noise(canvas, dice.between(10, 80), dice, pixels);
+  for (int i = dice.between(0, 1); i > 0; --i) paint_clutter(canvas, background, dice);
+  write_with_noise(canvas, dice.between(10, 50), dice, pixels);
   return label;
 }
 
@@ -228,7 +225,7 @@ std::shared_ptr<const Dataset> draw_shapes(const DatasetOptions& options, Split 
                    .bytes = std::vector<uint8_t>(static_cast<size_t>(count * kShapesSide * kShapesSide * 3)),
                    .labels = std::vector<int32_t>(static_cast<size_t>(count)),
                    .class_names = shape_names(),
-                   .normalisation = {{127.0F, 127.0F, 127.0F}, {60.0F, 60.0F, 60.0F}},
+                   .normalisation = kShapesNormalisation,
                    .augment = options.augment && train};
   const auto draw_every = [&](int64_t first, int64_t step) {
     for (int64_t i = first; i < count; i += step)

@@ -6,11 +6,13 @@
 #include <string>
 #include <vector>
 
+#include "data/augment.h"
 #include "data/dataset.h"
 
 namespace crescendo {
 
 inline constexpr int64_t kShapesSide = 32;
+inline constexpr Normalisation kShapesNormalisation{{127.0F, 127.0F, 127.0F}, {60.0F, 60.0F, 60.0F}};
 inline constexpr int64_t kShapesTrainImages = 20000, kShapesTestImages = 4000;
 
 const std::vector<std::string>& shape_names();

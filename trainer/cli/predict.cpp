@@ -1,0 +1,90 @@
+// crescendo predict RUN IMAGE...: class names and probabilities of any pictures.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "trainer/cli/commands.h"
+#include "trainer/cli/loaded_run.h"
+#include "trainer/cli/picture.h"
+
+namespace crescendo {
+namespace {
+
+struct PredictOptions {
+  std::string run;
+  std::vector<std::string> images;
+  int64_t top = 3;
+  int threads = 0;
+  bool json = false;
+};
+
+struct Guess {
+  std::string name;
+  double probability = 0;
+};
+
+std::vector<Guess> softmax(const std::vector<real>& logits, const std::vector<std::string>& names) {
+  const double largest = *std::max_element(logits.begin(), logits.end());
+  double sum = 0;
+  for (const real logit : logits) sum += std::exp(static_cast<double>(logit) - largest);
+  std::vector<Guess> guesses;
+  for (size_t c = 0; c < logits.size(); ++c)
+    guesses.push_back({names[c], std::exp(static_cast<double>(logits[c]) - largest) / sum});
+  std::stable_sort(guesses.begin(), guesses.end(),
+                   [](const Guess& a, const Guess& b) { return a.probability > b.probability; });
+  return guesses;
+}
+
+std::vector<Guess> predict(const LoadedRun& run, const std::string& path) {
+  const ImageSize size = dataset_traits(run.options.data).image_size;
+  const std::vector<uint8_t> picture = read_picture(path, size);
+  std::vector<float> pixels(static_cast<size_t>(size.elements()));
+  normalise_picture(run.options.data, picture.data(), pixels.data());
+  const Tensor image = Tensor::activations(run.device, {1, size.height, size.width, size.channels});
+  image.upload(pixels);
+  Tape tape = Tape::off();
+  return softmax(run.model->forward(tape, image).to_host(), run.info.class_names);
+}
+
+void predict_all(const PredictOptions& options) {
+  const LoadedRun run = load_run(options.run, options.threads);
+  const auto top = std::min(static_cast<size_t>(options.top), run.info.class_names.size());
+  nlohmann::json all = nlohmann::json::array();
+  for (const std::string& path : options.images) {
+    std::vector<Guess> guesses = predict(run, path);
+    guesses.resize(top);
+    nlohmann::json classes = nlohmann::json::array();
+    std::string line = path + ":";
+    for (const Guess& guess : guesses) {
+      classes.push_back({{"class", guess.name}, {"probability", guess.probability}});
+      line += fmt::format("  {} {:.1f} %", guess.name, 100 * guess.probability);
+    }
+    all.push_back({{"image", path}, {"classes", classes}});
+    if (!options.json) fmt::print("{}\n", line);
+  }
+  if (options.json) fmt::print("{}\n", all.dump(2));
+}
+
+}  // namespace
+
+void add_predict_command(CLI::App& app) {
+  auto options = std::make_shared<PredictOptions>();
+  CLI::App* command = app.add_subcommand("predict", "Classes and probabilities of pictures");
+  command->add_option("RUN", options->run, "A run folder (its newest checkpoint) or a checkpoint file")
+      ->required();
+  command->add_option("IMAGE", options->images, "Picture files; they are resized to the model's image size")
+      ->required();
+  command->add_option("--top", options->top, "How many classes to name")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--threads", options->threads, "Threads; 0: one a core")->check(CLI::NonNegativeNumber);
+  command->add_flag("--json", options->json, "A JSON array: image, and its classes with probabilities");
+  command->footer(
+      "Examples:\n  crescendo predict runs/a cat.jpg dog.png\n  crescendo predict runs/a *.jpg --json");
+  command->callback([options] { predict_all(*options); });
+}
+
+}  // namespace crescendo
