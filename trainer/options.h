@@ -33,8 +33,7 @@ struct TrainOptions {
   bool no_decay_norm = false;
   double label_smoothing = 0;
   int64_t batch = 128, ghost_batch = 128;
-  RunningStatistics running_statistics =
-      RunningStatistics::sequential;  // --running-statistics sequential|mean
+  RunningStatistics running_statistics = RunningStatistics::sequential;  // sequential|mean
 
   BaseSchedule schedule = BaseSchedule::step;
   std::vector<double> milestones;
@@ -54,12 +53,13 @@ struct TrainOptions {
   // The run
   std::string run_dir;
   bool resume = false;
-  int64_t max_updates =
-      -1;  // stop after so many of the whole run's updates; 0: initial checkpoint only; -1: all
+  int64_t max_updates = -1;      // stop after so many of the run's updates; 0: save and stop; -1: all
   double eval_every = 1;         // epochs between evaluations; 0: only at the end
   int64_t checkpoint_every = 0;  // updates between checkpoints; 0: about one an epoch
   int64_t keep = 3;              // newest checkpoints kept
   bool quiet = false;
+
+  bool operator==(const TrainOptions&) const = default;
 };
 
 // The part that decides what is trained with when; the training set's size must be known.

@@ -24,7 +24,8 @@ struct Setting {
   bool operator==(const Setting&) const = default;
 };
 
-// g = eps / (1 - m) * (N / B - 1), the scale of the noise in the parameters' motion (Smith et al. 2018, eq. 5 and 6).
+// g = eps / (1 - m) * (N / B - 1), the scale of the noise in the parameters' motion (Smith et al. 2018, eq. 5
+// and 6).
 inline double noise_scale(const Setting& setting, int64_t train_images) {
   return setting.learning_rate / (1 - setting.momentum) *
          (static_cast<double>(train_images) / static_cast<double>(setting.batch) - 1);
@@ -42,16 +43,11 @@ class Schedule {
 };
 
 enum class BaseSchedule { step, cosine, linear, constant };
-enum class Exchange {
-  none,
-  hybrid,
-  batch
-};  // hybrid: the batch grows once, at the first decay; then the rate decays
+// hybrid: the batch grows once, at the first decay; then the rate decays
+enum class Exchange { none, hybrid, batch };
 enum class ExchangeRule { linear, square_root };
-enum class EpochEdge {
-  straddle,
-  drop
-};  // a batch may reach over an epoch's edge, or an epoch's remainder is dropped
+// A batch may reach over an epoch's edge, or an epoch's remainder is dropped.
+enum class EpochEdge { straddle, drop };
 
 struct ScheduleOptions {
   int64_t train_images = 0;
@@ -68,7 +64,14 @@ struct ScheduleOptions {
   EpochEdge epoch_edge = EpochEdge::straddle;
 };
 
-// Throws std::invalid_argument naming the option, what was found and what was expected.
+// Where a time in epochs lies: at the nearest sample.
+SamplesSeen samples_in(double epochs, const ScheduleOptions&);
+
+// Throws std::invalid_argument naming the option, what was found and what was expected. train_images 0 means
+// not yet known: what depends on it is then not checked.
+void validate(const ScheduleOptions&);
+
+// The schedule of valid options; throws as validate() does.
 std::unique_ptr<Schedule> make_schedule(const ScheduleOptions&);
 
 // One update: samples [first, first + setting.batch).
@@ -81,13 +84,16 @@ struct Update {
 class Timeline {
  public:
   explicit Timeline(const ScheduleOptions&);
-  // The update that begins at or after `seen` (after it when an epoch's remainder is dropped); none when the
-  // run is over. The next one is next(update.first + update.setting.batch).
+  // The update that begins at `seen`, or at the next epoch's first sample where the epoch's remainder is too
+  // small for it and is dropped; none when the run is over. The next one is next(update.first +
+  // update.setting.batch).
   std::optional<Update> next(SamplesSeen seen) const;
 
  private:
-  ScheduleOptions options_;
   std::shared_ptr<const Schedule> schedule_;
+  int64_t train_images_;
+  SamplesSeen end_;
+  bool drop_;
 };
 
 }  // namespace crescendo

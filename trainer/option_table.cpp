@@ -1,0 +1,238 @@
+// How each kind of option is read and written, and the list of them all.
+#include "trainer/option_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "engine/check.h"
+
+namespace crescendo {
+
+namespace {
+
+// Words that stand for values: the names of an enumeration, or "auto" for 0.
+template <class T>
+using Words = std::vector<std::pair<std::string, T>>;
+
+template <class T>
+std::string names_of(const Words<T>& words) {
+  std::string names;
+  for (const auto& [word, value] : words) names += (names.empty() ? "" : "|") + word;
+  return names;
+}
+
+template <class T>
+T parse_number(const std::string& name, const std::string& text, const std::string& expected) {
+  T value{};
+  const char* end = text.data() + text.size();
+  const auto result = std::from_chars(text.data(), end, value);
+  require(result.ec != std::errc::result_out_of_range, name, ": ", text, " is too large or too small");
+  require(result.ec == std::errc() && result.ptr == end, name, ": found \"", text, "\", expected ", expected);
+  return value;
+}
+
+template <class T>
+std::string kind_of_number() {
+  return std::is_integral_v<T> ? "a whole number" : "a number";
+}
+
+// Collects the fields of one group of the help text.
+class Group {
+ public:
+  Group(std::vector<OptionField>& fields, std::string name) : fields_(fields), name_(std::move(name)) {}
+
+  // `words` stand for numbers that mean something else: {"auto", 0}.
+  template <class T>
+  void number(const std::string& name, T TrainOptions::*member, const std::string& meaning,
+              const Words<T>& words = {}) {
+    std::string expected = kind_of_number<T>();
+    for (const auto& [word, value] : words) expected += " or " + word;
+    const std::string letter = std::is_integral_v<T> ? "N" : "X";
+    add(
+        name, words.empty() ? letter : names_of(words) + "|" + letter, meaning, OptionForm::number,
+        [member, words](const TrainOptions& options) {
+          for (const auto& [word, value] : words)
+            if (options.*member == value) return word;
+          return fmt::format("{}", options.*member);
+        },
+        [=](TrainOptions& options, const std::string& text) {
+          for (const auto& [word, value] : words) {
+            if (text == word) {
+              options.*member = value;
+              return;
+            }
+          }
+          options.*member = parse_number<T>(name, text, expected);
+        });
+  }
+
+  template <class T>
+  void word(const std::string& name, T TrainOptions::*member, const std::string& meaning,
+            const Words<T>& words) {
+    add(
+        name, names_of(words), meaning, OptionForm::word,
+        [member, words](const TrainOptions& options) {
+          for (const auto& [word, value] : words)
+            if (options.*member == value) return word;
+          return std::string();
+        },
+        [=](TrainOptions& options, const std::string& text) {
+          for (const auto& [word, value] : words) {
+            if (text == word) {
+              options.*member = value;
+              return;
+            }
+          }
+          require(false, name, ": found \"", text, "\", expected one of ", names_of(words));
+        });
+  }
+
+  void text(const std::string& name, const std::string& values, std::string TrainOptions::*member,
+            const std::string& meaning) {
+    add(
+        name, values, meaning, OptionForm::text,
+        [member](const TrainOptions& options) { return options.*member; },
+        [member](TrainOptions& options, const std::string& text) { options.*member = text; });
+  }
+
+  void flag(const std::string& name, bool TrainOptions::*member, const std::string& meaning) {
+    add(
+        name, "", meaning, OptionForm::flag,
+        [member](const TrainOptions& options) { return std::string(options.*member ? "true" : "false"); },
+        [=](TrainOptions& options, const std::string& text) {
+          require(text == "true" || text == "false", name, ": found \"", text, "\", expected true or false");
+          options.*member = text == "true";
+        });
+  }
+
+  void list(const std::string& name, std::vector<double> TrainOptions::*member, const std::string& meaning) {
+    add(
+        name, "X,X,...", meaning, OptionForm::list,
+        [member](const TrainOptions& options) { return fmt::format("{}", fmt::join(options.*member, ",")); },
+        [=](TrainOptions& options, const std::string& text) {
+          std::vector<double> values;
+          for (size_t place = 0; !text.empty() && text != "none" && place <= text.size();) {
+            const size_t comma = std::min(text.find(',', place), text.size());
+            const std::string part = text.substr(place, comma - place);
+            const size_t first = std::min(part.find_first_not_of(' '), part.size());
+            values.push_back(
+                parse_number<double>(name, part.substr(first), "numbers with commas between them"));
+            place = comma + 1;
+          }
+          options.*member = values;
+        });
+  }
+
+ private:
+  void add(const std::string& name, const std::string& values, const std::string& meaning, OptionForm form,
+           std::function<std::string(const TrainOptions&)> get,
+           std::function<void(TrainOptions&, const std::string&)> set) {
+    fields_.push_back({name, name_, values, meaning, form, std::move(get), std::move(set)});
+  }
+
+  std::vector<OptionField>& fields_;
+  std::string name_;
+};
+
+using Options = TrainOptions;
+const Words<bool> kOnOff = {{"on", true}, {"off", false}};
+
+void list_data(Group group) {
+  group.text("model", "NAME", &Options::model, "wrn-D-W: wide ResNet of depth D = 6n+4 and width W");
+  group.word<std::string>("data", &Options::data, "What to train on; shapes is built in",
+                          {{"cifar10", "cifar10"}, {"cifar100", "cifar100"}, {"shapes", "shapes"}});
+  group.text("data-dir", "DIR", &Options::data_dir, "The folder of the official binary files, or its parent");
+  group.number("train-images", &Options::train_images, "Train on the first N images only", {{"all", 0}});
+  group.word<bool>("augment", &Options::augment, "standard: random flip and crop of training images",
+                   {{"standard", true}, {"none", false}});
+  group.word("shuffle", &Options::shuffle, "A new order of the images each epoch, or that of the files",
+             kOnOff);
+  group.number("seed", &Options::seed, "Of the initial weights, the order and the augmentation");
+  group.text("init", "RUN", &Options::init, "Start from the weights and running statistics of a checkpoint");
+}
+
+void list_schedule(Group group) {
+  group.number("epochs", &Options::epochs, "Length of the run");
+  group.number("batch", &Options::batch, "Images in an update, at first; a multiple of the ghost batch");
+  group.number("ghost-batch", &Options::ghost_batch, "Images that batch norm normalises over");
+  group.number("learning-rate", &Options::learning_rate, "Initial learning rate");
+  group.word<BaseSchedule>("schedule", &Options::schedule, "How the learning rate decays without an exchange",
+                           {{"step", BaseSchedule::step},
+                            {"cosine", BaseSchedule::cosine},
+                            {"linear", BaseSchedule::linear},
+                            {"constant", BaseSchedule::constant}});
+  group.list("milestones", &Options::milestones,
+             "step: epochs at which it is divided by the factor, or none");
+  group.number("factor", &Options::factor, "step: what it is divided by; hybrid: what the batch grows by");
+  group.number("warmup-epochs", &Options::warmup_epochs, "It first rises linearly over so many epochs");
+  group.word<Exchange>("exchange", &Options::exchange,
+                       "Grow the batch instead of decaying: never, once, or all along",
+                       {{"none", Exchange::none}, {"hybrid", Exchange::hybrid}, {"batch", Exchange::batch}});
+  group.word<ExchangeRule>("exchange-rule", &Options::exchange_rule,
+                           "Batch x k is worth learning rate x k, or x sqrt(k) (for Adam)",
+                           {{"linear", ExchangeRule::linear}, {"sqrt", ExchangeRule::square_root}});
+  group.number("max-batch", &Options::max_batch, "Where growth ends and decay takes over", {{"none", 0}});
+  group.word<EpochEdge>("epoch-edge", &Options::epoch_edge,
+                        "A batch may reach into the next epoch, or an epoch's remainder is dropped",
+                        {{"straddle", EpochEdge::straddle}, {"drop", EpochEdge::drop}});
+}
+
+void list_optimizer(Group group) {
+  group.word<OptimizerKind>("optimizer", &Options::optimizer, "The rule of the update",
+                            {{"sgd", OptimizerKind::sgd},
+                             {"momentum", OptimizerKind::momentum},
+                             {"nesterov", OptimizerKind::nesterov},
+                             {"adam", OptimizerKind::adam}});
+  group.number("momentum", &Options::momentum, "Of momentum and nesterov");
+  group.number("beta1", &Options::beta1, "Of adam: decay of the first moment");
+  group.number("beta2", &Options::beta2, "Of adam: decay of the second moment");
+  group.number("epsilon", &Options::epsilon, "Of adam: added to the root of the second moment");
+  group.number("weight-decay", &Options::weight_decay, "L2: gradient + weight decay x weight");
+  group.flag("no-decay-norm", &Options::no_decay_norm, "No weight decay on scale and shift of batch norm");
+  group.number("label-smoothing", &Options::label_smoothing, "Share of the target spread over all classes");
+  group.word<RunningStatistics>(
+      "running-statistics", &Options::running_statistics,
+      "Running mean and variance: updated by each ghost in turn, or by the mean of an update's ghosts",
+      {{"sequential", RunningStatistics::sequential}, {"mean", RunningStatistics::mean_of_ghosts}});
+}
+
+void list_machine(Group group) {
+  group.number("micro-batch", &Options::micro_batch, "Images computed at once: memory and speed, not results",
+               {{"auto", 0}});
+  group.number("threads", &Options::threads, "auto: one a core; changes speed, not results", {{"auto", 0}});
+  group.number("loader-threads", &Options::loader_threads, "Background threads that prepare images");
+  group.word("noise-scale", &Options::noise_scale,
+             "Measure the gradient noise scale B_simple, ghost by ghost (costs about a tenth)", kOnOff);
+}
+
+void list_run(Group group) {
+  group.text("run-dir", "DIR", &Options::run_dir, "Where configuration, metrics and checkpoints go");
+  group.flag("resume", &Options::resume, "Continue the run from its newest checkpoint");
+  group.number("max-updates", &Options::max_updates, "Stop after update N of the run; 0: only save the start",
+               {{"all", -1}});
+  group.number("eval-every", &Options::eval_every, "Epochs between evaluations; 0: only at the end");
+  group.number("checkpoint-every", &Options::checkpoint_every, "Updates between checkpoints; auto: an epoch",
+               {{"auto", 0}});
+  group.number("keep", &Options::keep, "Newest checkpoints that are kept");
+  group.flag("quiet", &Options::quiet, "Print warnings and the final figures only");
+}
+
+}  // namespace
+
+const std::vector<OptionField>& option_fields() {
+  static const std::vector<OptionField> fields = [] {
+    std::vector<OptionField> list;
+    list_data({list, "Model and data"});
+    list_schedule({list, "Schedule"});
+    list_optimizer({list, "Optimizer"});
+    list_machine({list, "Machine"});
+    list_run({list, "Run"});
+    return list;
+  }();
+  return fields;
+}
+
+}  // namespace crescendo

@@ -1,0 +1,150 @@
+// What a run's options must satisfy before anything is opened, allocated or computed.
+#include <cmath>
+#include <string_view>
+
+#include "engine/check.h"
+#include "trainer/options.h"
+
+namespace crescendo {
+
+namespace {
+
+constexpr double kPositionLimit = 1152921504606846976.0;  // 2^60 samples
+
+void require_number(std::string_view name, double value) {
+  require(std::isfinite(value), name, ": found ", value, ", expected a finite number");
+}
+
+void require_positive(std::string_view name, double value) {
+  require_number(name, value);
+  require(value > 0, name, ": found ", value, ", expected more than 0");
+}
+
+void require_at_least(std::string_view name, int64_t value, int64_t least) {
+  require(value >= least, name, ": found ", value, ", expected ", least, " or more");
+}
+
+void require_not_negative(std::string_view name, double value) {
+  require_number(name, value);
+  require(value >= 0, name, ": found ", value, ", expected 0 or more");
+}
+
+void require_fraction(std::string_view name, double value) {
+  require(value >= 0 && value < 1, name, ": found ", value, ", expected at least 0 and less than 1");
+}
+
+void require_whole_ghosts(std::string_view name, int64_t value, int64_t ghost) {
+  const int64_t below = value / ghost * ghost, above = below + ghost;
+  const int64_t nearest = below > 0 && value - below <= above - value ? below : above;
+  require(value % ghost == 0, name, ": found ", value, ", expected a multiple of the ghost batch ", ghost,
+          "; the nearest is ", nearest);
+}
+
+void validate_batches(const ScheduleOptions& options) {
+  require_at_least("ghost-batch", options.ghost_batch, 1);
+  require_at_least("batch", options.batch, 1);
+  for (const int64_t size : {options.batch, options.max_batch})
+    require(static_cast<double>(size) < kPositionLimit, "batch: found ", size, ", expected less than 2^60");
+  require_whole_ghosts("batch", options.batch, options.ghost_batch);
+  require_at_least("max-batch", options.max_batch, 0);
+  if (options.max_batch == 0) return;
+  require_whole_ghosts("max-batch", options.max_batch, options.ghost_batch);
+  require(options.max_batch >= options.batch, "max-batch: found ", options.max_batch,
+          ", expected at least the batch ", options.batch);
+}
+
+void validate_milestones(const ScheduleOptions& options) {
+  double last = options.warmup_epochs;
+  const char* after = "the end of the warm-up";
+  for (const double milestone : options.milestones) {
+    require_positive("milestones", milestone);
+    require(milestone > last, "milestones: found ", milestone, ", expected epochs in ascending order after ",
+            after, " at ", last);
+    require(milestone < options.epochs, "milestones: found ", milestone,
+            ", expected epochs before the end of the run at ", options.epochs);
+    last = milestone;
+    after = "the one before";
+  }
+}
+
+// What the size of the training set decides.
+void validate_size(const ScheduleOptions& options) {
+  const int64_t images = options.train_images;
+  require(std::fmax(options.epochs, 1) * static_cast<double>(images) < kPositionLimit,
+          "epochs: ", options.epochs, " of ", images,
+          " images are too many samples to count, expected less than 2^60");
+  if (options.epoch_edge == EpochEdge::straddle) return;
+  require(options.batch <= images, "batch: found ", options.batch, ", expected at most the ", images,
+          " training images with --epoch-edge drop");
+  require(options.exchange == Exchange::none || options.max_batch <= images, "max-batch: found ",
+          options.max_batch, ", expected at most the ", images, " training images with --epoch-edge drop");
+}
+
+void validate_optimizer(const TrainOptions& options) {
+  require_fraction("momentum", options.momentum);
+  require_fraction("beta1", options.beta1);
+  require_fraction("beta2", options.beta2);
+  require_positive("epsilon", options.epsilon);
+  require_fraction("label-smoothing", options.label_smoothing);
+}
+
+void validate_machine(const TrainOptions& options) {
+  require_at_least("threads", options.threads, 0);
+  require_at_least("loader-threads", options.loader_threads, 0);
+  require_at_least("micro-batch", options.micro_batch, 0);
+  require_whole_ghosts("micro-batch", options.micro_batch, options.ghost_batch);
+}
+
+void validate_run(const TrainOptions& options) {
+  require_at_least("train-images", options.train_images, 0);
+  require_at_least("max-updates", options.max_updates, -1);
+  require_not_negative("eval-every", options.eval_every);
+  require_at_least("checkpoint-every", options.checkpoint_every, 0);
+  require_at_least("keep", options.keep, 1);
+}
+
+}  // namespace
+
+void validate(const ScheduleOptions& options) {
+  require_positive("epochs", options.epochs);
+  require_positive("learning-rate", options.learning_rate);
+  require_fraction("momentum", options.momentum);
+  require_not_negative("weight-decay", options.weight_decay);
+  validate_batches(options);
+  require_number("factor", options.factor);
+  require(options.factor > 1, "factor: found ", options.factor, ", expected more than 1");
+  require_not_negative("warmup-epochs", options.warmup_epochs);
+  require(options.warmup_epochs < options.epochs, "warmup-epochs: found ", options.warmup_epochs,
+          ", expected less than the run's ", options.epochs, " epochs");
+  if (options.base == BaseSchedule::step) validate_milestones(options);
+  if (options.train_images > 0) validate_size(options);
+}
+
+void validate(const TrainOptions& options) {
+  validate_run(options);
+  validate(schedule_options(options, options.train_images));
+  validate_optimizer(options);
+  validate_machine(options);
+}
+
+ScheduleOptions schedule_options(const TrainOptions& options, int64_t train_images) {
+  const bool has_momentum =
+      options.optimizer == OptimizerKind::momentum || options.optimizer == OptimizerKind::nesterov;
+  return {.train_images = train_images,
+          .epochs = options.epochs,
+          .learning_rate = options.learning_rate,
+          .momentum = has_momentum ? options.momentum : 0,
+          .weight_decay = options.weight_decay,
+          .batch = options.batch,
+          .ghost_batch = options.ghost_batch,
+          .base = options.schedule,
+          .milestones = options.milestones,
+          .factor = options.factor,
+          .warmup_epochs = options.warmup_epochs,
+          .exchange = options.exchange,
+          .rule = options.exchange_rule,
+          .max_batch = options.max_batch,
+          .epoch_edge = options.epoch_edge};
+}
+
+}  // namespace crescendo
