@@ -63,7 +63,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     return true;
   }
   bool key(string_t& key) override {
-    require(depth_ > 1 || names_.insert(key).second, where_, ": tensor ", printable(key), " is there twice");
+    require(depth_ > 1 || names_.insert(key).second, where_, ": header: ", printable(key), " is there twice");
     require(depth_ == 1 || keys_.insert(key).second, place(), ": ", printable(key), " is there twice");
     (depth_ == 1 ? name_ : key_) = key;
     return true;
