@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "trainer/memory.h"
+#include "trainer/option_table.h"
 #include "trainer/resume.h"
 
 namespace crescendo {
@@ -35,10 +36,9 @@ TrainingData open_training_data(const TrainOptions& options) {
   return opened;
 }
 
-Trainer::Trainer(const TrainOptions& options, const std::string& config, const TrainingData& data,
-                 Progress& progress, const Facts& facts)
+Trainer::Trainer(const TrainOptions& options, const TrainingData& data, Progress& progress,
+                 const Facts& facts)
     : options_(options),
-      config_(config),
       progress_(progress),
       data_(data),
       schedule_(schedule_options(options, data.train->size())),
@@ -55,7 +55,7 @@ Trainer::Trainer(const TrainOptions& options, const std::string& config, const T
     if (!options.init.empty())
       load_weights(resolve_checkpoint(options.init, [&](const std::string& line) { progress_.warn(line); }),
                    model_->parameters);
-    folder_.write_config(config_);
+    folder_.write_config(config_text(options_));
   }
   Facts all = facts;
   all.emplace_back("data", options.data);
@@ -66,7 +66,7 @@ Trainer::Trainer(const TrainOptions& options, const std::string& config, const T
 }
 
 void Trainer::take_up(const std::string& checkpoint) {
-  require_same_run(read_checkpoint_info(checkpoint).config, config_, checkpoint);
+  require_same_run(read_checkpoint_info(checkpoint).config, options_, checkpoint);
   TrainingState loaded = state();
   load_checkpoint(checkpoint, loaded);
   counters_ = loaded.info.counters;

@@ -36,11 +36,9 @@ TrainingData open_training_data(const TrainOptions& options);
 
 class Trainer {
  public:
-  // Opens the run folder, and takes up the newest checkpoint of a run to resume. `config` is the text of
-  // `options` for config.toml, `facts` go into the manifest. Throws std::invalid_argument for whatever cannot
-  // work.
-  Trainer(const TrainOptions& options, const std::string& config, const TrainingData& data,
-          Progress& progress, const Facts& facts);
+  // Opens the run folder, and takes up the newest checkpoint of a run to resume. `facts` go into the
+  // manifest. Throws std::invalid_argument for whatever cannot work.
+  Trainer(const TrainOptions& options, const TrainingData& data, Progress& progress, const Facts& facts);
 
   // Trains to the end, options.max_updates, or a signal; the state is saved in each case.
   // Throws NonFiniteError; the last good checkpoint then stays the newest.
@@ -70,7 +68,6 @@ class Trainer {
   double epoch() const;
 
   TrainOptions options_;
-  std::string config_;
   Progress& progress_;
   TrainingData data_;
   ScheduleOptions schedule_;

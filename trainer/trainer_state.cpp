@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "trainer/option_table.h"
 #include "trainer/trainer.h"
 
 namespace crescendo {
@@ -27,7 +28,7 @@ TrainingState Trainer::state() {
   TrainingState state{.info = {}, .parameters = model_->parameters, .optimizer = optimizer_.buffers()};
   state.info.model = options_.model;
   state.info.class_names = data_.train->class_names();
-  state.info.config = config_;
+  state.info.config = config_text(options_);
   state.info.counters = counters_;
   if (options_.noise_scale) state.optimizer.push_back({"noise_scale_pair", gradients_.pair()});
   save_extra(state.info);

@@ -46,7 +46,6 @@ class TinyData : public Dataset {
 TrainOptions tiny_run() {
   TrainOptions options;
   options.model = "wrn-10-1";
-  options.data = "tiny";
   options.epochs = 3;
   options.optimizer = OptimizerKind::nesterov;
   options.learning_rate = 0.05;
@@ -81,7 +80,7 @@ TrainingData tiny_data() { return {std::make_shared<TinyData>(48), std::make_sha
 TrainResult train(TrainOptions options, const std::string& folder, const TrainingData& data = tiny_data()) {
   options.run_dir = folder;
   Progress progress(true);
-  return Trainer(options, "model = tiny", data, progress, {}).run();
+  return Trainer(options, data, progress, {}).run();
 }
 
 std::string digest_of(const std::string& folder) {
@@ -244,9 +243,9 @@ TEST_CASE("a second trainer on one run folder, and a folder in use without --res
   TrainOptions options = tiny_run();
   options.run_dir = folder / "run";
   Progress progress(true);
-  Trainer first(options, "model = tiny", tiny_data(), progress, {});
+  Trainer first(options, tiny_data(), progress, {});
   options.resume = true;
-  CHECK_THROWS_AS(Trainer(options, "model = tiny", tiny_data(), progress, {}), std::invalid_argument);
+  CHECK_THROWS_AS(Trainer(options, tiny_data(), progress, {}), std::invalid_argument);
   first.run();
 }
 

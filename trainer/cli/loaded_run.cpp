@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "trainer/cli/options.h"
+#include "trainer/option_table.h"
 #include "trainer/run_folder.h"
 
 namespace crescendo {
@@ -15,7 +15,7 @@ LoadedRun load_run(const std::string& run, int threads) {
                    .device = Device::cpu(threads),
                    .model = nullptr};
   loaded.info = read_checkpoint_info(loaded.checkpoint);
-  loaded.options = options_from_config(loaded.info.config);
+  apply_config(loaded.options, loaded.info.config, loaded.checkpoint);
   loaded.model =
       make_model(loaded.info.model, {.classes = static_cast<int64_t>(loaded.info.class_names.size())});
   loaded.model->parameters.allocate(loaded.device);

@@ -4,7 +4,6 @@
 
 #include "build_info.h"
 #include "kernels/cpu/backend.h"
-#include "trainer/cli/options.h"
 #include "trainer/report.h"
 
 namespace crescendo {
@@ -15,7 +14,7 @@ TrainResult run_training(const TrainOptions& options, Progress& progress) {
                        {"compiler", fmt::format("{}, {}", build_info::kCompiler, build_info::kBuildType)},
                        {"instruction set", cpu_instruction_set()},
                        {"libraries", build_info::kLibraries}};
-  Trainer trainer(options, config_text(options), open_training_data(options), progress, facts);
+  Trainer trainer(options, open_training_data(options), progress, facts);
   const TrainResult result = trainer.run();
   if (result.signal == 0 && result.counters.updates > 0) {
     const std::string page = options.run_dir + "/report.html";
