@@ -1,8 +1,9 @@
 // Ghost batch norm (docs/derivations/ghost_batch_norm.md), and the bias gradient, which is a sum of the same
-// shape. Sums run over the pixels of one image, then over the images of a ghost, then over ghosts, always in
-// order and, within a ghost, in double. With v = (x - mean) * inverse, g = dy where the ReLU let y through, m
-// = ghost * pixels:
-//   dshift = sum g        dscale = sum g v        dx = scale * inverse * (g - (dshift + v * dscale) / m)
+// shape. Sums run over the pixels of one image, then over the images of a ghost, in double, then over ghosts:
+// always in order. With u = x - mean, i = 1 / sqrt(variance + epsilon), m = ghost * pixels, and g = dy where
+// the ReLU let y through:
+//   y = act(u * (scale * i) + shift)
+//   dshift = sum g      dscale = i * sum g u      dx = scale * i * (g - sum(g) / m - u * i^2 * sum(g u) / m)
 #include <cmath>
 
 #include "kernels/cpu/cpu_backend.h"
@@ -12,66 +13,105 @@ namespace crescendo {
 
 namespace {
 
-// sums[c] = terms added over the pixels of an image: term(place of the element, channel).
-template <class Term>
-void sum_pixels(int64_t pixels, int64_t channels, double* sums, const Term& term) {
-  std::fill(sums, sums + channels, 0.0);
-  for (int64_t pixel = 0; pixel < pixels; ++pixel)
-    for (int64_t c = 0; c < channels; ++c) sums[c] += term(pixel * channels + c, c);
-}
+// The normalised value before the ReLU. Both passes compute it by this very expression, so that they agree on
+// its sign.
+real output_of(real centred, real factor, real shift) { return centred * factor + shift; }
 
 double inverse_of(const BatchNormGeometry& g, real variance) {
   return 1 / std::sqrt(static_cast<double>(variance) + g.epsilon);
 }
 
-// The total of `count` consecutive rows' element c.
-double total(const double* rows, int64_t count, int64_t stride, int64_t c) {
-  double sum = 0;
-  for (int64_t i = 0; i < count; ++i) sum += rows[i * stride + c];
-  return sum;
+// totals[i] = sum of rows[0..count)[i], the rows `width` wide, in order.
+void add_rows(const double* rows, int64_t count, int64_t width, double* totals) {
+  std::fill(totals, totals + width, 0.0);
+  for (int64_t row = 0; row < count; ++row)
+    for (int64_t i = 0; i < width; ++i) totals[i] += rows[row * width + i];
 }
 
-// Adds each ghost's total, in order, to a parameter's gradient.
-void add_ghosts(const double* images, int64_t ghosts, int64_t ghost, int64_t stride, int64_t c,
-                real* gradient, Write write) {
-  for (int64_t i = 0; i < ghosts; ++i) {
-    const real sum = static_cast<real>(total(images + i * ghost * stride, ghost, stride, c));
-    *gradient = i == 0 && write == Write::overwrite ? sum : *gradient + sum;
+// gradient[c] (=|+=) each ghost's total, in order; the ghosts' rows are `width` apart.
+void add_ghosts(const double* totals, int64_t ghosts, int64_t width, int64_t channels, real* gradient,
+                Write write) {
+  for (int64_t ghost = 0; ghost < ghosts; ++ghost)
+    for (int64_t c = 0; c < channels; ++c) {
+      const real total = static_cast<real>(totals[ghost * width + c]);
+      gradient[c] = ghost == 0 && write == Write::overwrite ? total : gradient[c] + total;
+    }
+}
+
+// What every pixel of a ghost needs in the backward pass, one number a channel each.
+struct GhostConstants {
+  real* factor;       // scale * inverse
+  real* mean_g;       // sum(g) / m
+  real* coefficient;  // inverse^2 * sum(g u) / m
+
+  GhostConstants(const BatchNormGeometry& g, int64_t ghost, double* workspace) {
+    factor = reinterpret_cast<real*>(workspace) + ghost * 3 * g.c;
+    mean_g = factor + g.c;
+    coefficient = mean_g + g.c;
   }
+};
+
+// sums [2, c] of one image: of g and of g u.
+void sum_gradients(const BatchNormGeometry& g, const real* x, const real* dy, const real* mean,
+                   const real* shift, const real* factor, double* sums) {
+  std::fill(sums, sums + 2 * g.c, 0.0);
+  for (int64_t pixel = 0; pixel < g.pixels; ++pixel, x += g.c, dy += g.c)
+    for (int64_t c = 0; c < g.c; ++c) {
+      const real u = x[c] - mean[c];
+      const real d = g.relu ? relu_gradient(output_of(u, factor[c], shift[c]), dy[c]) : dy[c];
+      sums[c] += d;
+      sums[g.c + c] += static_cast<double>(d) * static_cast<double>(u);
+    }
+}
+
+// dx of one image.
+void write_gradients(const BatchNormGeometry& g, const real* x, const real* dy, const real* mean,
+                     const real* shift, const GhostConstants& ghost, real* dx, Write write) {
+  for (int64_t pixel = 0; pixel < g.pixels; ++pixel, x += g.c, dy += g.c, dx += g.c)
+    for (int64_t c = 0; c < g.c; ++c) {
+      const real u = x[c] - mean[c];
+      const real d = g.relu ? relu_gradient(output_of(u, ghost.factor[c], shift[c]), dy[c]) : dy[c];
+      const real gradient = ghost.factor[c] * ((d - ghost.mean_g[c]) - u * ghost.coefficient[c]);
+      dx[c] = write == Write::add ? dx[c] + gradient : gradient;
+    }
 }
 
 }  // namespace
 
-// Two rows of sums an image, two rows of totals a ghost, and there are no more ghosts than images.
+// An image needs two rows of sums, a ghost two of totals and three of constants; there are no more ghosts
+// than images.
 size_t CpuBackend::workspace(const BatchNormGeometry& g) const {
-  return static_cast<size_t>(4 * g.n * g.c) * sizeof(double);
+  return static_cast<size_t>(7 * g.n * g.c) * sizeof(double);
 }
 
 size_t CpuBackend::workspace(const BiasGeometry& g) const {
-  return static_cast<size_t>(g.n * g.c) * sizeof(double);
+  return static_cast<size_t>(2 * g.n * g.c) * sizeof(double);
 }
 
 void CpuBackend::ghost_batch_norm_forward(const BatchNormGeometry& g, const activation* x, const real* scale,
                                           const real* shift, real* mean, real* variance, activation* y) {
   if (g.n * g.pixels * g.c == 0) return;
-  const real* from = values_of(x);
-  const int64_t image_size = g.pixels * g.c;
   const double count = static_cast<double>(g.ghost * g.pixels);
   double* sums = workspace_as<double>();
-  const auto reduce = [&](real* statistic, const auto& term) {
+  double* totals = sums + g.n * g.c;
+  // statistic [ghosts, c] = the mean over a ghost of term(x, place in statistic).
+  const auto average = [&](real* statistic, const auto& term) {
     parallel_for(g.n, [&](int64_t image, int) {
       const int64_t row = image / g.ghost * g.c;
-      sum_pixels(g.pixels, g.c, sums + image * g.c, [&](int64_t i, int64_t c) {
-        return term(static_cast<double>(from[image * image_size + i]), row + c);
-      });
+      const real* from = values_of(x) + image * g.pixels * g.c;
+      double* sum = sums + image * g.c;
+      std::fill(sum, sum + g.c, 0.0);
+      for (int64_t pixel = 0; pixel < g.pixels; ++pixel, from += g.c)
+        for (int64_t c = 0; c < g.c; ++c) sum[c] += term(static_cast<double>(from[c]), row + c);
     });
-    for (int64_t ghost = 0; ghost < g.ghosts(); ++ghost)
-      for (int64_t c = 0; c < g.c; ++c)
-        statistic[ghost * g.c + c] =
-            static_cast<real>(total(sums + ghost * g.ghost * g.c, g.ghost, g.c, c) / count);
+    parallel_for(g.ghosts(), [&](int64_t ghost, int) {
+      double* total = totals + ghost * g.c;
+      add_rows(sums + ghost * g.ghost * g.c, g.ghost, g.c, total);
+      for (int64_t c = 0; c < g.c; ++c) statistic[ghost * g.c + c] = static_cast<real>(total[c] / count);
+    });
   };
-  reduce(mean, [](double v, int64_t) { return v; });
-  reduce(variance, [=](double v, int64_t at) { return (v - mean[at]) * (v - mean[at]); });
+  average(mean, [](double v, int64_t) { return v; });
+  average(variance, [=](double v, int64_t at) { return (v - mean[at]) * (v - mean[at]); });
   normalise(g, g.ghost, x, scale, shift, mean, variance, y);
 }
 
@@ -82,22 +122,22 @@ void CpuBackend::batch_norm_inference(const BatchNormGeometry& g, const activati
   normalise(g, g.n, x, scale, shift, running_mean, running_variance, y);
 }
 
-// y = act((x - mean) * (scale * inverse) + shift), each run of `group` images by statistics of its own.
+// y, each run of `group` images by statistics of its own.
 void CpuBackend::normalise(const BatchNormGeometry& g, int64_t group, const activation* x, const real* scale,
-                           const real* shift, const real* mean, const real* variance, activation* y) {
+                           const real* shift, const real* means, const real* variances, activation* y) {
+  real* factors = workspace_as<real>();
+  for (int64_t i = 0; i < g.n / group * g.c; ++i)
+    factors[i] = static_cast<real>(static_cast<double>(scale[i % g.c]) * inverse_of(g, variances[i]));
   parallel_for(g.n, [&](int64_t image, int) {
-    const int64_t row = image / group * g.c, begin = image * g.pixels * g.c;
-    real* factor = workspace_as<real>() + image * g.c;
-    for (int64_t c = 0; c < g.c; ++c)
-      factor[c] = static_cast<real>(static_cast<double>(scale[c]) * inverse_of(g, variance[row + c]));
-    for (int64_t pixel = 0; pixel < g.pixels; ++pixel) {
-      const real* from = values_of(x) + begin + pixel * g.c;
-      real* to = values_of(y) + begin + pixel * g.c;
+    const real* mean = means + image / group * g.c;
+    const real* factor = factors + image / group * g.c;
+    const real* from = values_of(x) + image * g.pixels * g.c;
+    real* to = values_of(y) + image * g.pixels * g.c;
+    for (int64_t pixel = 0; pixel < g.pixels; ++pixel, from += g.c, to += g.c)
       for (int64_t c = 0; c < g.c; ++c) {
-        const real v = (from[c] - mean[row + c]) * factor[c] + shift[c];
+        const real v = output_of(from[c] - mean[c], factor[c], shift[c]);
         to[c] = g.relu ? relu_of(v) : v;
       }
-    }
   });
 }
 
@@ -108,51 +148,38 @@ void CpuBackend::ghost_batch_norm_backward(const BatchNormGeometry& g, const act
                                            Write write_parameters) {
   if (g.n * g.pixels * g.c == 0) return;
   const double count = static_cast<double>(g.ghost * g.pixels);
-  double* sums = workspace_as<double>();  // [n, 2, c]: sum of g, sum of g v
-  double* totals = sums + 2 * g.n * g.c;  // [ghosts, 2, c]
-  // g and v of one element; the mask is that of the forward pass, recomputed.
-  const auto gradient = [&](real dyi, real v, int64_t c) {
-    return g.relu && v * scale[c] + shift[c] <= 0 ? real{0} : dyi;
-  };
+  const int64_t image_size = g.pixels * g.c, width = 2 * g.c;
+  double* sums = workspace_as<double>();  // [n, 2, c]
+  double* totals = sums + g.n * width;    // [ghosts, 2, c]
+  double* constants = totals + g.n * width;
+  for (int64_t ghost = 0; ghost < g.ghosts(); ++ghost)
+    for (int64_t c = 0; c < g.c; ++c)
+      GhostConstants(g, ghost, constants).factor[c] =
+          static_cast<real>(static_cast<double>(scale[c]) * inverse_of(g, variance[ghost * g.c + c]));
   parallel_for(g.n, [&](int64_t image, int) {
-    const int64_t row = image / g.ghost * g.c, begin = image * g.pixels * g.c;
-    double* sum = sums + image * 2 * g.c;
-    std::fill(sum, sum + 2 * g.c, 0.0);
+    const int64_t ghost = image / g.ghost;
+    sum_gradients(g, values_of(x) + image * image_size, values_of(dy) + image * image_size,
+                  mean + ghost * g.c, shift, GhostConstants(g, ghost, constants).factor,
+                  sums + image * width);
+  });
+  parallel_for(g.ghosts(), [&](int64_t ghost, int) {
+    double* total = totals + ghost * width;
+    add_rows(sums + ghost * g.ghost * width, g.ghost, width, total);
+    const GhostConstants constant(g, ghost, constants);
     for (int64_t c = 0; c < g.c; ++c) {
-      const real inverse = static_cast<real>(inverse_of(g, variance[row + c]));
-      for (int64_t pixel = 0; pixel < g.pixels; ++pixel) {
-        const int64_t i = begin + pixel * g.c + c;
-        const real v = (values_of(x)[i] - mean[row + c]) * inverse;
-        const real d = gradient(values_of(dy)[i], v, c);
-        sum[c] += d;
-        sum[g.c + c] += static_cast<double>(d) * static_cast<double>(v);
-      }
+      const double inverse = inverse_of(g, variance[ghost * g.c + c]);
+      total[g.c + c] *= inverse;
+      constant.mean_g[c] = static_cast<real>(total[c] / count);
+      constant.coefficient[c] = static_cast<real>(inverse * total[g.c + c] / count);
     }
   });
-  for (int64_t ghost = 0; ghost < g.ghosts(); ++ghost)
-    for (int64_t c = 0; c < 2 * g.c; ++c)
-      totals[ghost * 2 * g.c + c] = total(sums + ghost * g.ghost * 2 * g.c, g.ghost, 2 * g.c, c);
-  for (int64_t c = 0; c < g.c; ++c) {
-    add_ghosts(sums + c, g.ghosts(), g.ghost, 2 * g.c, 0, dshift + c, write_parameters);
-    add_ghosts(sums + g.c + c, g.ghosts(), g.ghost, 2 * g.c, 0, dscale + c, write_parameters);
-  }
+  add_ghosts(totals, g.ghosts(), width, g.c, dshift, write_parameters);
+  add_ghosts(totals + g.c, g.ghosts(), width, g.c, dscale, write_parameters);
   parallel_for(g.n, [&](int64_t image, int) {
-    const int64_t ghost = image / g.ghost, row = ghost * g.c, begin = image * g.pixels * g.c;
-    const double* sum = totals + ghost * 2 * g.c;
-    for (int64_t c = 0; c < g.c; ++c) {
-      const double inverse_double = inverse_of(g, variance[row + c]);
-      const real inverse = static_cast<real>(inverse_double);
-      const real factor = static_cast<real>(static_cast<double>(scale[c]) * inverse_double);
-      const real mean_g = static_cast<real>(sum[c] / count),
-                 mean_gv = static_cast<real>(sum[g.c + c] / count);
-      for (int64_t pixel = 0; pixel < g.pixels; ++pixel) {
-        const int64_t i = begin + pixel * g.c + c;
-        const real v = (values_of(x)[i] - mean[row + c]) * inverse;
-        const real d = factor * (gradient(values_of(dy)[i], v, c) - (mean_g + v * mean_gv));
-        real* to = values_of(dx) + i;
-        *to = write_dx == Write::add ? *to + d : d;
-      }
-    }
+    const int64_t ghost = image / g.ghost;
+    write_gradients(g, values_of(x) + image * image_size, values_of(dy) + image * image_size,
+                    mean + ghost * g.c, shift, GhostConstants(g, ghost, constants),
+                    values_of(dx) + image * image_size, write_dx);
   });
 }
 
@@ -172,12 +199,18 @@ void CpuBackend::update_running_statistics(const BatchNormGeometry& g, double ke
 void CpuBackend::bias_backward(const BiasGeometry& g, const activation* dy, real* dbias, Write write) {
   if (g.n * g.pixels * g.c == 0) return;
   double* sums = workspace_as<double>();
+  double* totals = sums + g.n * g.c;
   parallel_for(g.n, [&](int64_t image, int) {
     const real* from = values_of(dy) + image * g.pixels * g.c;
-    sum_pixels(g.pixels, g.c, sums + image * g.c,
-               [=](int64_t i, int64_t) { return static_cast<double>(from[i]); });
+    double* sum = sums + image * g.c;
+    std::fill(sum, sum + g.c, 0.0);
+    for (int64_t pixel = 0; pixel < g.pixels; ++pixel, from += g.c)
+      for (int64_t c = 0; c < g.c; ++c) sum[c] += from[c];
   });
-  for (int64_t c = 0; c < g.c; ++c) add_ghosts(sums, g.n / g.ghost, g.ghost, g.c, c, dbias + c, write);
+  const int64_t ghosts = g.n / g.ghost;
+  for (int64_t ghost = 0; ghost < ghosts; ++ghost)
+    add_rows(sums + ghost * g.ghost * g.c, g.ghost, g.c, totals + ghost * g.c);
+  add_ghosts(totals, ghosts, g.c, g.c, dbias, write);
 }
 
 }  // namespace crescendo

@@ -37,6 +37,11 @@ class Buffer {
   operator activation*() { return reinterpret_cast<activation*>(memory_ + kGuard); }
   operator const activation*() const { return reinterpret_cast<const activation*>(memory_ + kGuard); }
 
+  T* data() { return memory_ + kGuard; }
+  // From element i on.
+  activation* at(int64_t i) { return reinterpret_cast<activation*>(data() + i); }
+  const activation* at(int64_t i) const { return reinterpret_cast<const activation*>(memory_ + kGuard + i); }
+
   std::vector<T> values() const {
     const std::vector<T> all = download();
     return {all.begin() + kGuard, all.end() - kGuard};
