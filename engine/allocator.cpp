@@ -6,20 +6,21 @@ namespace crescendo {
 
 Allocator::~Allocator() {
   for (auto& [bytes, blocks] : free_)
-    for (void* block : blocks) backend_.release(block, bytes);
+    for (; !blocks.empty(); blocks.pop()) backend_.release(blocks.top(), bytes);
 }
 
 void* Allocator::allocate(size_t bytes) {
   const std::lock_guard lock(mutex_);
-  use_.in_use += bytes;
-  std::vector<void*>& blocks = free_[bytes];
+  LowestFirst& blocks = free_[bytes];
   if (!blocks.empty()) {
-    void* block = blocks.back();
-    blocks.pop_back();
+    void* block = blocks.top();
+    blocks.pop();
+    use_.in_use += bytes;
     return block;
   }
   void* block = backend_.allocate(bytes);
   ++use_.allocations;
+  use_.in_use += bytes;
   held_ += bytes;
   use_.peak = std::max(use_.peak, held_ + workspace_);
   return block;
@@ -28,7 +29,7 @@ void* Allocator::allocate(size_t bytes) {
 void Allocator::release(void* block, size_t bytes) {
   const std::lock_guard lock(mutex_);
   use_.in_use -= bytes;
-  free_[bytes].push_back(block);
+  free_[bytes].push(block);
 }
 
 void Allocator::reserve_workspace(size_t bytes) {

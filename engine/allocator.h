@@ -1,10 +1,13 @@
-// A caching allocator with exact-size reuse: a released block serves only a request of the same size, last in
-// first out. A training step makes the same requests every time, so from the second step on it gets the same
-// pointers and nothing is allocated.
+// A caching allocator with exact-size reuse: a released block serves only a request of the same size, the one
+// at the lowest address first. So what a request gets depends on which blocks are free, not on the order they
+// came back in: a training step makes the same requests every time, and from the second step on it gets the
+// same pointers and nothing is allocated.
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <mutex>
+#include <queue>
 #include <unordered_map>
 #include <vector>
 
@@ -31,9 +34,11 @@ class Allocator {
   MemoryUse use() const;
 
  private:
+  using LowestFirst = std::priority_queue<void*, std::vector<void*>, std::greater<>>;
+
   Backend& backend_;
   mutable std::mutex mutex_;
-  std::unordered_map<size_t, std::vector<void*>> free_;
+  std::unordered_map<size_t, LowestFirst> free_;
   MemoryUse use_;
   size_t held_ = 0, workspace_ = 0;
 };
