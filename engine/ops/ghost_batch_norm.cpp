@@ -33,6 +33,12 @@ void update_running(const Tape& tape, const BatchNormGeometry& g, Backend& kerne
                                       statistics.pending_variance.as_reals());
 }
 
+// The kernel computes dx in any case: for an input that needs none, into memory that goes at once.
+GradientSlot input_slot(const Tensor& x) {
+  if (x.needs_gradient()) return x.gradient_slot();
+  return {Tensor::activations(x.device(), x.shape()), Write::overwrite};
+}
+
 }  // namespace
 
 Tensor ghost_batch_norm(Tape& tape, const Tensor& x, const Tensor& scale, const Tensor& shift,
@@ -40,6 +46,7 @@ Tensor ghost_batch_norm(Tape& tape, const Tensor& x, const Tensor& scale, const 
   const BatchNormGeometry g = geometry_of(tape, x, scale, shift, options);
   const Device device = x.device();
   Backend& kernels = device.kernels();
+  device.memory().reserve_workspace(kernels.workspace(g));
   const Tensor y = Tensor::activations(device, x.shape());
   if (!tape.is_training()) {
     kernels.batch_norm_inference(g, x.as_activations(), scale.as_reals(), shift.as_reals(),
@@ -47,7 +54,6 @@ Tensor ghost_batch_norm(Tape& tape, const Tensor& x, const Tensor& scale, const 
                                  y.as_activations());
     return tape.record("ghost_batch_norm", {x, scale, shift}, y, nullptr);
   }
-  device.memory().reserve_workspace(kernels.workspace(g));
   const Tensor mean = Tensor::reals(device, {g.ghosts(), g.c});
   const Tensor variance = Tensor::reals(device, {g.ghosts(), g.c});
   kernels.ghost_batch_norm_forward(g, x.as_activations(), scale.as_reals(), shift.as_reals(), mean.as_reals(),
@@ -55,7 +61,7 @@ Tensor ghost_batch_norm(Tape& tape, const Tensor& x, const Tensor& scale, const 
   update_running(tape, g, kernels, mean, variance, statistics, options.momentum);
 
   return tape.record("ghost_batch_norm", {x, scale, shift}, y, [=](const Tensor& dy) {
-    const auto [dx, write_dx] = x.gradient_slot();
+    const auto [dx, write_dx] = input_slot(x);
     const auto [dscale, write_parameters] = scale.gradient_slot();
     const auto [dshift, same_write] = shift.gradient_slot();
     require(same_write == write_parameters, "ghost_batch_norm: scale and shift are used apart");
