@@ -12,60 +12,23 @@
 #include <vector>
 
 #include "engine/ops.h"
-#include "kernels/philox.h"
+#include "support/tensors.h"
 
 namespace crescendo::test {
 
 using Values = std::vector<double>;
 
-inline Values uniform_values(uint64_t seed, int64_t count, double low = -1, double high = 1) {
-  Values values;
-  for (int64_t i = 0; i < count; ++i) {
-    const PhiloxWords words = philox4x32({{static_cast<uint32_t>(i), 0, 0, 0}}, seed);
-    values.push_back(low + (high - low) * (words.word[0] + 0.5) / 4294967296.0);
-  }
+inline Values uniform_values(uint32_t seed, int64_t count, double low = -1, double high = 1) {
+  Values values = noise(count, seed);
+  for (double& value : values) value = low + (high - low) * (value + 1) / 2;
   return values;
 }
 
 // Uniform in [-1, 1] but for a gap around zero, where a ReLU has its kink.
-inline Values values_off_zero(uint64_t seed, int64_t count) {
+inline Values values_off_zero(uint32_t seed, int64_t count) {
   Values values = uniform_values(seed, count);
   for (double& value : values) value = std::copysign(0.1 + 0.9 * std::abs(value), value);
   return values;
-}
-
-// In this build every element but an index is a double.
-inline void set(const Tensor& tensor, const Values& values) {
-  void* to = tensor.element() == Element::activation ? static_cast<void*>(tensor.as_activations())
-                                                     : tensor.as_reals();
-  tensor.device().kernels().upload(values.data(), to, tensor.bytes());
-}
-
-inline Tensor make_activations(const Device& device, const Shape& shape, const Values& values) {
-  const Tensor tensor = Tensor::activations(device, shape);
-  set(tensor, values);
-  return tensor;
-}
-
-inline Tensor make_reals(const Device& device, const Shape& shape, const Values& values) {
-  const Tensor tensor = Tensor::reals(device, shape);
-  set(tensor, values);
-  return tensor;
-}
-
-inline Tensor random_activations(const Device& device, const Shape& shape, uint64_t seed) {
-  return make_activations(device, shape, uniform_values(seed, shape.elements()));
-}
-
-inline Tensor random_reals(const Device& device, const Shape& shape, uint64_t seed) {
-  return make_reals(device, shape, uniform_values(seed, shape.elements()));
-}
-
-// A weight: activations whose gradient is real, as in a ParameterStore.
-inline Tensor random_weight(const Device& device, const Shape& shape, uint64_t seed) {
-  const Tensor weight = random_activations(device, shape, seed);
-  weight.bind_gradient(Tensor::reals(device, shape));
-  return weight;
 }
 
 // A function of some tensors, to be differentiated with respect to each of them.
@@ -98,7 +61,7 @@ class GradientCheck {
 
  private:
   static constexpr double kStep = 1e-5;
-  static constexpr int64_t kMaxElements = 96;  // measured one by one; beyond that, a sample of so many
+  static constexpr int64_t kMaxElements = 48;  // measured one by one; beyond that, a sample of so many
 
   Values output() const {
     Tape tape = Tape::training(tape_);
@@ -142,7 +105,7 @@ class GradientCheck {
   void check_adding(const std::vector<Values>& gradients) const {
     std::vector<Values> noise;
     for (size_t i = 0; i < inputs_.size(); ++i) {
-      noise.push_back(uniform_values(1000 + i, inputs_[i].size()));
+      noise.push_back(uniform_values(1000 + static_cast<uint32_t>(i), inputs_[i].size()));
       bind_home(inputs_[i], noise[i]);
       inputs_[i].gradient_slot();  // counts as the first contribution
     }

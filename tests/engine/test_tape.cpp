@@ -1,0 +1,129 @@
+// The tape: what it records, the order of backward, and what it frees on the way.
+#include "engine/tape.h"
+
+#include <doctest/doctest.h>
+
+#include "engine/ops.h"
+#include "support/tensors.h"
+
+namespace crescendo::test {
+namespace {
+
+// An op that passes nothing on but notes that its backward ran.
+Tensor noted(Tape& tape, const char* name, const Tensor& x, std::vector<std::string>& ran) {
+  const Tensor y = Tensor::activations(x.device(), x.shape());
+  return tape.record(name, {x}, y, [=, &ran](const Tensor&) {
+    ran.emplace_back(name);
+    x.gradient_slot();
+  });
+}
+
+}  // namespace
+
+TEST_CASE("tape: backward runs the operations from last to first, and then none are left") {
+  const Device device = Device::cpu(1);
+  std::vector<std::string> ran;
+  const Tensor x = Tensor::activations(device, {2});
+  x.set_needs_gradient(true);
+  Tape tape = Tape::training();
+  const Tensor z = noted(tape, "second", noted(tape, "first", x, ran), ran);
+  tape.backward(z);
+  CHECK(ran == std::vector<std::string>{"second", "first"});
+  tape.backward(z);
+  CHECK(ran.size() == 2);
+}
+
+TEST_CASE("tape: an operation that the output does not depend on is skipped") {
+  const Device device = Device::cpu(1);
+  std::vector<std::string> ran;
+  const Tensor x = Tensor::activations(device, {2});
+  x.set_needs_gradient(true);
+  Tape tape = Tape::training();
+  const Tensor y = noted(tape, "wanted", x, ran);
+  noted(tape, "unwanted", x, ran);
+  tape.backward(y);
+  CHECK(ran == std::vector<std::string>{"wanted"});
+}
+
+TEST_CASE("tape: nothing is recorded off training, nor where no input needs a gradient") {
+  const Device device = Device::cpu(1);
+  std::vector<std::string> ran;
+  const Tensor x = Tensor::activations(device, {2});
+  SUBCASE("no gradient needed") {
+    Tape tape = Tape::training();
+    const Tensor y = noted(tape, "op", x, ran);
+    CHECK_FALSE(y.needs_gradient());
+    tape.backward(y);
+  }
+  SUBCASE("off") {
+    x.set_needs_gradient(true);
+    Tape tape = Tape::off();
+    const Tensor y = noted(tape, "op", x, ran);
+    CHECK_FALSE(y.needs_gradient());
+    tape.backward(y);
+  }
+  CHECK(ran.empty());
+}
+
+TEST_CASE("tape: the output's gradient is a number everywhere, or a given tensor") {
+  const Device device = Device::cpu(1);
+  const Tensor x = random_activations(device, {3}, 1);
+  x.set_needs_gradient(true);
+  Tape tape = Tape::training();
+  SUBCASE("a number") {
+    tape.backward(scale_add(tape, x, 1, x), 0.25);
+    CHECK(x.gradient().to_host() == std::vector<real>{0.5, 0.5, 0.5});
+  }
+  SUBCASE("a tensor") {
+    tape.backward(scale_add(tape, x, 1, x), make_activations(device, {3}, {1, 2, 3}));
+    CHECK(x.gradient().to_host() == std::vector<real>{2, 4, 6});
+  }
+  SUBCASE("of the wrong shape") {
+    const Tensor y = add(tape, x, x);
+    CHECK_THROWS_WITH_AS(tape.backward(y, Tensor::activations(device, {4})),
+                         "backward: gradient of shape [4] for an output of shape [3]", std::invalid_argument);
+  }
+}
+
+TEST_CASE("tape: a second pass adds to the gradients of the first") {
+  const Device device = Device::cpu(1);
+  const Tensor x = random_activations(device, {3}, 1);
+  x.set_needs_gradient(true);
+  for (int pass = 0; pass < 2; ++pass) {
+    Tape tape = Tape::training();
+    tape.backward(add(tape, x, x), 1);
+  }
+  CHECK(x.gradient().to_host() == std::vector<real>{4, 4, 4});
+}
+
+TEST_CASE("tape: ghost batches divide the micro-batch") {
+  const Tape tape = Tape::training({.ghost = 4});
+  CHECK(tape.ghost(12) == 4);
+  CHECK_THROWS_WITH_AS(tape.ghost(10), "tape: 10 images are not a whole number of ghost batches of 4",
+                       std::invalid_argument);
+  CHECK(Tape::training().ghost(10) == 10);
+}
+
+TEST_CASE("tape: the observer sees every op, its inputs and its output, recorded or not") {
+  const Device device = Device::cpu(1);
+  const Tensor a = random_activations(device, {3}, 1), b = random_activations(device, {3}, 2);
+  for (const bool training : {true, false}) {
+    Tape tape = training ? Tape::training() : Tape::off();
+    std::vector<std::string> names;
+    Tensor last;
+    tape.observer = [&](const char* name, std::span<const Tensor> inputs, const Tensor& output) {
+      names.emplace_back(name);
+      if (names.size() == 1) {
+        REQUIRE(inputs.size() == 2);
+        CHECK(inputs[0].is(a));
+        CHECK(inputs[1].is(b));
+      }
+      last = output;
+    };
+    const Tensor y = relu(tape, add(tape, a, b));
+    CHECK(names == std::vector<std::string>{"add", "relu"});
+    CHECK(last.is(y));
+  }
+}
+
+}  // namespace crescendo::test
