@@ -40,14 +40,17 @@ void accumulate(const real* const (&from)[Rows], int64_t in, const real* weights
 template <int Vectors>
 void write_pixel(const Tile& tile, const Vector (&sums)[Vectors], real* target) {
   constexpr int kWidth = Vectors * kLanes;
+  const bool adds = tile.write == Write::add;
+  if (tile.channels == kWidth) {
+    for (int v = 0; v < Vectors; ++v) {
+      real* to = target + v * kLanes;
+      store(to, adds ? add(load(to), sums[v]) : sums[v]);
+    }
+    return;
+  }
   real values[kWidth];
   for (int v = 0; v < Vectors; ++v) store(values + v * kLanes, sums[v]);
-  if (tile.channels == kWidth && tile.write == Write::overwrite)
-    std::copy(values, values + kWidth, target);
-  else if (tile.write == Write::overwrite)
-    std::copy(values, values + tile.channels, target);
-  else
-    for (int64_t k = 0; k < tile.channels; ++k) target[k] += values[k];
+  for (int64_t k = 0; k < tile.channels; ++k) target[k] = adds ? target[k] + values[k] : values[k];
 }
 
 // Target pixels [pixel, pixel + Rows), counted row after row.

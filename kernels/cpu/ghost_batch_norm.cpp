@@ -28,6 +28,40 @@ void add_rows(const double* rows, int64_t count, int64_t width, double* totals) 
     for (int64_t i = 0; i < width; ++i) totals[i] += rows[row * width + i];
 }
 
+// sums [2, c] of one image: its mean, and the sum of squared distances from it. Two passes over what is then
+// in the cache.
+void sum_moments(const BatchNormGeometry& g, const real* x, double* sums) {
+  double* mean = sums;
+  double* squares = sums + g.c;
+  std::fill(sums, sums + 2 * g.c, 0.0);
+  for (int64_t pixel = 0; pixel < g.pixels; ++pixel)
+    for (int64_t c = 0; c < g.c; ++c) mean[c] += x[pixel * g.c + c];
+  for (int64_t c = 0; c < g.c; ++c) mean[c] /= static_cast<double>(g.pixels);
+  for (int64_t pixel = 0; pixel < g.pixels; ++pixel)
+    for (int64_t c = 0; c < g.c; ++c) {
+      const double distance = x[pixel * g.c + c] - mean[c];
+      squares[c] += distance * distance;
+    }
+}
+
+// A ghost's mean and variance from those of its images: squared distances from the common mean are those from
+// the image's own, and those of the image's mean (Chan, Golub & LeVeque 1979).
+void combine_moments(const BatchNormGeometry& g, const double* images, double* totals, real* mean,
+                     real* variance) {
+  const double pixels = static_cast<double>(g.pixels), count = static_cast<double>(g.ghost) * pixels;
+  add_rows(images, g.ghost, 2 * g.c, totals);
+  for (int64_t c = 0; c < g.c; ++c) totals[c] /= static_cast<double>(g.ghost);
+  for (int64_t image = 0; image < g.ghost; ++image)
+    for (int64_t c = 0; c < g.c; ++c) {
+      const double distance = images[image * 2 * g.c + c] - totals[c];
+      totals[g.c + c] += pixels * (distance * distance);
+    }
+  for (int64_t c = 0; c < g.c; ++c) {
+    mean[c] = static_cast<real>(totals[c]);
+    variance[c] = static_cast<real>(totals[g.c + c] / count);
+  }
+}
+
 // gradient[c] (=|+=) each ghost's total, in order; the ghosts' rows are `width` apart.
 void add_ghosts(const double* totals, int64_t ghosts, int64_t width, int64_t channels, real* gradient,
                 Write write) {
@@ -91,27 +125,15 @@ size_t CpuBackend::workspace(const BiasGeometry& g) const {
 void CpuBackend::ghost_batch_norm_forward(const BatchNormGeometry& g, const activation* x, const real* scale,
                                           const real* shift, real* mean, real* variance, activation* y) {
   if (g.n * g.pixels * g.c == 0) return;
-  const double count = static_cast<double>(g.ghost * g.pixels);
-  double* sums = workspace_as<double>();
-  double* totals = sums + g.n * g.c;
-  // statistic [ghosts, c] = the mean over a ghost of term(x, place in statistic).
-  const auto average = [&](real* statistic, const auto& term) {
-    parallel_for(g.n, [&](int64_t image, int) {
-      const int64_t row = image / g.ghost * g.c;
-      const real* from = values_of(x) + image * g.pixels * g.c;
-      double* sum = sums + image * g.c;
-      std::fill(sum, sum + g.c, 0.0);
-      for (int64_t pixel = 0; pixel < g.pixels; ++pixel, from += g.c)
-        for (int64_t c = 0; c < g.c; ++c) sum[c] += term(static_cast<double>(from[c]), row + c);
-    });
-    parallel_for(g.ghosts(), [&](int64_t ghost, int) {
-      double* total = totals + ghost * g.c;
-      add_rows(sums + ghost * g.ghost * g.c, g.ghost, g.c, total);
-      for (int64_t c = 0; c < g.c; ++c) statistic[ghost * g.c + c] = static_cast<real>(total[c] / count);
-    });
-  };
-  average(mean, [](double v, int64_t) { return v; });
-  average(variance, [=](double v, int64_t at) { return (v - mean[at]) * (v - mean[at]); });
+  double* sums = workspace_as<double>();  // [n, 2, c]
+  double* totals = sums + g.n * 2 * g.c;  // [ghosts, 2, c]
+  parallel_for(g.n, [&](int64_t image, int) {
+    sum_moments(g, values_of(x) + image * g.pixels * g.c, sums + image * 2 * g.c);
+  });
+  parallel_for(g.ghosts(), [&](int64_t ghost, int) {
+    combine_moments(g, sums + ghost * g.ghost * 2 * g.c, totals + ghost * 2 * g.c, mean + ghost * g.c,
+                    variance + ghost * g.c);
+  });
   normalise(g, g.ghost, x, scale, shift, mean, variance, y);
 }
 

@@ -20,6 +20,7 @@ constexpr int kTileWidth = kTileVectors * kLanes;
 inline Vector load(const real* from) { return Eigen::internal::ploadu<Vector>(from); }
 inline void store(real* to, const Vector& v) { Eigen::internal::pstoreu(to, v); }
 inline Vector broadcast(const real* from) { return Eigen::internal::pset1<Vector>(*from); }
+inline Vector add(const Vector& a, const Vector& b) { return Eigen::internal::padd(a, b); }
 inline Vector multiply_add(const Vector& a, const Vector& b, const Vector& sum) {
   return Eigen::internal::pmadd(a, b, sum);
 }
