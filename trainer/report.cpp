@@ -27,6 +27,7 @@ namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
 constexpr size_t kMaxPoints = 1000;  // of one curve: more than a screen has pixels for
+constexpr size_t kMaxMarks = 200;    // drawn as single points
 
 // ------------------------------------------------------------------------------------------------- reading
 // runs
@@ -108,12 +109,12 @@ Json rounded(double value) {
   return std::strtod(fmt::format("{:.6g}", value).c_str(), nullptr);
 }
 
-// At most kMaxPoints of the lines, evenly over the run, with the first and the last.
+// At most `points` of the lines, evenly over the run, with the first and the last.
 template <class Line>
-std::vector<Line> spread(const std::vector<Line>& lines) {
-  if (lines.size() <= kMaxPoints) return lines;
+std::vector<Line> spread(const std::vector<Line>& lines, size_t points = kMaxPoints) {
+  if (lines.size() <= points) return lines;
   std::vector<Line> kept;
-  for (size_t i = 0; i < kMaxPoints; ++i) kept.push_back(lines[i * (lines.size() - 1) / (kMaxPoints - 1)]);
+  for (size_t i = 0; i < points; ++i) kept.push_back(lines[i * (lines.size() - 1) / (points - 1)]);
   return kept;
 }
 
@@ -186,7 +187,7 @@ Json measured_points(const std::vector<TrainMetrics>& lines) {
   std::copy_if(lines.begin(), lines.end(), std::back_inserter(measured),
                [](const TrainMetrics& line) { return line.measured_noise_scale.has_value(); });
   Json points = {{"epoch", Json::array()}, {"noise_scale", Json::array()}};
-  for (const TrainMetrics& line : spread(measured)) {
+  for (const TrainMetrics& line : spread(measured, kMaxMarks)) {
     points["epoch"].push_back(rounded(line.epoch));
     points["noise_scale"].push_back(rounded(*line.measured_noise_scale));
   }
@@ -218,6 +219,11 @@ MetricsPlace last_place(const Metrics& metrics) {
   return place;
 }
 
+template <class Line>
+double last_epoch(const std::vector<Line>& lines) {
+  return lines.empty() ? 0 : lines.back().epoch;
+}
+
 // "finished", why the run ended before, or that nothing was written about an end.
 std::string state(const Metrics& metrics) {
   bool ended = !metrics.ends.empty() &&
@@ -240,7 +246,6 @@ void add_training_figures(Json& figures, const std::vector<TrainMetrics>& lines)
   size_t first = lines.size() - 1;
   while (first > 0 && lines[first - 1].epoch > lines.back().epoch - 1) --first;
   figures["loss"] = rounded(mean_loss(lines, first, lines.size()));
-  figures["epochs"] = rounded(lines.back().epoch);
   figures["seconds"] = rounded(lines.back().seconds);
   double images = 0, seconds = 0;
   for (size_t i = 0; i < lines.size(); ++i) {
@@ -258,6 +263,7 @@ Json final_figures(const Metrics& metrics, const MetricsPlace& most) {
   Json figures = {{"updates", last.updates}, {"samples", last.samples}};
   add_test_figures(figures, metrics.evaluations);
   add_training_figures(figures, metrics.train);
+  figures["epochs"] = rounded(std::max(last_epoch(metrics.train), last_epoch(metrics.evaluations)));
   double images = static_cast<double>(most.samples);
   bool comparable = std::abs(static_cast<double>(last.samples) - images) <= 0.02 * images;
   figures["comparable"] = comparable;
