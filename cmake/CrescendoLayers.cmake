@@ -2,6 +2,9 @@
 
 function(crescendo_compile_options target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(${target} PRIVATE -Wno-restrict)  # false alarms in std::string's + (GCC bug 105651)
+  endif()
   if(CRESCENDO_WERROR)
     target_compile_options(${target} PRIVATE -Werror)
   endif()
