@@ -19,6 +19,7 @@
 #include "trainer/embedded.h"
 #include "trainer/file.h"
 #include "trainer/metrics.h"
+#include "trainer/toml.h"
 
 namespace crescendo {
 namespace {
@@ -29,46 +30,20 @@ using Json = nlohmann::json;
 constexpr size_t kMaxPoints = 1000;  // of one curve: more than a screen has pixels for
 constexpr size_t kMaxMarks = 200;    // drawn as single points
 
-// ------------------------------------------------------------------------------------------------- reading
-// runs
-
-using Settings = std::vector<std::pair<std::string, std::string>>;  // in the file's order
+// ------------------------------------------------------------ reading runs
 
 struct Run {
   fs::path folder;
   std::string name;
-  Settings settings;
+  std::vector<TomlEntry> settings;
   Metrics metrics;
 };
 
-std::string trimmed(std::string_view text) {
-  const char* blanks = " \t\r";
-  size_t first = text.find_first_not_of(blanks);
-  if (first == std::string_view::npos) return "";
-  return std::string(text.substr(first, text.find_last_not_of(blanks) - first + 1));
-}
-
-// "text" -> text; of anything else what stands before a comment.
-std::string plain_value(const std::string& value) {
-  if (!value.starts_with('"')) return trimmed(value.substr(0, value.find('#')));
-  std::string plain;
-  for (size_t i = 1; i < value.size() && value[i] != '"'; ++i) {
-    if (value[i] == '\\' && i + 1 < value.size()) ++i;
-    plain += value[i];
-  }
-  return plain;
-}
-
-// config.toml's lines `key = value`. A run without the file has no settings to show.
-Settings read_settings(const fs::path& file) {
-  Settings settings;
+// A folder without a configuration has no settings to show.
+std::vector<TomlEntry> read_settings(const fs::path& file) {
   std::ifstream in(file);
-  for (std::string line; std::getline(in, line);) {
-    size_t equals = line.find('=');
-    if (equals == std::string::npos || trimmed(line).starts_with('#')) continue;
-    settings.emplace_back(trimmed(line.substr(0, equals)), plain_value(trimmed(line.substr(equals + 1))));
-  }
-  return settings;
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  return read_toml(text, file.string());
 }
 
 Run read_run(const std::string& folder) {
@@ -100,8 +75,7 @@ std::vector<Run> read_runs(const std::vector<std::string>& folders) {
   return runs;
 }
 
-// ------------------------------------------------------------------------------------------------- thinning
-// curves
+// ------------------------------------------------------------ thinning curves
 
 // Six digits are more than a chart or a table shows; NaN and infinities become null.
 Json rounded(double value) {
@@ -208,8 +182,7 @@ Json test_curve(const std::vector<EvaluateMetrics>& lines) {
   return curve;
 }
 
-// ------------------------------------------------------------------------------------------------- final
-// figures
+// ------------------------------------------------------------ final figures
 
 MetricsPlace last_place(const Metrics& metrics) {
   MetricsPlace place;
@@ -272,7 +245,7 @@ Json final_figures(const Metrics& metrics, const MetricsPlace& most) {
   return figures;
 }
 
-// ------------------------------------------------------------------------------------------------- the page
+// ------------------------------------------------------------ the page
 
 // Where a run is kept and how it was called do not make it another run.
 bool about_the_call(const std::string& key) { return key == "run-dir" || key == "resume" || key == "quiet"; }
@@ -281,7 +254,7 @@ void add_settings(Json& report, const std::vector<Run>& runs) {
   std::vector<std::string> keys, differing;
   std::map<std::string, std::vector<std::string>> values;
   for (const Run& run : runs)
-    for (const auto& [key, value] : run.settings) {
+    for (const auto& [key, value, line] : run.settings) {
       if (!values.contains(key)) keys.push_back(key);
       values[key].push_back(value);
     }
@@ -292,6 +265,12 @@ void add_settings(Json& report, const std::vector<Run>& runs) {
   }
   report["keys"] = keys;
   report["differing"] = differing;
+}
+
+Json settings_of(const Run& run) {
+  Json settings = Json::object();
+  for (const TomlEntry& entry : run.settings) settings[entry.key] = entry.value;
+  return settings;
 }
 
 Json describe(const std::vector<Run>& runs) {
@@ -308,7 +287,7 @@ Json describe(const std::vector<Run>& runs) {
                               {"measured", measured_points(run.metrics.train)},
                               {"test", test_curve(run.metrics.evaluations)},
                               {"final", final_figures(run.metrics, most)},
-                              {"settings", std::map(run.settings.begin(), run.settings.end())}});
+                              {"settings", settings_of(run)}});
   add_settings(report, runs);
   return report;
 }

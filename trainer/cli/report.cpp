@@ -1,12 +1,11 @@
 // crescendo report: lays runs over one another in one self-contained page.
-#include "trainer/cli/report.h"
-
 #include <fmt/core.h>
 
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "trainer/cli/commands.h"
 #include "trainer/report.h"
 
 namespace crescendo {
