@@ -67,7 +67,4 @@ void DryRunBackend::linear_backward_weight(const LinearGeometry& g, const activa
   backward_multiply_adds_ += g.multiply_adds();
 }
 
-void DryRunBackend::sum_of_squares(int64_t, const real*, double* result) { *result = 0; }
-void DryRunBackend::first_nonfinite(int64_t n, const real*, int64_t* result) { *result = n; }
-
 }  // namespace crescendo
