@@ -27,7 +27,7 @@ constexpr int unit(double x) { return static_cast<int>(x * kUnit); }
 bool in_disc(int u, int v, int radius) { return u * u + v * v <= radius * radius; }
 bool in_square(int u, int v, int half) { return std::abs(u) <= half && std::abs(v) <= half; }
 
-bool in_triangle(int u, int v) {                                      // equilateral, one corner up
+bool in_triangle(int u, int v) {  // equilateral, one corner where v is greatest
   return v >= -unit(0.5) && v + 7094 * std::abs(u) / kUnit <= kUnit;  // 7094 = sqrt(3) kUnit
 }
 
@@ -115,10 +115,9 @@ struct Placement {
   std::array<int, 4> matrix;  // 12 fractional bits
 };
 
-// A turn by any angle, from the rational points of the circle: ((1 - t^2), 2t) / (1 + t^2), |t| <= tan(22.5
-// degrees), and up to three quarter turns.
-Placement place(Dice& dice, int x, int y, int radius, int squeeze) {
-  const int t = dice.between(-106, 106), quarter = dice.between(0, 3);
+// Turned by the angle whose half has the tangent t / 256, from the rational points of the circle:
+// ((1 - t^2), 2t) / (1 + t^2).
+Placement place(int x, int y, int radius, int squeeze, int t) {
   const int one = 256 * 256, length = one + t * t;
   const int cosine = static_cast<int>(int64_t{one - t * t} * kUnit / length);
   const int sine = static_cast<int>(int64_t{512} * t * kUnit / length);
@@ -158,7 +157,7 @@ void paint(Canvas& canvas, Figure figure, const Placement& at, const Colour& col
 // A colour that changes from corner to corner.
 void paint_background(Canvas& canvas, const Colour& colour, Dice& dice) {
   std::array<Colour, 4> corners;
-  for (Colour& corner : corners) corner = shifted(colour, dice, 0, 45);
+  for (Colour& corner : corners) corner = shifted(colour, dice, 0, 35);
   constexpr int kLast = kSide - 1;
   for (int y = 0; y < kSide; ++y)
     for (int x = 0; x < kSide; ++x)
@@ -175,7 +174,7 @@ void paint_clutter(Canvas& canvas, const Colour& background, Dice& dice) {
   const int radius = stroke ? dice.between(4 * kPixel, 12 * kPixel) : dice.between(kPixel, 3 * kPixel);
   const int x = dice.between(0, kSide * kPixel), y = dice.between(0, kSide * kPixel);
   const Placement at = place(x, y, radius, kPixel, dice.between(-256, 256));
-  paint(canvas, stroke ? Figure::stroke : Figure::disc, at, shifted(background, dice, 10, 60));
+  paint(canvas, stroke ? Figure::stroke : Figure::disc, at, shifted(background, dice, 10, 45));
 }
 
 // Each channel of each pixel moves by up to `amount`, most often by little.
@@ -205,14 +204,14 @@ int32_t draw_shape(uint64_t seed, Split split, int64_t index, uint8_t* pixels) {
   paint_background(canvas, background, dice);
   for (int i = dice.between(1, 3); i > 0; --i) paint_clutter(canvas, background, dice);
 
-  const int radius = dice.between(7 * kPixel, 12 * kPixel);
+  const int radius = dice.between(8 * kPixel, 13 * kPixel);
   const int x = dice.between(radius, kSide * kPixel - radius),
             y = dice.between(radius, kSide * kPixel - radius);
   const Placement at = place(x, y, radius, dice.between(200, 256), dice.between(-kMostTurn, kMostTurn));
-  paint(canvas, static_cast<Figure>(label), at, shifted(background, dice, 40, 120));
+  paint(canvas, static_cast<Figure>(label), at, shifted(background, dice, 45, 120));
 
   for (int i = dice.between(0, 1); i > 0; --i) paint_clutter(canvas, background, dice);
-  write_with_noise(canvas, dice.between(10, 50), dice, pixels);
+  write_with_noise(canvas, dice.between(10, 40), dice, pixels);
   return label;
 }
 

@@ -1,0 +1,126 @@
+// crescendo data verify DIR, crescendo data fetch NAME.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+
+#include "data/cifar.h"
+#include "data/fetch.h"
+#include "engine/check.h"
+#include "trainer/cli/commands.h"
+
+namespace crescendo {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The archive may have been left beside the folder it was unpacked to, or in it.
+void report_archive(const CifarFormat& format, const fs::path& folder) {
+  for (const fs::path& place : {folder, fs::absolute(folder / ".").parent_path().parent_path()}) {
+    const fs::path archive = place / format.archive;
+    if (!fs::exists(archive)) continue;
+    const std::string md5 = file_md5(archive);
+    fmt::print("  {}  md5 {}  official: {}\n", format.archive, md5, md5 == format.md5 ? "yes" : "no");
+    return;
+  }
+}
+
+void print_file(const CifarFormat& format, const CifarFileReport& file) {
+  if (file.bytes < 0) {
+    fmt::print("  {:18} missing\n", file.name);
+    return;
+  }
+  fmt::print("  {:18} {:>10} bytes {:>6} images", file.name, file.bytes, file.bytes / format.record_bytes());
+  if (!file.class_counts.empty()) {
+    const auto [least, most] = std::minmax_element(file.class_counts.begin(), file.class_counts.end());
+    fmt::print(", {} to {} of a class", *least, *most);
+  }
+  fmt::print("\n");
+}
+
+// Says whether the same set was seen by a run: its manifest holds these digests.
+void print_split(const CifarFormat& format, const fs::path& folder, Split split) {
+  const auto set = read_cifar(format, {.kind = format.kind, .directory = folder.string()}, split);
+  fmt::print("  {:5} {} images, {} of each of {} classes, digest {}\n",
+             split == Split::train ? "train" : "test", set->size(), set->size() / format.classes(),
+             format.classes(), set->digest());
+}
+
+// Returns the number of problems.
+size_t verify(const CifarFormat& format, const fs::path& directory) {
+  const CifarReport report = verify_cifar(format, directory);
+  fmt::print("{} in {}\n", format.title, report.folder.string());
+  for (const CifarFileReport& file : report.files) print_file(format, file);
+  report_archive(format, report.folder);
+  for (const std::string& problem : report.problems) fmt::print("  problem: {}\n", problem);
+  if (report.problems.empty())
+    for (const Split split : {Split::train, Split::test}) print_split(format, report.folder, split);
+  return report.problems.size();
+}
+
+void verify_directory(const std::string& directory, const std::string& kind) {
+  std::vector<const CifarFormat*> found;
+  for (const CifarFormat& format : cifar_formats())
+    if (kind.empty() ? !seek_cifar(format, directory).empty() : kind == format.kind) found.push_back(&format);
+  if (found.empty()) found.push_back(&cifar_formats().front());  // says what lies there instead
+  size_t problems = 0;
+  for (const CifarFormat* format : found) problems += verify(*format, directory);
+  require(problems == 0, "data verify: ", problems, problems == 1 ? " problem in " : " problems in ",
+          directory);
+  fmt::print("no problems\n");
+}
+
+std::vector<std::string> kinds() {
+  std::vector<std::string> names;
+  for (const CifarFormat& format : cifar_formats()) names.push_back(format.kind);
+  return names;
+}
+
+struct DataArguments {
+  std::string directory, kind;
+};
+
+void add_verify(CLI::App& data) {
+  CLI::App* command = data.add_subcommand("verify", "Check the files of CIFAR-10 or CIFAR-100");
+  auto arguments = std::make_shared<DataArguments>();
+  command->add_option("DIR", arguments->directory, "folder of the .bin files, or its parent")->required();
+  command->add_option("--data", arguments->kind, "which set to expect; by default, whichever is there")
+      ->check(CLI::IsMember(kinds()));
+  command->footer(
+      "Lists every file with its size and images, every problem, and the digests that runs write into their\n"
+      "manifests. Ends with 2 if there is a problem.\n\n"
+      "Example:\n  crescendo data verify datasets/cifar-10-batches-bin");
+  command->callback([arguments] { verify_directory(arguments->directory, arguments->kind); });
+}
+
+void add_fetch(CLI::App& data) {
+  CLI::App* command = data.add_subcommand("fetch", "Download, check and unpack CIFAR-10 or CIFAR-100");
+  auto arguments = std::make_shared<DataArguments>();
+  arguments->directory = "datasets";
+  command->add_option("NAME", arguments->kind, "which set")->required()->check(CLI::IsMember(kinds()));
+  command->add_option("--data-dir", arguments->directory, "folder to unpack into")->capture_default_str();
+  command->footer(
+      "Needs curl, md5sum and tar. Without a network, put the archive into the folder yourself: it is "
+      "used.\n\n"
+      "Example:\n  crescendo data fetch cifar10 --data-dir datasets");
+  command->callback([arguments] {
+    const CifarFormat& format = cifar_format(arguments->kind);
+    fmt::print("{}: {}\n  md5 {}\n", format.title, format.address(), format.md5);
+    fetch_cifar(format, arguments->directory, [](const std::string& line) {
+      fmt::print("{}\n", line);
+      std::fflush(stdout);
+    });
+  });
+}
+
+}  // namespace
+
+void add_data_command(CLI::App& app) {
+  CLI::App* data = app.add_subcommand("data", "Check or download CIFAR-10 and CIFAR-100");
+  data->require_subcommand(1);
+  add_verify(*data);
+  add_fetch(*data);
+}
+
+}  // namespace crescendo
