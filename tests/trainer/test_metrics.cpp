@@ -143,6 +143,8 @@ TEST_CASE("a resume takes back what lies past its start, and repeats replace wha
   const std::string path = folder / "metrics.jsonl";
   write_segment(path, 0, 512);
   write_segment(path, 256, 384);
+  CHECK(samples_of(read_metrics(path).train) == std::vector<int64_t>{128, 256, 384});
+  CHECK(samples_of(read_metrics(path).evaluations) == std::vector<int64_t>{128, 256, 384});
   write_segment(path, 256, 640);
   {
     MetricsWriter writer(path);  // a segment that evaluates once more where the one before it ended
