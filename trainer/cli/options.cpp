@@ -1,0 +1,60 @@
+#include "trainer/cli/options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "trainer/recipes.h"
+
+namespace crescendo {
+
+namespace {
+
+[[noreturn]] void list_recipes() {
+  size_t width = 0;
+  for (const Recipe& recipe : recipes()) width = std::max(width, recipe.name.size());
+  for (const Recipe& recipe : recipes()) fmt::print("{:<{}}  {}\n", recipe.name, width, recipe.description);
+  throw CLI::Success();
+}
+
+void apply_recipe(TrainOptions& options, const std::string& name) {
+  if (name == "list") list_recipes();
+  apply_config(options, find_recipe(name).text, "recipe " + name);
+}
+
+void add_field(CLI::App& app, const OptionField& field, TrainOptions& options) {
+  const std::string name = "--" + field.name;
+  if (field.form == OptionForm::flag) {
+    const auto set = [&](int64_t count) { field.set(options, count > 0 ? "true" : "false"); };
+    app.add_flag_function(name, set, field.meaning)->group(field.group);
+    return;
+  }
+  const auto set = [&](const std::string& text) { field.set(options, text); };
+  app.add_option_function<std::string>(name, set, field.meaning)
+      ->group(field.group)
+      ->type_name(field.values)
+      ->default_str(field.get(options))
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+}
+
+}  // namespace
+
+void add_train_options(CLI::App& app, TrainOptions& options) {
+  // Callbacks run in the order of these lines, whatever order the user wrote: later ones win.
+  const auto recipe = [&options](const std::string& name) { apply_recipe(options, name); };
+  const auto config = [&options](const std::string& path) { apply_config_file(options, path); };
+  app.add_option_function<std::string>("--recipe", recipe, "One of the paper's runs; list: name them all")
+      ->type_name("NAME|list");
+  app.add_option_function<std::string>("--config", config,
+                                       "Options from a file: the flags' names are its keys")
+      ->type_name("FILE");
+  for (const OptionField& field : option_fields()) add_field(app, field, options);
+  app.get_formatter()->column_width(44);
+  const std::string name = "  crescendo " + app.get_name();
+  app.footer("Examples:\n" + name +
+             " --model wrn-16-1 --data shapes --epochs 15 --milestones 5,9,12 --exchange batch\n" + name +
+             " --recipe cifar10-max5120-increasing-batch --data-dir DIR --run-dir runs/a\n" + name +
+             " --config runs/a/config.toml --seed 2 --run-dir runs/b");
+}
+
+}  // namespace crescendo

@@ -1,0 +1,14 @@
+// The flags that say what a run is: the same for train and plan.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include "trainer/option_table.h"
+
+namespace crescendo {
+
+// Binds --recipe, --config and a flag for every option to `options`, which must outlive `app`. Flags win over
+// the configuration file, and that over the recipe, in whatever order they stand.
+void add_train_options(CLI::App& app, TrainOptions& options);
+
+}  // namespace crescendo

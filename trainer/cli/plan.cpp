@@ -1,0 +1,70 @@
+// crescendo plan: what a run would do, without doing it.
+#include <fmt/format.h>
+
+#include <cmath>
+#include <optional>
+
+#include "data/cifar_format.h"
+#include "data/shapes.h"
+#include "trainer/cli/commands.h"
+#include "trainer/cli/options.h"
+#include "trainer/plan.h"
+
+namespace crescendo {
+
+namespace {
+
+struct PlanArguments {
+  TrainOptions options;
+  std::optional<int64_t> workers;
+  double seconds_per_ghost = 0;
+  bool json = false;
+};
+
+// Every data set there is has images of this size.
+constexpr ImageSize kImageSize = {.height = 32, .width = 32, .channels = 3};
+
+int64_t classes_of(const std::string& data) {
+  return static_cast<int64_t>(data == "shapes" ? shape_names().size()
+                                               : cifar_format(data).class_names.size());
+}
+
+void print_plan(const PlanArguments& arguments) {
+  const Plan plan = make_plan(arguments.options);
+  PlanExtras extras;
+  extras.memory = training_memory(arguments.options, kImageSize, classes_of(arguments.options.data));
+  if (arguments.workers) {
+    require(*arguments.workers > 0, "workers: found ", *arguments.workers, ", expected 1 or more");
+    require(std::isfinite(arguments.seconds_per_ghost) && arguments.seconds_per_ghost > 0,
+            "seconds-per-ghost: found ", arguments.seconds_per_ghost, ", expected more than 0");
+    extras.workers = Workers{*arguments.workers, arguments.seconds_per_ghost};
+  }
+  fmt::print("{}", arguments.json ? plan_json(plan, extras) : plan_text(plan, extras));
+}
+
+}  // namespace
+
+void add_plan_command(CLI::App& app) {
+  CLI::App* command = app.add_subcommand(
+      "plan", "Show what a run would do: batches, learning rates, updates, memory; nothing is trained");
+  auto arguments = std::make_shared<PlanArguments>();
+  add_train_options(*command, arguments->options);
+  CLI::Option* workers =
+      command->add_option("--workers", arguments->workers, "Predict the time on N workers")->type_name("N");
+  command
+      ->add_option("--seconds-per-ghost", arguments->seconds_per_ghost,
+                   "Seconds that one worker takes for one ghost batch, forward and backward")
+      ->type_name("X")
+      ->needs(workers);
+  command->add_flag("--json", arguments->json, "Print JSON instead of a table");
+  command->footer(
+      "Examples:\n"
+      "  crescendo plan --recipe cifar10-max5120-increasing-batch\n"
+      "  crescendo plan --recipe cifar10-max5120-increased-lr --workers 40 --seconds-per-ghost 0.05\n"
+      "  crescendo plan --train-images 1281167 --epochs 90 --milestones 30,60,80 --factor 10 --batch 8192 "
+      "\\\n"
+      "      --ghost-batch 64 --learning-rate 3 --exchange batch --max-batch 65536 --json");
+  command->callback([arguments] { print_plan(*arguments); });
+}
+
+}  // namespace crescendo
