@@ -1,5 +1,6 @@
 #include "kernels/cpu/backend.h"
 
+#include <cstdint>
 #include <cstring>
 #include <new>
 
@@ -25,7 +26,10 @@ std::string CpuBackend::name() const {
 
 size_t CpuBackend::activation_bytes() const { return sizeof(real); }
 
-void* CpuBackend::allocate(size_t bytes) { return ::operator new(bytes, kAlignment); }
+void* CpuBackend::allocate(size_t bytes) {
+  if (bytes > PTRDIFF_MAX) throw std::bad_alloc();
+  return ::operator new(bytes, kAlignment);
+}
 
 void CpuBackend::release(void* block, size_t) { ::operator delete(block, kAlignment); }
 

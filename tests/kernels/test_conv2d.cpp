@@ -10,8 +10,9 @@ using namespace crescendo::test;
 
 TEST_CASE("conv2d computes its definition, with and without bias") {
   const auto backend = make_cpu_backend(2);
-  for (const auto& [name, g] : conv2d_cases()) {
-    CAPTURE(name);
+  for (const auto& test : conv2d_cases()) {
+    CAPTURE(test.name);
+    const auto& g = test.geometry;
     const Conv2dSizes size(g);
     backend->reserve_workspace(backend->workspace(g));
     const std::vector<real> x = noise(size.x, 1), weight = noise(size.weight, 2), bias = noise(g.k, 3);
@@ -27,8 +28,9 @@ TEST_CASE("conv2d computes its definition, with and without bias") {
 
 TEST_CASE("conv2d's data gradient is the transpose of the forward pass") {
   const auto backend = make_cpu_backend(2);
-  for (const auto& [name, g] : conv2d_cases()) {
-    CAPTURE(name);
+  for (const auto& test : conv2d_cases()) {
+    CAPTURE(test.name);
+    const auto& g = test.geometry;
     const Conv2dSizes size(g);
     backend->reserve_workspace(backend->workspace(g));
     const std::vector<real> dy = noise(size.y, 1), weight = noise(size.weight, 2);
@@ -42,8 +44,9 @@ TEST_CASE("conv2d's data gradient is the transpose of the forward pass") {
 
 TEST_CASE("conv2d's weight gradient sums over all images and pixels") {
   const auto backend = make_cpu_backend(2);
-  for (const auto& [name, g] : conv2d_cases()) {
-    CAPTURE(name);
+  for (const auto& test : conv2d_cases()) {
+    CAPTURE(test.name);
+    const auto& g = test.geometry;
     const Conv2dSizes size(g);
     backend->reserve_workspace(backend->workspace(g));
     const std::vector<real> x = noise(size.x, 1), dy = noise(size.y, 2);

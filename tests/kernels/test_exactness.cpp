@@ -112,9 +112,9 @@ Results run_batch_norm(Backend& backend, BatchNormGeometry g, const std::vector<
 }  // namespace
 
 TEST_CASE("convolutions give equal bits for any number of threads and any micro-batch") {
-  for (const auto& [name, geometry] : conv2d_cases()) {
-    CAPTURE(name);
-    const Conv2dGeometry g = three_ghosts(geometry);
+  for (const auto& test : conv2d_cases()) {
+    CAPTURE(test.name);
+    const Conv2dGeometry g = three_ghosts(test.geometry);
     check_threads([&](Backend& backend) { return run_conv2d(backend, g, {3}); });
     const auto backend = make_cpu_backend(2);
     const Results expected = run_conv2d(*backend, g, {3});

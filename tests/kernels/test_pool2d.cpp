@@ -39,8 +39,9 @@ std::vector<double> shares(const Pool2dGeometry& g) {
 
 TEST_CASE("max pooling finds the first of the largest and sends the gradient there") {
   const auto backend = make_cpu_backend(2);
-  for (const auto& [name, g] : pool2d_cases()) {
-    CAPTURE(name);
+  for (const auto& test : pool2d_cases()) {
+    CAPTURE(test.name);
+    const auto& g = test.geometry;
     std::vector<real> x = noise(inputs(g), 1);
     for (real& v : x) v = std::floor(v * 4);  // many ties
     const std::vector<real> dy = noise(outputs(g), 2);
@@ -85,8 +86,9 @@ TEST_CASE("in max pooling the first NaN wins") {
 
 TEST_CASE("average pooling and its gradient") {
   const auto backend = make_cpu_backend(2);
-  for (const auto& [name, g] : pool2d_cases()) {
-    CAPTURE(name);
+  for (const auto& test : pool2d_cases()) {
+    CAPTURE(test.name);
+    const auto& g = test.geometry;
     const std::vector<real> x = noise(inputs(g), 1), dy = noise(outputs(g), 2);
     const std::vector<double> share = shares(g);
     std::vector<double> expected(dy.size()), dx(x.size());

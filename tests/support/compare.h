@@ -16,6 +16,12 @@ inline double sum_tolerance(int64_t length, double term) {
   return 4 * static_cast<double>(std::numeric_limits<real>::epsilon()) * root * std::max(1.0, root) * term;
 }
 
+// What a sum of `length` terms that tends to `value` loses where it is accumulated in double, here or in the
+// kernel.
+inline double double_tolerance(int64_t length, double value) {
+  return 4 * std::numeric_limits<double>::epsilon() * std::sqrt(static_cast<double>(length)) * value;
+}
+
 inline void check_close(const std::vector<real>& actual, const std::vector<double>& expected,
                         double tolerance) {
   REQUIRE(actual.size() == expected.size());
