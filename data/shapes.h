@@ -12,7 +12,7 @@
 namespace crescendo {
 
 inline constexpr int64_t kShapesSide = 32;
-inline constexpr Normalisation kShapesNormalisation{{127.0F, 127.0F, 127.0F}, {60.0F, 60.0F, 60.0F}};
+inline constexpr Normalisation kShapesNormalisation{{127.0F, 127.0F, 127.0F}, {52.6F, 52.6F, 52.6F}};
 inline constexpr int64_t kShapesTrainImages = 20000, kShapesTestImages = 4000;
 
 const std::vector<std::string>& shape_names();
