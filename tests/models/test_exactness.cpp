@@ -1,0 +1,86 @@
+// What the trainer promises rests on this: however a batch is cut into micro-batches, and on however many
+// threads, a wide ResNet's gradients and running statistics are the same to the last bit.
+#include <doctest/doctest.h>
+
+#include "models/model.h"
+#include "support/compare.h"
+#include "support/tensors.h"
+
+namespace crescendo::test {
+namespace {
+
+constexpr int64_t kBatch = 32, kGhost = 8, kSide = 16;
+
+struct Sums {
+  std::vector<real> gradients, statistics, losses;
+};
+
+// One batch through a freshly made model, `micro_batch` images at a time (the last may be smaller).
+Sums run(const std::string& name, int64_t micro_batch, int threads) {
+  const Device device = Device::cpu(threads);
+  const auto model = make_model(name);
+  ParameterStore& store = model->parameters;
+  store.allocate(device);
+  store.initialise(1);
+  const Tensor images = random_activations(device, {kBatch, kSide, kSide, 3}, 1);
+  Sums sums;
+  for (int64_t first = 0; first < kBatch; first += micro_batch) {
+    const int64_t n = std::min(micro_batch, kBatch - first);
+    std::vector<int32_t> labels;
+    for (int64_t i = first; i < first + n; ++i) labels.push_back(static_cast<int32_t>(i * 7 % 10));
+    const Tensor part = images.view(first * kSide * kSide * 3, {n, kSide, kSide, 3}, Element::activation);
+    Tape tape = Tape::training({.ghost = kGhost});
+    const Tensor losses =
+        softmax_cross_entropy(tape, model->forward(tape, part), make_indices(device, labels)).losses;
+    tape.backward(losses, 1);
+    for (const real loss : losses.to_host()) sums.losses.push_back(loss);
+  }
+  store.require_gradients();
+  sums.gradients = store.gradients().to_host();
+  sums.statistics = store.statistic_values().to_host();
+  return sums;
+}
+
+void check_same(const Sums& a, const Sums& b) {
+  check_same_bits(a.losses, b.losses);
+  check_same_bits(a.gradients, b.gradients);
+  check_same_bits(a.statistics, b.statistics);
+}
+
+}  // namespace
+
+TEST_CASE("exactness: micro-batches and threads change no bit") {
+  for (const std::string name : {"wrn-10-1", "wrn-16-1", "wrn-10-2"}) {
+    const Sums expected = run(name, kBatch, 1);
+    CHECK(*std::max_element(expected.gradients.begin(), expected.gradients.end()) > 0);
+    for (const int64_t micro_batch : {8, 16, 24, 32})
+      for (const int threads : {1, 2, 3, 8}) {
+        // Every thread count with one cut and every cut with two thread counts, for the larger models.
+        if (name != "wrn-10-1" && micro_batch != 24 && threads != 3) continue;
+        CAPTURE(name);
+        CAPTURE(micro_batch);
+        CAPTURE(threads);
+        check_same(run(name, micro_batch, threads), expected);
+      }
+  }
+}
+
+TEST_CASE("exactness: the same run twice gives the same bits") {
+  check_same(run("wrn-16-1", 16, 2), run("wrn-16-1", 16, 2));
+}
+
+TEST_CASE("exactness: another ghost batch would show") {
+  // The comparisons above can fail: one micro-batch of 32 in ghosts of 8 is not one ghost of 32.
+  const Device device = Device::cpu(1);
+  const auto model = make_model("wrn-10-1");
+  model->parameters.allocate(device);
+  model->parameters.initialise(1);
+  const Tensor images = random_activations(device, {kBatch, kSide, kSide, 3}, 1);
+  const auto logits = [&](int64_t ghost) {
+    Tape tape = Tape::training({.ghost = ghost});
+    return model->forward(tape, images).to_host();
+  };
+  CHECK(logits(kGhost) != logits(kBatch));
+}
+
+}  // namespace crescendo::test

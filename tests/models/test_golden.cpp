@@ -1,0 +1,211 @@
+// WRN-16-4 trained for three updates, against what PyTorch computes in double
+// (tests/golden/make_wrn_golden.py): logits, losses, every gradient of the first update, every weight and
+// running statistic after the third.
+#include <doctest/doctest.h>
+
+#include <fstream>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "golden/golden_values.h"
+#include "models/model.h"
+
+namespace crescendo::test {
+namespace {
+
+using nlohmann::json;
+
+const double kEpsilon = static_cast<double>(std::numeric_limits<real>::epsilon());
+
+// Rounding. The longest sums, a first layer's weight gradient, run over 256 images of 32 x 32 pixels, and
+// errors add up like a random walk over the root of that; layers one after another, each with errors of its
+// own, count 4. The file itself holds 13 digits.
+const double kRounding = 4 * kEpsilon * std::sqrt(256.0 * 32 * 32) + 1e-12;
+
+// Gradients have a second error: a ReLU's input that rounding puts on the other side of zero changes a term
+// wholly. The share of such inputs is near the inputs' relative error, and in a sum of terms of either sign
+// the root of that share shows, twice as much for the layers it passes. In double no input among 10^8 is so
+// close to zero. (PyTorch in float stands off its own results in double by 0.002 of a gradient's norm, half
+// of this.)
+double kink_error() {
+  const double share = kEpsilon * std::sqrt(9.0 * 256);  // of inputs, each a sum over 9 x 256 products
+  constexpr double kInputs = 256 * 5e5;
+  return share * kInputs < 1 ? 0 : 2 * std::sqrt(share);
+}
+const double kGradient = kRounding + kink_error();
+
+std::vector<real> initial_values(const Parameter& parameter, uint32_t stream) {
+  const int64_t size = parameter.shape.elements();
+  const double spread =
+      parameter.kind == ParameterKind::weight ? golden_weight_scale(size / parameter.shape[0]) : 0.25;
+  const double centre = parameter.kind == ParameterKind::norm && parameter.name.ends_with("weight") ? 1 : 0;
+  std::vector<real> values;
+  for (uint64_t i = 0; i < static_cast<uint64_t>(size); ++i)
+    values.push_back(static_cast<real>(centre + spread * golden_value(stream, i)));
+  return values;
+}
+
+class GoldenRun {
+ public:
+  GoldenRun() : golden_(read()), model_(make_model("wrn-16-4")) {
+    ParameterStore& store = model_->parameters;
+    store.allocate(device_);
+    store.initialise(1);
+    uint32_t stream = 0;
+    for (const auto& parameter : store.parameters())
+      store.upload(store.values(), parameter->offset, initial_values(*parameter, stream++));
+    store.refresh_weight_copy();
+    velocity_ = Tensor::reals(device_, {store.size()});
+    device_.kernels().fill(store.size(), 0, velocity_.as_reals());
+  }
+
+  const json& golden() const { return golden_; }
+  size_t updates() const { return golden_["sides"].size(); }
+
+  // Sums gradients and losses over the micro-batches of one update; keeps the logits.
+  void sum_gradients(size_t update) {
+    const int64_t side = golden_["sides"][update], batch = golden_["batch"], ghost = golden_["ghost"];
+    const auto stream = static_cast<uint32_t>(update);
+    const std::vector<float> images = golden_images(stream, batch, side);
+    const std::vector<int32_t> labels = golden_labels(stream, batch, 10);
+    logits_.clear();
+    loss_ = 0;
+    model_->parameters.forget_gradients();
+    for (int64_t first = 0; first < batch; first += ghost) {
+      const int64_t pixels = side * side * 3;
+      const Tensor x = Tensor::activations(device_, {ghost, side, side, 3});
+      x.upload(std::span(images).subspan(static_cast<size_t>(first * pixels),
+                                         static_cast<size_t>(ghost * pixels)));
+      const Tensor classes = Tensor::indices(device_, {ghost});
+      classes.upload(std::span(labels).subspan(static_cast<size_t>(first), static_cast<size_t>(ghost)));
+      Tape tape = Tape::training({.ghost = ghost});
+      const Tensor logits = model_->forward(tape, x);
+      const Tensor losses = softmax_cross_entropy(tape, logits, classes).losses;
+      tape.backward(losses, 1);
+      for (const real value : logits.to_host()) logits_.push_back(value);
+      for (const real value : losses.to_host())
+        loss_ += static_cast<double>(value) / static_cast<double>(batch);
+    }
+  }
+
+  void update() {
+    const ParameterStore& store = model_->parameters;
+    const MomentumStep step{{.n = store.size(),
+                             .decayed = store.size(),
+                             .learning_rate = golden_["learning_rate"],
+                             .weight_decay = golden_["weight_decay"],
+                             .gradient_scale = 1 / golden_["batch"].get<double>()},
+                            golden_["momentum"],
+                            true};
+    device_.kernels().momentum(step, store.gradients().as_reals(), store.values().as_reals(),
+                               velocity_.as_reals(), store.weight_copy());
+  }
+
+  const std::vector<real>& logits() const { return logits_; }
+  double loss() const { return loss_; }
+  const ParameterStore& store() const { return model_->parameters; }
+
+ private:
+  static json read() {
+    std::ifstream file(CRESCENDO_SOURCE_DIR "/tests/golden/wrn_16_4.json");
+    return json::parse(file);
+  }
+
+  json golden_;
+  Device device_ = Device::cpu();
+  std::unique_ptr<Model> model_;
+  Tensor velocity_;
+  std::vector<real> logits_;
+  double loss_ = 0;
+};
+
+double norm_of(const std::vector<real>& values) {
+  double squares = 0;
+  for (const real value : values) squares += static_cast<double>(value) * static_cast<double>(value);
+  return std::sqrt(squares);
+}
+
+// Compares a tensor with its digest in the file: norm, product with a random vector, and eight elements.
+// `tolerance` is for the norm of the error, which spreads evenly over the elements.
+void check_digest(const json& expected, uint32_t index, const std::vector<real>& values, double scale,
+                  double tolerance) {
+  double projection = 0;
+  for (size_t i = 0; i < values.size(); ++i)
+    projection += scale * static_cast<double>(values[i]) * golden_value(kProjectionStream + index, i);
+  CHECK(std::abs(scale * norm_of(values) - expected["norm"].get<double>()) <= tolerance);
+  CHECK(std::abs(projection - expected["projection"].get<double>()) <= tolerance);
+  const double of_element = 4 * tolerance / std::sqrt(static_cast<double>(values.size()));
+  for (uint64_t j = 0; j < expected["samples"].size(); ++j) {
+    const size_t place = golden_word(kSampleStream + index, j) % values.size();
+    CHECK(std::abs(scale * static_cast<double>(values[place]) - expected["samples"][j].get<double>()) <=
+          of_element);
+  }
+}
+
+// All named tensors of a flat buffer against one section of the file; nothing may be missing on either side.
+// tolerance(values, digest, index) is for the norm of a tensor's error.
+template <class Items, class Tolerance>
+void check_section(const json& expected, const Tensor& flat, const Items& items, double scale,
+                   const Tolerance& tolerance) {
+  CHECK(expected.size() == items.size());
+  const std::vector<real> all = flat.to_host();
+  uint32_t index = 0;
+  for (const auto& item : items) {
+    CAPTURE(item->name);
+    REQUIRE(expected.contains(item->name));
+    const json& digest = expected[item->name];
+    const auto first = all.begin() + item->offset;
+    const std::vector<real> values(first, first + item->shape.elements());
+    check_digest(digest, index, values, scale, tolerance(values, digest["norm"].get<double>(), index));
+    ++index;
+  }
+}
+
+// Weights are as exact as what three updates added to them, each from gradients that the errors of those
+// before it reach too.
+double weight_tolerance(const std::vector<real>& values, const Parameter& parameter, double norm,
+                        uint32_t index) {
+  std::vector<real> moved = initial_values(parameter, index);
+  for (size_t i = 0; i < values.size(); ++i) moved[i] -= values[i];
+  return 3 * kGradient * norm_of(moved) + kRounding * norm;
+}
+
+void check_logits(const json& expected, const std::vector<real>& logits) {
+  REQUIRE(expected.size() * 10 == logits.size());
+  double worst = 0, largest = 0;
+  for (size_t i = 0; i < logits.size(); ++i) {
+    const double value = expected[i / 10][i % 10];
+    largest = std::max(largest, std::abs(value));
+    worst = std::max(worst, std::abs(static_cast<double>(logits[i]) - value));
+  }
+  CHECK(worst <= kRounding * largest);
+}
+
+}  // namespace
+
+TEST_CASE("golden: three updates of WRN-16-4 are those of PyTorch") {
+  GoldenRun run;
+  const json& golden = run.golden();
+  const ParameterStore& store = run.store();
+  for (size_t update = 0; update < run.updates(); ++update) {
+    CAPTURE(update);
+    run.sum_gradients(update);
+    const double loss = golden["losses"][update];
+    CHECK(std::abs(run.loss() - loss) <= kRounding * loss);
+    if (update == 0) {
+      check_logits(golden["logits"], run.logits());
+      const double mean = 1 / golden["batch"].get<double>();
+      check_section(golden["gradients"], store.gradients(), store.parameters(), mean,
+                    [](const std::vector<real>&, double norm, uint32_t) { return kGradient * norm; });
+    }
+    run.update();
+  }
+  check_section(golden["weights"], store.values(), store.parameters(), 1,
+                [&](const std::vector<real>& values, double norm, uint32_t index) {
+                  return weight_tolerance(values, *store.parameters()[index], norm, index);
+                });
+  check_section(golden["statistics"], store.statistic_values(), store.statistics(), 1,
+                [](const std::vector<real>&, double norm, uint32_t) { return kGradient * norm; });
+}
+
+}  // namespace crescendo::test
