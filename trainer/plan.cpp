@@ -59,7 +59,7 @@ class Gatherer {
   }
 
   void begin(const Update& update) {
-    const double epoch = segments_.empty() ? 0 : first_epoch(update);
+    const double epoch = first_epoch(update);
     if (!segments_.empty()) end_last_at(epoch);
     warming_ = warming(update);
     const Setting& setting = update.setting;
@@ -100,7 +100,9 @@ void warn_of_empty_segments(const ScheduleOptions& options, Plan& plan) {
     plan.warnings.push_back(fmt::format(
         "no update: more than half of the first batch of {} lies beyond the run's end", options.batch));
   if (options.base != BaseSchedule::step || plan.updates == 0) return;
-  const PlanSegment& first = plan.segments.front();
+  if (const double begin = plan.segments.front().first_epoch; begin > 0)
+    plan.warnings.push_back(
+        fmt::format("no update before epoch {}: less than half of a batch fits there", begin));
   for (size_t i = 0; i < options.milestones.size(); ++i) {
     const double begin = options.milestones[i];
     const double end = i + 1 < options.milestones.size() ? options.milestones[i + 1] : options.epochs;
@@ -109,9 +111,6 @@ void warn_of_empty_segments(const ScheduleOptions& options, Plan& plan) {
       plan.warnings.push_back(fmt::format(
           "no update between epochs {} and {}: less than half of a batch fits there", begin, end));
   }
-  if (!options.milestones.empty() && first.learning_rate != options.learning_rate &&
-      options.warmup_epochs == 0)
-    plan.warnings.push_back(fmt::format("no update before epoch {}", options.milestones.front()));
 }
 
 void warn_of_large_batches(Plan& plan) {

@@ -1,0 +1,163 @@
+// Plans: segments, savings, times and warnings, as numbers, as a table and as JSON.
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "trainer/plan.h"
+
+using namespace crescendo;
+
+namespace {
+
+TrainOptions increasing_batch() {
+  TrainOptions options;
+  options.data = "cifar10";
+  options.milestones = {60, 120, 160};
+  options.exchange = Exchange::batch;
+  options.max_batch = 5120;
+  return options;
+}
+
+bool warns(const Plan& plan, const std::string& text) {
+  for (const std::string& warning : plan.warnings)
+    if (warning.find(text) != std::string::npos) return true;
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE("a plan has the schedule's segments, at its milestones") {
+  const Plan plan = make_plan(increasing_batch());
+  REQUIRE(plan.segments.size() == 4);
+  const double epochs[] = {0, 60, 120, 160, 200};
+  const int64_t batches[] = {128, 640, 3200, 5120};
+  const double rates[] = {0.1, 0.1, 0.1, 0.032};
+  int64_t updates = 0;
+  for (size_t i = 0; i < 4; ++i) {
+    const PlanSegment& segment = plan.segments[i];
+    CHECK(segment.first_epoch == epochs[i]);
+    CHECK(segment.epochs == epochs[i + 1] - epochs[i]);
+    CHECK(segment.batch == batches[i]);
+    CHECK(segment.learning_rate == rates[i]);
+    CHECK(segment.last_learning_rate == rates[i]);
+    CHECK(segment.momentum == 0.9);
+    CHECK(segment.noise_scale ==
+          doctest::Approx(rates[i] * 10 * (50000.0 / static_cast<double>(batches[i]) - 1)));
+    CHECK(std::abs(static_cast<double>(segment.updates) -
+                   segment.epochs * 50000 / static_cast<double>(batches[i])) <= 1);
+    updates += segment.updates;
+  }
+  CHECK(plan.updates == 29141);
+  CHECK(updates == 29141);
+  CHECK(plan.decaying_updates == 78125);
+}
+
+TEST_CASE("smooth schedules and warm-up have one segment a batch, with the range of learning rates") {
+  TrainOptions options;
+  options.data = "cifar10";
+  options.epochs = 10;
+  options.schedule = BaseSchedule::cosine;
+  options.warmup_epochs = 2;
+  Plan plan = make_plan(options);
+  REQUIRE(plan.segments.size() == 2);
+  CHECK(plan.segments[0].last_learning_rate == doctest::Approx(0.1).epsilon(0.01));
+  CHECK(plan.segments[0].first_epoch == 0);
+  CHECK(plan.segments[1].learning_rate == doctest::Approx(0.1).epsilon(1e-4));
+  CHECK(plan.segments[1].last_learning_rate < 1e-6);
+  CHECK(plan.segments[1].first_epoch == doctest::Approx(2).epsilon(0.01));
+  options.exchange = Exchange::batch;
+  options.max_batch = 1280;
+  plan = make_plan(options);
+  CHECK(plan.segments.size() == 11);  // warm-up, and 1 to 10 ghost batches
+  CHECK(plan.updates < plan.decaying_updates);
+}
+
+TEST_CASE("train_images is the size to plan for, otherwise that of the data set as published") {
+  TrainOptions options;
+  CHECK(make_plan(options).train_images == 20000);
+  options.data = "cifar100";
+  CHECK(make_plan(options).train_images == 50000);
+  options.train_images = 1281167;
+  CHECK(make_plan(options).train_images == 1281167);
+}
+
+TEST_CASE("plans warn of what cannot work") {
+  TrainOptions options = increasing_batch();
+  CHECK(warns(make_plan(options), "batch 5120 is more than a tenth of the 50000 training images"));
+  options.max_batch = 3200;
+  CHECK(make_plan(options).warnings.empty());
+  options.milestones = {60, 120, 120.001};
+  CHECK(warns(make_plan(options), "no update between epochs 120 and 120.001"));
+  options.milestones = {0.0001, 60};
+  CHECK(warns(make_plan(options), "no update before epoch 0.0001"));
+  options.milestones = {};
+  CHECK(warns(make_plan(options), "the batch never grows"));
+  options = increasing_batch();
+  options.schedule = BaseSchedule::cosine;
+  CHECK(warns(make_plan(options), "only --schedule step uses them"));
+  options = increasing_batch();
+  options.exchange = Exchange::none;
+  CHECK(warns(make_plan(options), "the batch does not grow"));
+  options = TrainOptions();
+  options.epochs = 0.001;
+  CHECK(warns(make_plan(options), "no update: more than half of the first batch of 128"));
+}
+
+TEST_CASE("an update takes as long as the busiest worker's ghost batches") {
+  CHECK(predicted_seconds(10, 640, 128, {.count = 1, .seconds_per_ghost = 2}) == 100);
+  CHECK(predicted_seconds(10, 640, 128, {.count = 2, .seconds_per_ghost = 2}) == 60);
+  CHECK(predicted_seconds(10, 640, 128, {.count = 5, .seconds_per_ghost = 2}) == 20);
+  CHECK(predicted_seconds(10, 640, 128, {.count = 50, .seconds_per_ghost = 2}) == 20);
+  const Plan plan = make_plan(increasing_batch());
+  const std::vector<std::string> idle = idle_workers(plan, {.count = 8, .seconds_per_ghost = 1});
+  REQUIRE(idle.size() == 2);
+  CHECK(idle[0] == "7 of 8 workers are idle from epoch 0 to 60: a batch of 128 is 1 ghost batch");
+  CHECK(idle_workers(plan, {.count = 1, .seconds_per_ghost = 1}).empty());
+}
+
+TEST_CASE("the table has a row a segment and the saving") {
+  const Plan plan = make_plan(increasing_batch());
+  const std::string text = plan_text(plan, {});
+  CHECK(text.find("29141 updates, 2.7 times fewer than the 78125 of the decaying schedule") !=
+        std::string::npos);
+  CHECK(text.find("160 to 200") != std::string::npos);
+  CHECK(text.find("0.032") != std::string::npos);
+  CHECK(text.find("warning: ") != std::string::npos);
+  CHECK(text.find("worker") == std::string::npos);
+  const std::string timed = plan_text(plan, {.memory = {}, .workers = Workers{8, 0.5}});
+  CHECK(timed.find("on 8 workers") != std::string::npos);
+  CHECK(timed.find("warning: 7 of 8 workers are idle") != std::string::npos);
+}
+
+TEST_CASE("a long table leaves its middle out and says so") {
+  TrainOptions options = increasing_batch();
+  options.schedule = BaseSchedule::linear;
+  options.milestones = {};
+  const Plan plan = make_plan(options);
+  REQUIRE(plan.segments.size() > 24);
+  const std::string text = plan_text(plan, {});
+  CHECK(text.find("more segments are left out") != std::string::npos);
+  CHECK(std::count(text.begin(), text.end(), '\n') < 32);
+}
+
+TEST_CASE("JSON has every segment and further facts") {
+  const Plan plan = make_plan(increasing_batch());
+  const nlohmann::json json = nlohmann::json::parse(
+      plan_json(plan, {.memory = TrainingMemory{.peak_bytes = 5, .parameter_bytes = 2, .micro_batch = 128},
+                       .workers = Workers{1, 0.1}}));
+  CHECK(json.at("updates") == 29141);
+  CHECK(json.at("decaying_updates") == 78125);
+  CHECK(json.at("memory_bytes") == 5);
+  CHECK(json.at("seconds") == doctest::Approx(0.1 * 78125).epsilon(0.001));
+  CHECK(json.at("warnings").size() == 1);
+  REQUIRE(json.at("segments").size() == 4);
+  const nlohmann::json& last = json.at("segments").at(3);
+  CHECK(last.size() == 7);
+  CHECK(last.at("first_epoch") == 160);
+  CHECK(last.at("epochs") == 40);
+  CHECK(last.at("batch") == 5120);
+  CHECK(last.at("learning_rate") == 0.032);
+  CHECK(last.at("momentum") == 0.9);
+  CHECK(last.at("noise_scale") == doctest::Approx(0.32 * (50000.0 / 5120 - 1)));
+  CHECK(last.at("updates") == plan.segments[3].updates);
+}
