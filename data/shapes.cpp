@@ -69,7 +69,8 @@ bool inside(Figure figure, int u, int v) {
   return false;
 }
 
-// Random numbers of one picture, in the order they are asked for.
+// Random numbers of one picture, in the order they are asked for: never twice in one call's arguments, which
+// compilers evaluate in orders of their own.
 class Dice {
  public:
   Dice(uint64_t key, Split split, int64_t index)
@@ -207,7 +208,8 @@ int32_t draw_shape(uint64_t seed, Split split, int64_t index, uint8_t* pixels) {
   const int radius = dice.between(8 * kPixel, 13 * kPixel);
   const int x = dice.between(radius, kSide * kPixel - radius),
             y = dice.between(radius, kSide * kPixel - radius);
-  const Placement at = place(x, y, radius, dice.between(200, 256), dice.between(-kMostTurn, kMostTurn));
+  const int turn = dice.between(-kMostTurn, kMostTurn), squeeze = dice.between(200, 256);
+  const Placement at = place(x, y, radius, squeeze, turn);
   paint(canvas, static_cast<Figure>(label), at, shifted(background, dice, 45, 120));
 
   for (int i = dice.between(0, 1); i > 0; --i) paint_clutter(canvas, background, dice);
