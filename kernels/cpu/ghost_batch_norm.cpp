@@ -1,10 +1,12 @@
 // Ghost batch norm (docs/derivations/ghost_batch_norm.md), and the bias gradient, which is a sum of the same
-// shape. Sums run over the pixels of one image, then over the images of a ghost, in double, then over ghosts:
-// always in order. With u = x - mean, i = 1 / sqrt(variance + epsilon), m = ghost * pixels, and g = dy where
+// shape. Sums run over the pixels of one image, then over the images of a ghost, in double (the backward pass adds
+// short runs of pixels in `real` first), then over ghosts: always in order. With u = x - mean, i = 1 / sqrt(variance + epsilon), m = ghost * pixels, and g = dy where
 // the ReLU let y through:
 //   y = act(u * (scale * i) + shift)
 //   dshift = sum g      dscale = i * sum g u      dx = scale * i * (g - sum(g) / m - u * i^2 * sum(g u) / m)
+#include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "kernels/cpu/cpu_backend.h"
 #include "kernels/pointwise.h"
@@ -85,29 +87,80 @@ struct GhostConstants {
   }
 };
 
+// Channels are taken kStrip at a time, so that a strip's sums and constants stay in registers while the
+// pixels pass by.
+constexpr int64_t kStrip = 16;
+// Pixels whose terms are added in `real` before the sum goes on in double.
+constexpr int64_t kRun = 16;
+
+// f(first channel, count) for each strip of an image; `count` is a compile-time kStrip but in the last, which
+// may be shorter.
+template <class F>
+void each_strip(int64_t channels, const F& f) {
+  int64_t c = 0;
+  for (; c + kStrip <= channels; c += kStrip) f(c, std::integral_constant<int64_t, kStrip>());
+  if (c < channels) f(c, channels - c);
+}
+
 // sums [2, c] of one image: of g and of g u.
-void sum_gradients(const BatchNormGeometry& g, const real* x, const real* dy, const real* mean,
-                   const real* shift, const real* factor, double* sums) {
-  std::fill(sums, sums + 2 * g.c, 0.0);
-  for (int64_t pixel = 0; pixel < g.pixels; ++pixel, x += g.c, dy += g.c)
-    for (int64_t c = 0; c < g.c; ++c) {
-      const real u = x[c] - mean[c];
-      const real d = g.relu ? relu_gradient(output_of(u, factor[c], shift[c]), dy[c]) : dy[c];
-      sums[c] += d;
-      sums[g.c + c] += static_cast<double>(d) * static_cast<double>(u);
+template <bool Relu>
+void sum_gradients(const BatchNormGeometry& g, const real* x, const real* dy, const real* means,
+                   const real* shifts, const real* factors, double* sums) {
+  each_strip(g.c, [&](int64_t first, auto count) {
+    const real *mean = means + first, *shift = shifts + first, *factor = factors + first;
+    double total_g[kStrip] = {}, total_gu[kStrip] = {};
+    for (int64_t run = 0; run < g.pixels; run += kRun) {
+      real run_g[kStrip] = {}, run_gu[kStrip] = {};
+      for (int64_t pixel = run; pixel < std::min(run + kRun, g.pixels); ++pixel)
+        for (int64_t c = 0; c < count; ++c) {
+          const int64_t i = pixel * g.c + first + c;
+          const real u = x[i] - mean[c];
+          const real d = Relu ? relu_gradient(output_of(u, factor[c], shift[c]), dy[i]) : dy[i];
+          run_g[c] += d;
+          run_gu[c] += d * u;
+        }
+      for (int64_t c = 0; c < count; ++c) {
+        total_g[c] += static_cast<double>(run_g[c]);
+        total_gu[c] += static_cast<double>(run_gu[c]);
+      }
     }
+    std::copy_n(total_g, static_cast<int64_t>(count), sums + first);
+    std::copy_n(total_gu, static_cast<int64_t>(count), sums + g.c + first);
+  });
 }
 
 // dx of one image.
-void write_gradients(const BatchNormGeometry& g, const real* x, const real* dy, const real* mean,
-                     const real* shift, const GhostConstants& ghost, real* dx, Write write) {
-  for (int64_t pixel = 0; pixel < g.pixels; ++pixel, x += g.c, dy += g.c, dx += g.c)
-    for (int64_t c = 0; c < g.c; ++c) {
-      const real u = x[c] - mean[c];
-      const real d = g.relu ? relu_gradient(output_of(u, ghost.factor[c], shift[c]), dy[c]) : dy[c];
-      const real gradient = ghost.factor[c] * ((d - ghost.mean_g[c]) - u * ghost.coefficient[c]);
-      dx[c] = write == Write::add ? dx[c] + gradient : gradient;
+template <bool Relu, Write write>
+void write_gradients(const BatchNormGeometry& g, const real* x, const real* dy, const real* means,
+                     const real* shifts, const GhostConstants& ghost, real* dx) {
+  each_strip(g.c, [&](int64_t first, auto count) {
+    real mean[kStrip], shift[kStrip], factor[kStrip], mean_g[kStrip], coefficient[kStrip];
+    for (int64_t c = 0; c < count; ++c) {
+      mean[c] = means[first + c], shift[c] = shifts[first + c], factor[c] = ghost.factor[first + c];
+      mean_g[c] = ghost.mean_g[first + c], coefficient[c] = ghost.coefficient[first + c];
     }
+    for (int64_t pixel = 0; pixel < g.pixels; ++pixel) {
+      const int64_t begin = pixel * g.c + first;
+      for (int64_t c = 0; c < count; ++c) {
+        const real u = x[begin + c] - mean[c];
+        const real dyi = dy[begin + c];
+        const real d = Relu ? relu_gradient(output_of(u, factor[c], shift[c]), dyi) : dyi;
+        const real gradient = factor[c] * ((d - mean_g[c]) - u * coefficient[c]);
+        dx[begin + c] = write == Write::add ? dx[begin + c] + gradient : gradient;
+      }
+    }
+  });
+}
+
+// f(relu, write) with both as compile-time constants.
+template <class F>
+void with_modes(bool relu, Write write, const F& f) {
+  using Overwrite = std::integral_constant<Write, Write::overwrite>;
+  using Add = std::integral_constant<Write, Write::add>;
+  const auto with_write = [&](auto relu_constant) {
+    write == Write::add ? f(relu_constant, Add()) : f(relu_constant, Overwrite());
+  };
+  relu ? with_write(std::true_type()) : with_write(std::false_type());
 }
 
 }  // namespace
@@ -180,9 +233,11 @@ void CpuBackend::ghost_batch_norm_backward(const BatchNormGeometry& g, const act
           static_cast<real>(static_cast<double>(scale[c]) * inverse_of(g, variance[ghost * g.c + c]));
   parallel_for(g.n, [&](int64_t image, int) {
     const int64_t ghost = image / g.ghost;
-    sum_gradients(g, values_of(x) + image * image_size, values_of(dy) + image * image_size,
-                  mean + ghost * g.c, shift, GhostConstants(g, ghost, constants).factor,
-                  sums + image * width);
+    with_modes(g.relu, write_dx, [&](auto relu, auto) {
+      sum_gradients<relu()>(g, values_of(x) + image * image_size, values_of(dy) + image * image_size,
+                            mean + ghost * g.c, shift, GhostConstants(g, ghost, constants).factor,
+                            sums + image * width);
+    });
   });
   parallel_for(g.ghosts(), [&](int64_t ghost, int) {
     double* total = totals + ghost * width;
@@ -199,9 +254,11 @@ void CpuBackend::ghost_batch_norm_backward(const BatchNormGeometry& g, const act
   add_ghosts(totals + g.c, g.ghosts(), width, g.c, dscale, write_parameters);
   parallel_for(g.n, [&](int64_t image, int) {
     const int64_t ghost = image / g.ghost;
-    write_gradients(g, values_of(x) + image * image_size, values_of(dy) + image * image_size,
-                    mean + ghost * g.c, shift, GhostConstants(g, ghost, constants),
-                    values_of(dx) + image * image_size, write_dx);
+    with_modes(g.relu, write_dx, [&](auto relu, auto write) {
+      write_gradients<relu(), write()>(
+          g, values_of(x) + image * image_size, values_of(dy) + image * image_size, mean + ghost * g.c, shift,
+          GhostConstants(g, ghost, constants), values_of(dx) + image * image_size);
+    });
   });
 }
 
