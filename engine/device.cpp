@@ -18,6 +18,8 @@ Device Device::dry_run(int threads) {
   return Device(std::make_unique<DryRunBackend>(make_cpu_backend(threads)));
 }
 
+std::string Device::instruction_set() { return cpu_instruction_set(); }
+
 Backend& Device::kernels() const { return *state_->backend; }
 Allocator& Device::memory() const { return state_->memory; }
 

@@ -15,6 +15,9 @@ class Device {
   // Computes nothing and touches no memory: counts the multiply-adds and the bytes that a model would need.
   static Device dry_run(int threads = 0);
 
+  // The instruction set that the processor's kernels were compiled for, e.g. "AVX2 FMA".
+  static std::string instruction_set();
+
   Backend& kernels() const;
   Allocator& memory() const;
   bool operator==(const Device& other) const { return state_ == other.state_; }

@@ -80,6 +80,7 @@ void Trainer::announce() const {
   const double megabytes = 1.0 / (1 << 20);
   const TrainingMemory memory = training_memory(options_, data_.train->image_size(),
                                                 static_cast<int64_t>(data_.train->class_names().size()));
+  progress_.say("run folder: " + options_.run_dir);
   progress_.say(fmt::format(
       "{} ({} parameters) on {}: {} training and {} test images; micro-batch {}, {:.0f} MiB", options_.model,
       model_->parameters.parameter_count(), options_.data, data_.train->size(), data_.test->size(),

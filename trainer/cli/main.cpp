@@ -7,7 +7,7 @@
 #include <system_error>
 
 #include "build_info.h"
-#include "kernels/cpu/backend.h"
+#include "engine/device.h"
 #include "trainer/cli/commands.h"
 #include "trainer/gradient_sum.h"
 
@@ -19,7 +19,7 @@ constexpr int kOurError = 1, kBadInput = 2, kNonFinite = 3;
 std::string version_text() {
   return fmt::format("crescendo {} ({})\ncompiler: {}, {}\ninstruction set: {}\nlibraries: {}",
                      build_info::kVersion, build_info::kCommit, build_info::kCompiler, build_info::kBuildType,
-                     cpu_instruction_set(), build_info::kLibraries);
+                     Device::instruction_set(), build_info::kLibraries);
 }
 
 int fail(const char* what, int code) {

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "build_info.h"
-#include "kernels/cpu/backend.h"
+#include "engine/device.h"
 #include "trainer/report.h"
 
 namespace crescendo {
@@ -12,7 +12,7 @@ TrainResult run_training(const TrainOptions& options, Progress& progress) {
   const Facts facts = {{"version", build_info::kVersion},
                        {"commit", build_info::kCommit},
                        {"compiler", fmt::format("{}, {}", build_info::kCompiler, build_info::kBuildType)},
-                       {"instruction set", cpu_instruction_set()},
+                       {"instruction set", Device::instruction_set()},
                        {"libraries", build_info::kLibraries}};
   Trainer trainer(options, open_training_data(options), progress, facts);
   const TrainResult result = trainer.run();

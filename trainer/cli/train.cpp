@@ -19,7 +19,6 @@ void train(TrainOptions options) {
   }
   validate(options);
   Progress progress(options.quiet);
-  progress.say("run folder: " + options.run_dir);
   const TrainResult result = run_training(options, progress);
   progress.say(fmt::format("{} after {} updates and {} samples, {} of training", result.reason,
                            result.counters.updates, result.counters.samples_seen,
