@@ -7,6 +7,7 @@ and each run's line in the run's colour. Exits with 1 and one line for the first
 """
 import html
 import json
+import math
 import pathlib
 import re
 import shutil
@@ -27,7 +28,8 @@ PROBE = """<script>addEventListener("load", () => setTimeout(() => {
   const charts = [...document.querySelectorAll("canvas")].map((canvas) => {
     const chart = Chart.getChart(canvas), [left, top] = box(canvas), area = chart.chartArea;
     const line = (data, i) => ({name: data.label, colour: data.borderColor, marks: data.showLine === false,
-      path: chart.getDatasetMeta(i).data.filter((p) => !p.skip).map((p) => [left + p.x, top + p.y])});
+      path: chart.getDatasetMeta(i).data.filter((p) => !p.skip).flatMap((p, j, all) =>
+        (data.stepped && j ? [[all[j - 1].x, p.y], [p.x, p.y]] : [[p.x, p.y]]).map(([x, y]) => [left + x, top + y]))});
     return {name: canvas.getAttribute("aria-label"), box: box(canvas), lines: chart.data.datasets.map(line),
             area: [left + area.left, top + area.top, left + area.right, top + area.bottom]};
   });
@@ -154,18 +156,31 @@ def inside(point, area):
     return area[0] - 1 <= point[0] <= area[2] + 1 and area[1] - 1 <= point[1] <= area[3] + 1
 
 
+def along(path, count=150):
+    """The path's points and as many between them as make about `count`, evenly spaced."""
+    lengths = [math.dist(a, b) for a, b in zip(path, path[1:])]
+    every = max(1, sum(lengths) / count)
+    points, next_at, walked = [path[-1]], 0, 0
+    for (ax, ay), (bx, by), length in zip(path, path[1:], lengths):
+        while next_at < walked + length:
+            t = (next_at - walked) / length
+            points.append((ax + t * (bx - ax), ay + t * (by - ay)))
+            next_at += every
+        walked += length
+    return points
+
+
 def check_lines(picture, chart, where):
-    """Of each line's points most must lie by its colour (its dashes have gaps); a line under others may show less."""
+    """Most of each line must lie by its colour (its dashes have gaps); of a line under others less may show."""
     colours = [rgb(line["colour"]) for line in chart["lines"]]
     for line, colour in zip(chart["lines"], colours):
-        path = [point for point in line["path"] if inside(point, chart["area"])]
-        path = path[::max(1, len(path) // 100)]
-        require(path, f"{where}: {line['name']} has no point in the chart")
         if line["marks"]:
             continue
+        path = [point for point in along(line["path"]) if inside(point, chart["area"])] if line["path"] else []
+        require(path, f"{where}: {line['name']} has no point in the chart")
         own = sum(picture.near(x, y, 5, [colour]) for x, y in path) / len(path)
         under = sum(picture.near(x, y, 5, colours) for x, y in path) / len(path)
-        require(own > .6 or own > .05 and under > .9, f"{where}: {line['name']}'s colour is at {own:.0%} of its points only")
+        require(own > .6 or own > .05 and under > .9, f"{where}: {line['name']}'s colour is along {own:.0%} of its line only")
 
 
 def check_page(page, width, dark):
