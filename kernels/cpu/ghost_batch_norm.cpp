@@ -1,7 +1,7 @@
 // Ghost batch norm (docs/derivations/ghost_batch_norm.md), and the bias gradient, which is a sum of the same
-// shape. Sums run over the pixels of one image, then over the images of a ghost, in double (the backward pass adds
-// short runs of pixels in `real` first), then over ghosts: always in order. With u = x - mean, i = 1 / sqrt(variance + epsilon), m = ghost * pixels, and g = dy where
-// the ReLU let y through:
+// shape. Sums run over the pixels of one image, then over the images of a ghost, in double (the backward pass
+// adds short runs of pixels in `real` first), then over ghosts: always in order. With u = x - mean, i = 1 /
+// sqrt(variance + epsilon), m = ghost * pixels, and g = dy where the ReLU let y through:
 //   y = act(u * (scale * i) + shift)
 //   dshift = sum g      dscale = i * sum g u      dx = scale * i * (g - sum(g) / m - u * i^2 * sum(g u) / m)
 #include <algorithm>

@@ -67,8 +67,8 @@ TrainOptions tiny_run() {
 class Folder {
  public:
   Folder()
-      : path_(fs::temp_directory_path() / ("crescendo-trainer-" + std::to_string(counter_++) + "-" +
-                                           std::to_string(::getpid()))) {}
+      : path_(fs::temp_directory_path() /
+              ("crescendo-trainer-" + std::to_string(counter_++) + "-" + std::to_string(::getpid()))) {}
   ~Folder() { fs::remove_all(path_); }
   std::string operator/(const std::string& name) const { return (path_ / name).string(); }
 
