@@ -214,9 +214,9 @@ std::vector<std::string> class_names(const CifarFormat& format, const fs::path& 
 CifarReport verify_cifar(const CifarFormat& format, const fs::path& directory) {
   CifarReader reader(format, find_cifar(format, directory));
   Collected nothing;
+  reader.find_twins();
   reader.read_split(Split::train, nothing);
   reader.read_split(Split::test, nothing);
-  reader.find_twins();
   try {
     class_names(format, reader.report().folder);
   } catch (const std::invalid_argument& error) {
@@ -237,8 +237,8 @@ std::shared_ptr<const Dataset> read_cifar(const CifarFormat& format, const Datas
           " training images asked for, there are ", available);
   CifarReader reader(format, folder);
   collected.bytes.reserve(static_cast<size_t>(collected.wanted * 3 * kPlane));
+  reader.find_twins();  // before they show as unequal classes
   reader.read_split(split, collected);
-  reader.find_twins();
   const std::vector<std::string>& problems = reader.report().problems;
   require(problems.empty(), problems.empty() ? "" : problems.front());
   return std::make_shared<ByteImages>(ByteImageSet{.image_size = {kSide, kSide, 3},

@@ -9,8 +9,6 @@
 #include <cerrno>
 #include <system_error>
 
-extern char** environ;
-
 namespace crescendo {
 namespace {
 
@@ -43,6 +41,7 @@ ProcessResult run_process(const std::vector<std::string>& arguments, bool quiet)
   if (quiet) posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
 
   std::vector<char*> argv;
+  argv.reserve(arguments.size() + 1);
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
   pid_t process = 0;

@@ -84,7 +84,7 @@ class Dice {
       used_ = 0;
     }
     return low +
-           static_cast<int>(random_below(words_.word[used_++], 0, static_cast<uint64_t>(high - low + 1)));
+           static_cast<int>(random_below(words_.word[used_++], 0, static_cast<uint64_t>(high - low) + 1));
   }
 
  private:
@@ -96,6 +96,8 @@ class Dice {
 
 using Colour = std::array<int, 3>;
 using Canvas = std::array<Colour, kSide * kSide>;  // 0..255, rounded to bytes at the end
+
+size_t pixel_index(int x, int y) { return static_cast<size_t>(y) * kSide + static_cast<size_t>(x); }
 
 Colour any_colour(Dice& dice) {
   return {dice.between(50, 205), dice.between(50, 205), dice.between(50, 205)};
@@ -150,7 +152,7 @@ void paint(Canvas& canvas, Figure figure, const Placement& at, const Colour& col
   for (int y = first(at.y); y <= last(at.y); ++y)
     for (int x = first(at.x); x <= last(at.x); ++x) {
       const int quarters = covered(figure, at, x, y);
-      Colour& pixel = canvas[static_cast<size_t>(y * kSide + x)];
+      Colour& pixel = canvas[pixel_index(x, y)];
       for (size_t c = 0; c < 3; ++c) pixel[c] += (colour[c] - pixel[c]) * quarters / 4;
     }
 }
@@ -163,10 +165,9 @@ void paint_background(Canvas& canvas, const Colour& colour, Dice& dice) {
   for (int y = 0; y < kSide; ++y)
     for (int x = 0; x < kSide; ++x)
       for (size_t c = 0; c < 3; ++c)
-        canvas[static_cast<size_t>(y * kSide + x)][c] =
-            ((corners[0][c] * (kLast - x) + corners[1][c] * x) * (kLast - y) +
-             (corners[2][c] * (kLast - x) + corners[3][c] * x) * y) /
-            (kLast * kLast);
+        canvas[pixel_index(x, y)][c] = ((corners[0][c] * (kLast - x) + corners[1][c] * x) * (kLast - y) +
+                                        (corners[2][c] * (kLast - x) + corners[3][c] * x) * y) /
+                                       (kLast * kLast);
 }
 
 // A stroke or a small blob anywhere.
