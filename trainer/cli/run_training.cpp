@@ -4,6 +4,7 @@
 
 #include "build_info.h"
 #include "engine/device.h"
+#include "trainer/file.h"
 #include "trainer/report.h"
 
 namespace crescendo {
@@ -18,8 +19,12 @@ TrainResult run_training(const TrainOptions& options, Progress& progress) {
   const TrainResult result = trainer.run();
   if (result.signal == 0 && result.counters.updates > 0) {
     const std::string page = options.run_dir + "/report.html";
-    write_report({options.run_dir}, page);
-    progress.say("report: " + page);
+    try {
+      write_report({options.run_dir}, page);
+      progress.say("report: " + page);
+    } catch (const FileError& error) {  // the run is done and saved all the same
+      progress.warn(error.what());
+    }
   }
   return result;
 }
