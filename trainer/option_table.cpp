@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 #include <utility>
 
 #include "engine/check.h"
@@ -22,6 +23,21 @@ std::string names_of(const Words<T>& words) {
   std::string names;
   for (const auto& [word, value] : words) names += (names.empty() ? "" : "|") + word;
   return names;
+}
+
+// Of a value that may have none: empty.
+template <class T>
+std::string word_of(const Words<T>& words, const T& wanted) {
+  for (const auto& [word, value] : words)
+    if (value == wanted) return word;
+  return "";
+}
+
+template <class T>
+std::optional<T> value_of(const Words<T>& words, const std::string& wanted) {
+  for (const auto& [word, value] : words)
+    if (word == wanted) return value;
+  return std::nullopt;
 }
 
 template <class T>
@@ -54,18 +70,12 @@ class Group {
     add(
         name, words.empty() ? letter : names_of(words) + "|" + letter, meaning, OptionForm::number,
         [member, words](const TrainOptions& options) {
-          for (const auto& [word, value] : words)
-            if (options.*member == value) return word;
-          return fmt::format("{}", options.*member);
+          const std::string word = word_of(words, options.*member);
+          return word.empty() ? fmt::format("{}", options.*member) : word;
         },
         [=](TrainOptions& options, const std::string& text) {
-          for (const auto& [word, value] : words) {
-            if (text == word) {
-              options.*member = value;
-              return;
-            }
-          }
-          options.*member = parse_number<T>(name, text, expected);
+          const std::optional<T> value = value_of(words, text);
+          options.*member = value ? *value : parse_number<T>(name, text, expected);
         });
   }
 
@@ -74,19 +84,11 @@ class Group {
             const Words<T>& words) {
     add(
         name, names_of(words), meaning, OptionForm::word,
-        [member, words](const TrainOptions& options) {
-          for (const auto& [word, value] : words)
-            if (options.*member == value) return word;
-          return std::string();
-        },
+        [member, words](const TrainOptions& options) { return word_of(words, options.*member); },
         [=](TrainOptions& options, const std::string& text) {
-          for (const auto& [word, value] : words) {
-            if (text == word) {
-              options.*member = value;
-              return;
-            }
-          }
-          require(false, name, ": found \"", text, "\", expected one of ", names_of(words));
+          const std::optional<T> value = value_of(words, text);
+          require(value.has_value(), name, ": found \"", text, "\", expected one of ", names_of(words));
+          options.*member = *value;
         });
   }
 
@@ -205,7 +207,8 @@ void list_machine(Group group) {
   group.number("threads", &Options::threads, "auto: one a core; changes speed, not results", {{"auto", 0}});
   group.number("loader-threads", &Options::loader_threads, "Background threads that prepare images");
   group.word("noise-scale", &Options::noise_scale,
-             "Measure the gradient noise scale B_simple, ghost by ghost (costs about a tenth)", kOnOff);
+             "Measure the gradient noise scale B_simple: another pass over the gradients a ghost batch",
+             kOnOff);
 }
 
 void list_run(Group group) {

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
+#include <iterator>
 
 #include "data/cifar_format.h"
 #include "data/shapes.h"
@@ -175,17 +175,21 @@ double predicted_seconds(const Plan& plan, const Workers& workers) {
   return seconds;
 }
 
-std::vector<std::string> idle_workers(const Plan& plan, const Workers& workers) {
-  std::vector<std::string> warnings;
-  for (const PlanSegment& segment : plan.segments) {
-    const int64_t ghosts = segment.batch / plan.ghost_batch;
-    if (ghosts >= workers.count) continue;
-    warnings.push_back(fmt::format(
-        "{} of {} workers are idle from epoch {:.4g} to {:.4g}: a batch of {} is {} ghost {}",
-        workers.count - ghosts, workers.count, segment.first_epoch, segment.first_epoch + segment.epochs,
-        segment.batch, ghosts, ghosts == 1 ? "batch" : "batches"));
-  }
-  return warnings;
+std::string idle_workers(const Plan& plan, const Workers& workers) {
+  const auto ghosts = [&](const PlanSegment& segment) { return segment.batch / plan.ghost_batch; };
+  // Batches only grow: the segments that leave workers idle come first.
+  const auto busy = std::find_if(plan.segments.begin(), plan.segments.end(), [&](const PlanSegment& segment) {
+    return ghosts(segment) >= workers.count;
+  });
+  if (busy == plan.segments.begin()) return "";
+  const PlanSegment &first = plan.segments.front(), &last = *std::prev(busy);
+  const std::string batches = first.batch == last.batch
+                                  ? fmt::format("a batch of {} is {}", first.batch, ghosts(first))
+                                  : fmt::format("batches of {} to {} are {} to {}", first.batch, last.batch,
+                                                ghosts(first), ghosts(last));
+  return fmt::format("{} of {} workers are idle until epoch {:.4g}: {} ghost batch{}",
+                     workers.count - ghosts(first), workers.count, last.first_epoch + last.epochs, batches,
+                     ghosts(last) == 1 ? "" : "es");
 }
 
 }  // namespace crescendo

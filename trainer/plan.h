@@ -57,7 +57,7 @@ double predicted_seconds(int64_t updates, int64_t batch, int64_t ghost_batch, co
 double predicted_seconds(const Plan& plan, const Workers& workers);
 
 // What is lost with more workers than an update has ghost batches; empty if nothing is.
-std::vector<std::string> idle_workers(const Plan& plan, const Workers& workers);
+std::string idle_workers(const Plan& plan, const Workers& workers);
 
 // A table for people, and an object for programs.
 std::string plan_text(const Plan& plan, const PlanExtras& extras);

@@ -68,7 +68,8 @@ std::string totals(const Plan& plan) {
     text += fmt::format(", {:.1f} times fewer than the {} of the decaying schedule",
                         static_cast<double>(plan.decaying_updates) / static_cast<double>(plan.updates),
                         plan.decaying_updates);
-  return text + fmt::format("; {} epochs of {} images\n", plan.epochs, plan.train_images);
+  return text + fmt::format("; {} images, {} epoch{}\n", plan.train_images, plan.epochs,
+                            plan.epochs == 1 ? "" : "s");
 }
 
 std::string memory_line(const TrainingMemory& memory) {
@@ -91,10 +92,9 @@ std::string time_lines(const Plan& plan, const Workers& workers) {
 
 std::vector<std::string> all_warnings(const Plan& plan, const PlanExtras& extras) {
   std::vector<std::string> warnings = plan.warnings;
-  if (extras.workers) {
-    const std::vector<std::string> idle = idle_workers(plan, *extras.workers);
-    warnings.insert(warnings.end(), idle.begin(), idle.end());
-  }
+  if (!extras.workers) return warnings;
+  const std::string idle = idle_workers(plan, *extras.workers);
+  if (!idle.empty()) warnings.push_back(idle);
   return warnings;
 }
 

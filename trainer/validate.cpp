@@ -54,16 +54,16 @@ void validate_batches(const ScheduleOptions& options) {
 }
 
 void validate_milestones(const ScheduleOptions& options) {
-  double last = options.warmup_epochs;
-  const char* after = "the end of the warm-up";
+  double last = 0;
   for (const double milestone : options.milestones) {
     require_positive("milestones", milestone);
-    require(milestone > last, "milestones: found ", milestone, ", expected epochs in ascending order after ",
-            after, " at ", last);
+    require(milestone > last, "milestones: found ", milestone, " after ", last,
+            ", expected ascending epochs");
+    require(milestone > options.warmup_epochs, "milestones: found ", milestone,
+            ", expected epochs after the first ", options.warmup_epochs, " of warm-up");
     require(milestone < options.epochs, "milestones: found ", milestone,
-            ", expected epochs before the end of the run at ", options.epochs);
+            ", expected epochs before the run's end at ", options.epochs);
     last = milestone;
-    after = "the one before";
   }
 }
 

@@ -31,6 +31,11 @@ inline Values values_off_zero(uint32_t seed, int64_t count) {
   return values;
 }
 
+// The padding below or to the right of an image that a geometry leaves unsaid.
+inline int64_t padding_after(int64_t out, int64_t stride, int64_t window, int64_t before, int64_t in) {
+  return std::max<int64_t>(0, (out - 1) * stride + window - before - in);
+}
+
 // A function of some tensors, to be differentiated with respect to each of them.
 class GradientCheck {
  public:

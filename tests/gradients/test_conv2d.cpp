@@ -5,17 +5,13 @@
 namespace crescendo::test {
 namespace {
 
-// What the geometry does not say: padding below and to the right of the image.
 Conv2dOptions options_of(const Conv2dGeometry& g) {
-  const auto after = [](int64_t out, int64_t stride, int64_t filter, int64_t before, int64_t in) {
-    return std::max<int64_t>(0, (out - 1) * stride + filter - before - in);
-  };
   return {.stride_h = g.stride_h,
           .stride_w = g.stride_w,
           .padding = {.top = g.pad_top,
-                      .bottom = after(g.p, g.stride_h, g.r, g.pad_top, g.h),
+                      .bottom = padding_after(g.p, g.stride_h, g.r, g.pad_top, g.h),
                       .left = g.pad_left,
-                      .right = after(g.q, g.stride_w, g.s, g.pad_left, g.w)}};
+                      .right = padding_after(g.q, g.stride_w, g.s, g.pad_left, g.w)}};
 }
 
 }  // namespace
@@ -23,8 +19,9 @@ Conv2dOptions options_of(const Conv2dGeometry& g) {
 TEST_CASE("conv2d: gradients equal central differences") {
   const Device device = Device::cpu(2);
   bool with_bias = true;  // every other case
-  for (const auto& [name, g] : conv2d_cases()) {
-    CAPTURE(std::string(name));
+  for (const Conv2dCase& test : conv2d_cases()) {
+    CAPTURE(std::string(test.name));
+    const Conv2dGeometry& g = test.geometry;
     const Conv2dOptions options = options_of(g);
     const Tensor x = random_activations(device, {g.n, g.h, g.w, g.c}, 1);
     const Tensor weight = random_weight(device, {g.k, g.r, g.s, g.c}, 2);

@@ -1,34 +1,23 @@
 // Max, average and global average pooling: gradients of x.
 #include <numeric>
 
+#include "cases/images.h"
 #include "gradients/check_gradients.h"
 
 namespace crescendo::test {
 namespace {
 
-struct Case {
-  std::string name;
-  Shape x;
-  Pool2dOptions options;
-};
-
-const Case kCases[] = {
-    {"2x2", {2, 4, 6, 3}, {}},
-    {"remainder", {1, 5, 7, 5}, {}},
-    {"overlapping windows", {2, 5, 5, 3}, {.window_h = 3, .window_w = 3, .stride_h = 1, .stride_w = 1}},
-    {"overlapping, padded",
-     {1, 7, 6, 2},
-     {.window_h = 3, .window_w = 3, .stride_h = 2, .stride_w = 2, .padding = Padding::all(1)}},
-    {"asymmetric padding",
-     {1, 4, 5, 3},
-     {.window_h = 3,
-      .window_w = 2,
-      .stride_h = 1,
-      .stride_w = 2,
-      .padding = {.top = 2, .bottom = 1, .left = 1}}},
-    {"gaps between windows", {1, 7, 8, 2}, {.window_h = 1, .window_w = 2, .stride_h = 3, .stride_w = 3}},
-    {"one pixel", {3, 1, 1, 4}, {.window_h = 1, .window_w = 1, .stride_h = 1, .stride_w = 1}},
-};
+Pool2dOptions options_of(const Pool2dGeometry& g) {
+  return {.window_h = g.r,
+          .window_w = g.s,
+          .stride_h = g.stride_h,
+          .stride_w = g.stride_w,
+          .padding = {.top = g.pad_top,
+                      .bottom = padding_after(g.p, g.stride_h, g.r, g.pad_top, g.h),
+                      .left = g.pad_left,
+                      .right = padding_after(g.q, g.stride_w, g.s, g.pad_left, g.w)},
+          .count_padding = g.count_padding};
+}
 
 // Every value once, far apart: no maximum changes hands within the step of a central difference.
 Values distinct_values(int64_t count) {
@@ -47,26 +36,25 @@ Values distinct_values(int64_t count) {
 
 TEST_CASE("max_pool2d: gradients equal central differences") {
   const Device device = Device::cpu(2);
-  for (const Case& c : kCases) {
-    CAPTURE(c.name);
-    const Tensor x = make_activations(device, c.x, distinct_values(c.x.elements()));
-    GradientCheck({x}, [&](Tape& tape) { return max_pool2d(tape, x, c.options); }).run();
+  for (const Pool2dCase& test : pool2d_cases()) {
+    CAPTURE(std::string(test.name));
+    const Pool2dGeometry& g = test.geometry;
+    const Shape shape{g.n, g.h, g.w, g.c};
+    const Tensor x = make_activations(device, shape, distinct_values(shape.elements()));
+    GradientCheck({x}, [&](Tape& tape) { return max_pool2d(tape, x, options_of(g)); }).run();
   }
 }
 
 TEST_CASE("average_pool2d: gradients equal central differences") {
   const Device device = Device::cpu(2);
-  for (const Case& c : kCases)
-    for (const bool count_padding : {false, true}) {
-      CAPTURE(c.name);
-      CAPTURE(count_padding);
-      const Tensor x = random_activations(device, c.x, 1);
-      Pool2dOptions options = c.options;
-      options.count_padding = count_padding;
-      GradientCheck({x}, [&](Tape& tape) { return average_pool2d(tape, x, options); })
-          .reduction_length(9)
-          .run();
-    }
+  for (const Pool2dCase& test : pool2d_cases()) {
+    CAPTURE(std::string(test.name));
+    const Pool2dGeometry& g = test.geometry;
+    const Tensor x = random_activations(device, {g.n, g.h, g.w, g.c}, 1);
+    GradientCheck({x}, [&](Tape& tape) { return average_pool2d(tape, x, options_of(g)); })
+        .reduction_length(g.r * g.s)
+        .run();
+  }
 }
 
 TEST_CASE("global_average_pool: gradients equal central differences") {

@@ -23,8 +23,7 @@ struct Network {
         store.upload(store.values(), parameter->offset,
                      uniform_values(seed++, parameter->shape.elements(), 0.25, 1));
     images = random_activations(device, {4, 8, 8, 3}, 1);
-    labels = Tensor::indices(device, {4});
-    labels.upload(std::vector<int32_t>{0, 3, 1, 4});
+    labels = make_indices(device, {0, 3, 1, 4});
   }
 
   Tensor losses(Tape& tape) const {

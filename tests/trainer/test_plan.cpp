@@ -109,10 +109,14 @@ TEST_CASE("an update takes as long as the busiest worker's ghost batches") {
   CHECK(predicted_seconds(10, 640, 128, {.count = 5, .seconds_per_ghost = 2}) == 20);
   CHECK(predicted_seconds(10, 640, 128, {.count = 50, .seconds_per_ghost = 2}) == 20);
   const Plan plan = make_plan(increasing_batch());
-  const std::vector<std::string> idle = idle_workers(plan, {.count = 8, .seconds_per_ghost = 1});
-  REQUIRE(idle.size() == 2);
-  CHECK(idle[0] == "7 of 8 workers are idle from epoch 0 to 60: a batch of 128 is 1 ghost batch");
-  CHECK(idle_workers(plan, {.count = 1, .seconds_per_ghost = 1}).empty());
+  const auto idle = [&](int64_t workers) {
+    return idle_workers(plan, {.count = workers, .seconds_per_ghost = 1});
+  };
+  CHECK(idle(1) == "");
+  CHECK(idle(2) == "1 of 2 workers are idle until epoch 60: a batch of 128 is 1 ghost batch");
+  CHECK(idle(8) == "7 of 8 workers are idle until epoch 120: batches of 128 to 640 are 1 to 5 ghost batches");
+  CHECK(idle(1000) ==
+        "999 of 1000 workers are idle until epoch 200: batches of 128 to 5120 are 1 to 40 ghost batches");
 }
 
 TEST_CASE("the table has a row a segment and the saving") {

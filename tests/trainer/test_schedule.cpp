@@ -297,8 +297,12 @@ TEST_CASE("options that cannot be trained with are rejected by name") {
   CHECK(message([](O& o) { o.ghost_batch = -1; }) == "ghost-batch: found -1, expected 1 or more");
   CHECK(message([](O& o) { o.max_batch = 5000; }).starts_with("max-batch: found 5000, expected a multiple"));
   CHECK(message([](O& o) { o.batch = 6400; }).starts_with("max-batch: found 5120, expected at least"));
-  CHECK(message([](O& o) { o.milestones = {60, 50}; }).starts_with("milestones: found 50, expected"));
-  CHECK(message([](O& o) { o.milestones = {60, 60}; }).starts_with("milestones: found 60, expected"));
+  CHECK(message([](O& o) {
+          o.milestones = {60, 50};
+        }).starts_with("milestones: found 50 after 60, expected"));
+  CHECK(message([](O& o) {
+          o.milestones = {60, 60};
+        }).starts_with("milestones: found 60 after 60, expected"));
   CHECK(message([](O& o) { o.milestones = {60, 200}; }).starts_with("milestones: found 200, expected"));
   CHECK(message([](O& o) { o.milestones = {0}; }).starts_with("milestones: found 0, expected"));
   CHECK(message([](O& o) { o.milestones = {NAN}; }).starts_with("milestones: found nan, expected"));
