@@ -162,6 +162,8 @@ TEST_CASE("a list is numbers with commas between them") {
 }
 
 TEST_CASE("strings survive TOML") {
+  CHECK(read_toml("key = 'C:\\new'", "a").at(0).value == "C:\\new");  // nothing is escaped in single quotes
+  CHECK(read_toml("key = \"a\\nb\"", "a").at(0).value == "a\nb");
   for (const std::string text : {"", "plain", "\"", "\\", "a\nb\tc\r", "#", "it's", "\xc3\xa4"}) {
     const std::vector<TomlEntry> entries = read_toml("key = " + toml_string(text), "a");
     REQUIRE(entries.size() == 1);
