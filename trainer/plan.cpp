@@ -5,8 +5,7 @@
 #include <algorithm>
 #include <iterator>
 
-#include "data/cifar_format.h"
-#include "data/shapes.h"
+#include "data/dataset.h"
 #include "engine/check.h"
 
 namespace crescendo {
@@ -135,14 +134,10 @@ void warn_of_idle_options(const ScheduleOptions& options, Plan& plan) {
 
 }  // namespace
 
-int64_t nominal_images(const std::string& data) {
-  if (data == "shapes") return kShapesTrainImages;
-  return cifar_format(data).train.images();
-}
-
 Plan make_plan(const TrainOptions& options) {
   validate(options);
-  const int64_t images = options.train_images > 0 ? options.train_images : nominal_images(options.data);
+  const int64_t images =
+      options.train_images > 0 ? options.train_images : dataset_traits(options.data).train_images;
   ScheduleOptions schedule = schedule_options(options, images);
   Plan plan;
   plan.train_images = images;

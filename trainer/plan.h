@@ -34,11 +34,8 @@ struct Plan {
 };
 
 // Throws std::invalid_argument for options that cannot be trained with. The images come first of
-// options.train_images and then of nominal_images().
+// options.train_images and then of the data set as published, found without its files.
 Plan make_plan(const TrainOptions& options);
-
-// The training images of a data set as published, found without its files.
-int64_t nominal_images(const std::string& data);
 
 // Workers that each take one ghost batch at a time, all equally fast; exchanging gradients costs nothing.
 struct Workers {

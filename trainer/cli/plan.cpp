@@ -4,8 +4,7 @@
 #include <cmath>
 #include <optional>
 
-#include "data/cifar_format.h"
-#include "data/shapes.h"
+#include "data/dataset.h"
 #include "trainer/cli/commands.h"
 #include "trainer/cli/options.h"
 #include "trainer/plan.h"
@@ -21,18 +20,11 @@ struct PlanArguments {
   bool json = false;
 };
 
-// Every data set there is has images of this size.
-constexpr ImageSize kImageSize = {.height = 32, .width = 32, .channels = 3};
-
-int64_t classes_of(const std::string& data) {
-  return static_cast<int64_t>(data == "shapes" ? shape_names().size()
-                                               : cifar_format(data).class_names.size());
-}
-
 void print_plan(const PlanArguments& arguments) {
   const Plan plan = make_plan(arguments.options);
   PlanExtras extras;
-  extras.memory = training_memory(arguments.options, kImageSize, classes_of(arguments.options.data));
+  const DatasetTraits data = dataset_traits(arguments.options.data);
+  extras.memory = training_memory(arguments.options, data.image_size, data.classes);
   if (arguments.workers) {
     require(*arguments.workers > 0, "workers: found ", *arguments.workers, ", expected 1 or more");
     require(std::isfinite(arguments.seconds_per_ghost) && arguments.seconds_per_ghost > 0,
