@@ -66,6 +66,16 @@ TEST_CASE("pooling: shapes, and what does not fit") {
   CHECK_THROWS_AS(global_average_pool(tape, activations({2, 3})), std::invalid_argument);
 }
 
+TEST_CASE("average_pool2d: padding counts, or not") {
+  Tape tape = Tape::off();
+  const Tensor x = make_activations(device(), {1, 2, 2, 1}, {1, 2, 3, 6});
+  const Pool2dOptions counted{.padding = Padding::all(1)};
+  Pool2dOptions inside = counted;
+  inside.count_padding = false;
+  CHECK(average_pool2d(tape, x, counted).to_host() == std::vector<real>{0.25, 0.5, 0.75, 1.5});
+  CHECK(average_pool2d(tape, x, inside).to_host() == std::vector<real>{1, 2, 3, 6});
+}
+
 TEST_CASE("max_pool2d: a NaN is not lost") {
   Tape tape = Tape::off();
   const real nan = std::numeric_limits<real>::quiet_NaN();
