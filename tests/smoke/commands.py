@@ -25,11 +25,8 @@ def write_png(path, side, colour):
                      chunk(b"IEND", b""))
 
 
-class Commands(support.SmokeTest):
-    def setUp(self):
-        super().setUp()
-        self.run_dir = self.folder / "run"
-        self.succeed("train", *flags({"--eval-every": "1", "--checkpoint-every": None}), "--run-dir", self.run_dir)
+class Commands(support.SmokeTestOfOneRun):
+    RUN = {"--checkpoint-every": None}
 
     def test_help_and_version(self):
         self.assertIn("train", self.succeed("--help"))
@@ -39,39 +36,39 @@ class Commands(support.SmokeTest):
         self.assertRegex(self.succeed("--version"), r"\d+\.\d+\.\d+")
 
     def test_run_folder(self):
-        names = {path.name for path in self.run_dir.iterdir()}
+        names = {path.name for path in self.whole.iterdir()}
         self.assertLessEqual({"config.toml", "manifest.json", "metrics.jsonl", "checkpoints"}, names)
-        json.loads((self.run_dir / "manifest.json").read_text())
-        lines = [json.loads(line) for line in (self.run_dir / "metrics.jsonl").read_text().splitlines()]
+        json.loads((self.whole / "manifest.json").read_text())
+        lines = [json.loads(line) for line in (self.whole / "metrics.jsonl").read_text().splitlines()]
         self.assertTrue(lines)
 
     def test_evaluate(self):
-        result = self.succeed_json("evaluate", self.run_dir)
+        result = self.succeed_json("evaluate", self.whole)
         self.assertGreater(result["accuracy"], 0)
         self.assertLess(result["accuracy"], 1)
         self.assertTrue(math.isfinite(result["loss"]))
-        checkpoint = max((self.run_dir / "checkpoints").glob("*.safetensors"))
+        checkpoint = max((self.whole / "checkpoints").glob("*.safetensors"))
         self.assertEqual(self.succeed_json("evaluate", checkpoint)["accuracy"], result["accuracy"])
-        self.assertIn("accuracy", self.succeed("evaluate", self.run_dir).lower())
+        self.assertIn("accuracy", self.succeed("evaluate", self.whole).lower())
 
     def test_inspect(self):
         self.assertEqual(self.succeed_json("inspect", "--model", "wrn-16-4")["parameters"], 2748890)
-        self.assertIn("conv0.weight", self.succeed("inspect", self.run_dir))
-        of_run = self.succeed_json("inspect", self.run_dir)["parameters"]
+        self.assertIn("group0.block0.conv1", self.succeed("inspect", self.whole))
+        of_run = self.succeed_json("inspect", self.whole)["parameters"]
         self.assertEqual(of_run, self.succeed_json("inspect", "--model", "wrn-10-1")["parameters"])
 
     def test_predict(self):
         picture = self.folder / "picture.png"
         write_png(picture, 57, (200, 30, 30))
-        self.assertIn("picture.png", self.succeed("predict", self.run_dir, picture))
-        self.succeed_json("predict", self.run_dir, picture)
-        self.refuse("predict", self.run_dir, self.folder / "none.png", saying="none.png")
+        self.assertIn("picture.png", self.succeed("predict", self.whole, picture))
+        self.succeed_json("predict", self.whole, picture)
+        self.refuse("predict", self.whole, self.folder / "none.png", saying="none.png")
         (self.folder / "text.png").write_text("no picture\n")
-        self.refuse("predict", self.run_dir, self.folder / "text.png", saying="text.png")
+        self.refuse("predict", self.whole, self.folder / "text.png", saying="text.png")
 
     def test_report(self):
         page = self.folder / "report.html"
-        self.succeed("report", self.run_dir, "-o", page)
+        self.succeed("report", self.whole, "-o", page)
         text = page.read_text()
         self.assertIn("<!doctype html>", text[:200].lower())
         self.assertIsNone(re.search(r"<(script|link|img)[^>]*(src|href)\s*=\s*[\"']?(https?:)?//", text))
@@ -86,19 +83,20 @@ class Commands(support.SmokeTest):
     def test_config_of_a_run_makes_the_same_run(self):
         # "The folder is the run": its config.toml, given to another folder, ends in the same bits.
         copy = self.folder / "copy"
-        self.succeed("train", "--config", self.run_dir / "config.toml", "--run-dir", copy)
-        self.assertEqual(self.digest(copy), self.digest(self.run_dir))
+        self.succeed("train", "--config", self.whole / "config.toml", "--run-dir", copy)
+        self.assertEqual(self.digest(copy), self.digest(self.whole))
 
     def test_run_folder_can_be_moved(self):
-        before = self.digest(self.run_dir)
+        before = self.digest(self.whole)
+        copy = self.folder / "copy"
+        shutil.copytree(self.whole, copy)
         moved = self.folder / "elsewhere"
-        shutil.move(self.run_dir, moved)
+        shutil.move(copy, moved)
         self.assertEqual(self.digest(moved), before)
         self.succeed("evaluate", moved)
 
     def test_quiet(self):
-        words = flags({"--eval-every": "1"})
-        result = support.run("train", *words, "--quiet", "--run-dir", self.folder / "quiet")
+        result = support.run("train", *flags(), "--quiet", "--run-dir", self.folder / "quiet")
         self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "", ""))
 
     def test_pipe_gets_plain_lines(self):

@@ -5,7 +5,7 @@ import resource
 import signal
 
 import support
-from support import checkpoints, finished_checkpoint, flags, start, wait_for
+from support import checkpoints, has_checkpoint, flags, start, wait_for
 
 SMALL = 16 * 1024  # bytes a file may have: metrics fit, a checkpoint does not
 ROOM = resource.RLIM_INFINITY
@@ -28,7 +28,7 @@ class DiskFull(support.SmokeTest):
         run_dir = self.folder / "run"
         process = start(*words, "--run-dir", run_dir, preexec_fn=ignore_file_size_signal)
         self.addCleanup(process.kill)
-        wait_for(lambda: finished_checkpoint(run_dir), process)
+        wait_for(lambda: has_checkpoint(run_dir), process)
         limit_file_size(process, SMALL)
         complaint = self.read_until(process, "checkpoint")
         during = {name for name in checkpoints(run_dir) if name.endswith(".safetensors")}
@@ -61,7 +61,7 @@ class DiskFull(support.SmokeTest):
         result = support.run("train", *flags(), "--run-dir", run_dir, preexec_fn=small_files)
         self.assertNotEqual(result.returncode, 0, result.stderr)
         self.assertGreater(result.returncode, 0, result.stderr)
-        self.assertFalse(finished_checkpoint(run_dir))
+        self.assertFalse(has_checkpoint(run_dir))
         self.assertRegex(result.stderr.lower(), "checkpoint|cannot|could not")
 
 

@@ -1,6 +1,7 @@
 """Shared by the smoke tests: runs the program as a user would, in a folder of its own."""
 
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -69,17 +70,21 @@ def wait_for(condition, process, seconds=120):
         time.sleep(0.001)
 
 
-def finished_checkpoint(run_dir):
+def has_checkpoint(run_dir):
     return any(name.endswith(".safetensors") and not name.startswith(".") for name in checkpoints(run_dir))
+
+
+def temporary_folder(add_cleanup):
+    folder = tempfile.TemporaryDirectory(prefix="crescendo-smoke-", ignore_cleanup_errors=True)
+    add_cleanup(folder.cleanup)
+    return pathlib.Path(folder.name)
 
 
 class SmokeTest(unittest.TestCase):
     maxDiff = None
 
     def setUp(self):
-        folder = tempfile.TemporaryDirectory(prefix="crescendo-smoke-", ignore_cleanup_errors=True)
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
+        self.folder = temporary_folder(self.addCleanup)
 
     def succeed(self, *words, **options):
         """Runs the program, which must end with 0; its standard output."""
@@ -107,10 +112,26 @@ class SmokeTest(unittest.TestCase):
         self.assertEqual(result.stdout, "", about)
 
 
+class SmokeTestOfOneRun(SmokeTest):
+    """Its tests share one finished run, `whole`, which took `duration` seconds; they must not change it."""
+
+    RUN = {}  # changes to the flags of a tiny run
+
+    @classmethod
+    def setUpClass(cls):
+        cls.whole = temporary_folder(cls.addClassCleanup) / "whole"
+        begin = time.monotonic()
+        result = run("train", *flags(cls.RUN), "--run-dir", cls.whole)
+        cls.duration = time.monotonic() - begin
+        if result.returncode != 0:
+            raise AssertionError(f"the run that the tests share failed: {result.stderr}")
+
+
 def main():
     """Runs the calling script's tests: SCRIPT PROGRAM [unittest arguments]."""
     global PROGRAM
     if len(sys.argv) < 2 or not pathlib.Path(sys.argv[1]).is_file():
         sys.exit(f"usage: {sys.argv[0]} PATH_OF_CRESCENDO [TestCase.test_name...]")
     PROGRAM = str(pathlib.Path(sys.argv.pop(1)).resolve())
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin would slow down the tests beside this one
     unittest.main()
