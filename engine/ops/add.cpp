@@ -5,7 +5,7 @@ namespace crescendo {
 
 Tensor scale_add(Tape& tape, const Tensor& a, double factor, const Tensor& b) {
   require(a.shape() == b.shape(), "add: shapes ", a.shape(), " and ", b.shape(), " differ");
-  const Device device = a.device();
+  const Device& device = a.device();
   const Tensor y = Tensor::activations(device, a.shape());
   device.kernels().scale_add(a.size(), a.as_activations(), factor, b.as_activations(), y.as_activations());
   return tape.record("add", {a, b}, y, [=, a = a.without_memory(), b = b.without_memory()](const Tensor& dy) {

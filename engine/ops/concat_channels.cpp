@@ -13,7 +13,7 @@ Tensor concat_channels(Tape& tape, std::span<const Tensor> parts) {
             "concat_channels: ", shape, " does not fit beside ", first, "; all but the channels must agree");
     channels += shape[3];
   }
-  const Device device = parts[0].device();
+  const Device& device = parts[0].device();
   const Tensor y = Tensor::activations(device, {first[0], first[1], first[2], channels});
   struct Part {
     Tensor input;

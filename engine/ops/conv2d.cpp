@@ -41,7 +41,7 @@ Tensor conv2d(Tape& tape, const Tensor& x, const Tensor& weight, const Conv2dOpt
   const Conv2dGeometry g = geometry_of(tape, x, weight, options);
   if (bias.defined())
     require(bias.shape() == Shape{g.k}, "conv2d: bias ", bias.shape(), " for ", g.k, " channels");
-  const Device device = x.device();
+  const Device& device = x.device();
   Backend& kernels = device.kernels();
   device.memory().reserve_workspace(kernels.workspace(g));
   const BiasGeometry bias_geometry{g.n, g.p * g.q, g.k, g.ghost};

@@ -15,7 +15,7 @@ Tensor dropout(Tape& tape, const Tensor& x, double keep, uint32_t layer) {
                           tape.options().first_image,
                           layer,
                           keep};
-  const Device device = x.device();
+  const Device& device = x.device();
   const Tensor y = Tensor::activations(device, x.shape());
   device.kernels().dropout(g, x.as_activations(), y.as_activations(), Write::overwrite);
   return tape.record("dropout", {x}, y, [=, x = x.without_memory()](const Tensor& dy) {

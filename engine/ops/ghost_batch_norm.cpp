@@ -44,7 +44,7 @@ GradientSlot input_slot(const Tensor& x) {
 Tensor ghost_batch_norm(Tape& tape, const Tensor& x, const Tensor& scale, const Tensor& shift,
                         const NormStatistics& statistics, const BatchNormOptions& options) {
   const BatchNormGeometry g = geometry_of(tape, x, scale, shift, options);
-  const Device device = x.device();
+  const Device& device = x.device();
   Backend& kernels = device.kernels();
   device.memory().reserve_workspace(kernels.workspace(g));
   const Tensor y = Tensor::activations(device, x.shape());

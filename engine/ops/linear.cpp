@@ -13,7 +13,7 @@ Tensor linear(Tape& tape, const Tensor& x, const Tensor& weight, const Tensor& b
   const int64_t ghost = tape.is_training() ? tape.ghost(n) : n;
   const LinearGeometry g{n, x.shape()[1], out, ghost};
   const BiasGeometry bias_geometry{n, 1, out, ghost};
-  const Device device = x.device();
+  const Device& device = x.device();
   Backend& kernels = device.kernels();
   device.memory().reserve_workspace(kernels.workspace(g));
   if (bias.defined()) device.memory().reserve_workspace(kernels.workspace(bias_geometry));

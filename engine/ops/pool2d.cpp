@@ -31,7 +31,7 @@ Pool2dGeometry geometry_of(const char* op, const Tensor& x, const Pool2dOptions&
 }
 
 Tensor average(Tape& tape, const Tensor& x, const Pool2dGeometry& g, const Shape& out) {
-  const Device device = x.device();
+  const Device& device = x.device();
   const Tensor y = Tensor::activations(device, out);
   device.kernels().average_pool2d_forward(g, x.as_activations(), y.as_activations());
   return tape.record("average_pool2d", {x}, y, [=, x = x.without_memory()](const Tensor& dy) {
@@ -44,7 +44,7 @@ Tensor average(Tape& tape, const Tensor& x, const Pool2dGeometry& g, const Shape
 
 Tensor max_pool2d(Tape& tape, const Tensor& x, const Pool2dOptions& options) {
   const Pool2dGeometry g = geometry_of("max_pool2d", x, options);
-  const Device device = x.device();
+  const Device& device = x.device();
   const Shape out{g.n, g.p, g.q, g.c};
   const Tensor y = Tensor::activations(device, out);
   const Tensor winners = Tensor::indices(device, out);

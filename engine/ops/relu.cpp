@@ -4,7 +4,7 @@
 namespace crescendo {
 
 Tensor relu(Tape& tape, const Tensor& x) {
-  const Device device = x.device();
+  const Device& device = x.device();
   const Tensor y = Tensor::activations(device, x.shape());
   device.kernels().relu_forward(x.size(), x.as_activations(), y.as_activations());
   return tape.record("relu", {x}, y, [=](const Tensor& dy) {

@@ -13,7 +13,7 @@ CrossEntropy softmax_cross_entropy(Tape& tape, const Tensor& logits, const Tenso
   require(smoothing >= 0 && smoothing < 1, "softmax_cross_entropy: smoothing must lie in [0, 1), got ",
           smoothing);
   const CrossEntropyGeometry g{logits.shape()[0], logits.shape()[1], smoothing};
-  const Device device = logits.device();
+  const Device& device = logits.device();
   const Tensor losses = Tensor::reals(device, {g.n});
   const Tensor correct = Tensor::indices(device, {g.n});
   device.kernels().softmax_cross_entropy_forward(g, logits.as_activations(), labels.as_indices(),
