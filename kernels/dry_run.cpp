@@ -23,7 +23,7 @@ void* DryRunBackend::allocate(size_t bytes) {
   if (bytes > kLargestBlock) throw std::bad_alloc();
   const uintptr_t address = kFirstAddress + next_address_;
   next_address_ += (std::max<size_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment;
-  return reinterpret_cast<void*>(address);
+  return reinterpret_cast<void*>(address);  // NOLINT(performance-no-int-to-ptr): it is never followed
 }
 
 void DryRunBackend::release(void*, size_t) {}

@@ -21,7 +21,7 @@ std::unique_ptr<Model> make_wide_resnet(const std::string& name, const ModelOpti
   const std::string_view sizes = std::string_view(name).substr(4);
   const size_t dash = sizes.find('-');
   const auto depth = whole_number(sizes.substr(0, dash));
-  const auto width = dash == sizes.npos ? std::nullopt : whole_number(sizes.substr(dash + 1));
+  const auto width = dash == std::string_view::npos ? std::nullopt : whole_number(sizes.substr(dash + 1));
   require(depth && width, "model ", name, ": expected wrn-DEPTH-WIDTH, e.g. wrn-16-4");
   require(*depth >= 10 && (*depth - 4) % 6 == 0 && *depth <= 10000, "model ", name, ": depth ", *depth,
           " is not 6n + 4 (10, 16, 22, 28, 34, 40, ...)");
