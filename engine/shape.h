@@ -4,6 +4,7 @@
 #include <array>
 #include <initializer_list>
 #include <string>
+#include <vector>
 
 #include "engine/check.h"
 
@@ -25,6 +26,7 @@ class Shape {
 
   int rank() const { return rank_; }
   int64_t operator[](int axis) const { return sizes_[static_cast<size_t>(axis)]; }
+  std::vector<int64_t> sizes() const { return {sizes_.begin(), sizes_.begin() + rank_}; }
   int64_t elements() const { return elements_; }  // 1 for rank 0
   std::string text() const;                       // "[128, 32, 32, 16]"
   bool operator==(const Shape&) const = default;

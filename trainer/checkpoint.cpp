@@ -62,9 +62,7 @@ std::vector<Place> all_places(const TrainingState& state) {
 // Convolution weights are [out, r, s, in] in memory and [out, in, r, s] in the file.
 std::vector<int64_t> stored_shape(const Shape& shape) {
   if (shape.rank() == 4) return {shape[0], shape[3], shape[1], shape[2]};
-  std::vector<int64_t> sizes;
-  for (int axis = 0; axis < shape.rank(); ++axis) sizes.push_back(shape[axis]);
-  return sizes;
+  return shape.sizes();
 }
 
 // values [outer, rows, columns] -> [outer, columns, rows]

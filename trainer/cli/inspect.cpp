@@ -29,11 +29,8 @@ void print_json(const Model& model, const std::vector<LayerCost>& layers, int64_
                          {"multiply_adds", multiply_adds},
                          {"memory_bytes", memory},
                          {"micro_batch", options.batch}};
-  for (const auto& parameter : model.parameters.parameters()) {
-    std::vector<int64_t> shape;
-    for (int axis = 0; axis < parameter->shape.rank(); ++axis) shape.push_back(parameter->shape[axis]);
-    json["tensors"].push_back({{"name", parameter->name}, {"shape", shape}});
-  }
+  for (const auto& parameter : model.parameters.parameters())
+    json["tensors"].push_back({{"name", parameter->name}, {"shape", parameter->shape.sizes()}});
   for (const LayerCost& layer : layers)
     json["layers"].push_back({{"name", layer.name},
                               {"output", layer.output.text()},
