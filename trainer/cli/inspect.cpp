@@ -52,7 +52,7 @@ void print_table(const Model& model, const std::vector<LayerCost>& layers, int64
              static_cast<double>(memory) / (1 << 20));
 }
 
-void inspect_model(const std::string& name, InspectOptions options) {
+void inspect_model(const std::string& name, const InspectOptions& options) {
   const ImageSize image{options.image_size, options.image_size, 3};
   const auto model = make_model(name, {.classes = options.classes});
   const std::vector<LayerCost> layers = layer_costs(*model, image);

@@ -16,7 +16,7 @@ TrainResult run_training(const TrainOptions& options, Progress& progress) {
                        {"instruction set", Device::instruction_set()},
                        {"libraries", build_info::kLibraries}};
   Trainer trainer(options, open_training_data(options), progress, facts);
-  const TrainResult result = trainer.run();
+  TrainResult result = trainer.run();
   if (result.signal == 0 && result.counters.updates > 0) {
     const std::string page = options.run_dir + "/report.html";
     try {
