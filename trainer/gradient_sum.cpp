@@ -29,7 +29,7 @@ std::string samples_text(const SampleRange& range) {
 }
 
 Tensor zeros(const Device& device, int64_t size) {
-  const Tensor flat = Tensor::reals(device, {size});
+  Tensor flat = Tensor::reals(device, {size});
   device.kernels().fill(size, 0, flat.as_reals());
   return flat;
 }
