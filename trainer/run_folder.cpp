@@ -52,6 +52,7 @@ std::vector<std::string> checkpoints_of(const std::string& run) {
           error.message());
   std::sort(found.rbegin(), found.rend());
   std::vector<std::string> paths;
+  paths.reserve(found.size());
   for (const auto& [samples, path] : found) paths.push_back(path);
   return paths;
 }
@@ -184,7 +185,7 @@ void RunFolder::add_start(const Facts& facts) {
 }
 
 std::optional<std::string> RunFolder::newest_checkpoint() {
-  const std::optional<std::string> newest = newest_of(path_, log_);
+  std::optional<std::string> newest = newest_of(path_, log_);
   if (newest) verified_.insert(*newest);
   return newest;
 }
