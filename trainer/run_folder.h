@@ -48,9 +48,11 @@ class RunFolder {
   // for the trainer to say and to try again after the next update. Throws NonFiniteState.
   std::optional<std::string> save(const TrainingState& state, int64_t keep);
 
+  // Removes all but the newest `keep` verifiable checkpoints: what a killed run may have left besides.
+  void rotate(int64_t keep);
+
  private:
   void lock();
-  void rotate(int64_t keep);
 
   std::string path_;
   Log log_;

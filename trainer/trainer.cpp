@@ -132,6 +132,7 @@ TrainResult Trainer::train() {
   else
     result.reason = update ? "reached --max-updates" : "finished";
   if (counters_.updates != saved_.updates || evaluated_at_ != saved_.evaluated_at) save();
+  folder_.rotate(options_.keep);
   require(!save_failed_, "the run's last state could not be saved in ", folder_.path());
   result.counters = counters_;
   result.evaluation = evaluation_;

@@ -5,6 +5,7 @@
 #include "build_info.h"
 #include "engine/device.h"
 #include "trainer/file.h"
+#include "trainer/plan.h"
 #include "trainer/report.h"
 
 namespace crescendo {
@@ -16,6 +17,7 @@ TrainResult run_training(const TrainOptions& options, Progress& progress) {
                        {"instruction set", Device::instruction_set()},
                        {"libraries", build_info::kLibraries}};
   Trainer trainer(options, open_training_data(options), progress, facts);
+  for (const std::string& warning : make_plan(options).warnings) progress.say("warning: " + warning);
   TrainResult result = trainer.run();
   if (result.signal == 0 && result.counters.updates > 0) {
     const std::string page = options.run_dir + "/report.html";

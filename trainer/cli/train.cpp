@@ -7,7 +7,6 @@
 #include "trainer/cli/commands.h"
 #include "trainer/cli/options.h"
 #include "trainer/cli/run_training.h"
-#include "trainer/plan.h"
 
 namespace crescendo {
 namespace {
@@ -18,8 +17,8 @@ void train(TrainOptions options) {
     options.run_dir = fmt::format("runs/{}-{}-{:%Y%m%d-%H%M%S}", options.model, options.data,
                                   fmt::localtime(std::time(nullptr)));
   }
+  validate(options);
   Progress progress(options.quiet);
-  for (const std::string& warning : make_plan(options).warnings) progress.say("warning: " + warning);
   const TrainResult result = run_training(options, progress);
   progress.say(fmt::format("{} after {} updates and {} samples, {} of training", result.reason,
                            result.counters.updates, result.counters.samples_seen,
