@@ -39,6 +39,7 @@ TrainOptions demo_run(const DemoOptions& options, const DemoRun& run) {
   training.milestones = {3, 6, 8};
   training.factor = 5;
   training.exchange = run.exchange;
+  if (run.exchange != Exchange::none) training.max_batch = 384;  // a tenth of the images
   training.threads = options.threads;
   training.run_dir = options.folder + "/" + run.name;
   training.resume = true;  // the demo again: continues, or has nothing left to do
