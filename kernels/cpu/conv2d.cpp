@@ -21,7 +21,7 @@ Conv2dGeometry flattened(Conv2dGeometry g) {
   return g;
 }
 
-DirectConvolution forward_of(const Conv2dGeometry& g) {
+GatherConvolution forward_of(const Conv2dGeometry& g) {
   return {.images = g.n,
           .h = g.h,
           .w = g.w,
@@ -55,7 +55,7 @@ struct Phase {
         first_output((phase + pad - first_tap) / stride - (taps - 1)) {}
 };
 
-DirectConvolution backward_of(const Conv2dGeometry& g, const Phase& h, const Phase& w) {
+GatherConvolution backward_of(const Conv2dGeometry& g, const Phase& h, const Phase& w) {
   return {.images = g.n,
           .h = g.p,
           .w = g.q,
@@ -77,7 +77,7 @@ DirectConvolution backward_of(const Conv2dGeometry& g, const Phase& h, const Pha
 // Lays out weight(r, s, in, out) as run_direct reads it, padding the last tile with zeros, and adds the
 // zeros.
 template <class Weight>
-void pack(const DirectConvolution& d, int threads, const Weight& weight, real* packed) {
+void pack(const GatherConvolution& d, int threads, const Weight& weight, real* packed) {
   parallel_for(threads, tiles_of(d.out) * d.taps(), [&](int64_t task, int) {
     const int64_t tile = task / d.taps(), tap = task % d.taps(), first = tile * kTileWidth;
     const int64_t width = tile_width(d.out, tile), channels = std::min(width, d.out - first);
@@ -108,7 +108,7 @@ void CpuBackend::conv2d_forward(const Conv2dGeometry& geometry, const activation
                                 const real* bias, activation* y) {
   if (is_empty(geometry)) return;
   const Conv2dGeometry g = flattened(geometry);
-  const DirectConvolution d = forward_of(g);
+  const GatherConvolution d = forward_of(g);
   real* packed = workspace_as<real>();
   const real* from = values_of(weight);
   pack(
@@ -127,7 +127,7 @@ void CpuBackend::conv2d_backward_data(const Conv2dGeometry& geometry, const acti
   for (int64_t row = 0; row < std::min(g.stride_h, g.h); ++row)
     for (int64_t column = 0; column < std::min(g.stride_w, g.w); ++column) {
       const Phase h(row, g.h, g.r, g.stride_h, g.pad_top), w(column, g.w, g.s, g.stride_w, g.pad_left);
-      const DirectConvolution d = backward_of(g, h, w);
+      const GatherConvolution d = backward_of(g, h, w);
       // Outputs ascend, so taps descend.
       const auto weight_at = [&](int64_t i, int64_t j, int64_t k, int64_t c) {
         const int64_t r = h.first_tap + (h.taps - 1 - i) * g.stride_h,

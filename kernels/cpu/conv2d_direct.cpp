@@ -55,7 +55,7 @@ void write_pixel(const Tile& tile, const Vector (&sums)[Vectors], real* target) 
 
 // Target pixels [pixel, pixel + Rows), counted row after row.
 template <int Rows, int Vectors>
-void compute_group(const DirectConvolution& d, const Tile& tile, int64_t pixel) {
+void compute_group(const GatherConvolution& d, const Tile& tile, int64_t pixel) {
   int64_t row[Rows], column[Rows];  // of the first tap in the source
   real* target[Rows];
   bool inside = true;
@@ -91,7 +91,7 @@ void compute_group(const DirectConvolution& d, const Tile& tile, int64_t pixel) 
 
 // Pixels of one piece of work: few enough that what they read stays in the cache while the tiles of channels
 // pass, and that every thread has several pieces.
-int64_t block_pixels(const DirectConvolution& d, int threads) {
+int64_t block_pixels(const GatherConvolution& d, int threads) {
   constexpr int64_t kCachedElements = 32768;
   const int64_t cached = kCachedElements / d.in;
   const int64_t shared = d.images * d.pixels() / (4 * threads);
@@ -100,11 +100,11 @@ int64_t block_pixels(const DirectConvolution& d, int threads) {
 
 }  // namespace
 
-int64_t packed_size(const DirectConvolution& d) { return aligned(d.taps() * d.in * padded_to_tiles(d.out)); }
+int64_t packed_size(const GatherConvolution& d) { return aligned(d.taps() * d.in * padded_to_tiles(d.out)); }
 
-int64_t zeros_size(const DirectConvolution& d) { return aligned(d.in); }
+int64_t zeros_size(const GatherConvolution& d) { return aligned(d.in); }
 
-void run_direct(const DirectConvolution& d, int threads, const real* source, const real* packed,
+void run_direct(const GatherConvolution& d, int threads, const real* source, const real* packed,
                 const real* bias, real* target, Write write) {
   const int64_t block = block_pixels(d, threads), blocks = (d.pixels() + block - 1) / block;
   parallel_for(threads, d.images * blocks, [&](int64_t task, int) {

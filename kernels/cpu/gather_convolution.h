@@ -1,0 +1,25 @@
+// The convolution that forward and backward data share: every target pixel gathers taps of a source image.
+#pragma once
+
+#include "kernels/geometry.h"
+#include "kernels/real.h"
+
+namespace crescendo {
+
+// target[i, j, out] (=|+=) bias[out] + sum over taps (r, s) and in of
+//   source[i * step_h + first_row + r, j * step_w + first_column + s, in] * weight[r, s, in, out]
+// for images one after another; the source is zero outside its borders.
+struct GatherConvolution {
+  int64_t images;
+  int64_t h, w, in;            // source
+  int64_t rows, columns, out;  // target pixels (i, j)
+  int64_t taps_h, taps_w;
+  int64_t step_h, step_w;
+  int64_t first_row, first_column;
+  int64_t target_image, target_row, target_pixel;  // strides in elements
+
+  int64_t taps() const { return taps_h * taps_w; }
+  int64_t pixels() const { return rows * columns; }
+};
+
+}  // namespace crescendo
