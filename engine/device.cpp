@@ -13,9 +13,12 @@ struct Device::State {
 
 Device::Device(std::unique_ptr<Backend> backend) : state_(std::make_shared<State>(std::move(backend))) {}
 
-Device Device::cpu(int threads) { return Device(make_cpu_backend(threads)); }
-Device Device::dry_run(int threads) {
-  return Device(std::make_unique<DryRunBackend>(make_cpu_backend(threads)));
+Device Device::cpu(int threads, ConvolutionAlgorithm convolution) {
+  return Device(make_cpu_backend(threads, convolution));
+}
+
+Device Device::dry_run(int threads, ConvolutionAlgorithm convolution) {
+  return Device(std::make_unique<DryRunBackend>(make_cpu_backend(threads, convolution)));
 }
 
 std::string Device::instruction_set() { return cpu_instruction_set(); }

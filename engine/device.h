@@ -11,9 +11,9 @@ namespace crescendo {
 class Device {
  public:
   // The processor. `threads` 0 means one per core. The number changes speed only, never a bit of a result.
-  static Device cpu(int threads = 0);
+  static Device cpu(int threads = 0, ConvolutionAlgorithm = ConvolutionAlgorithm::automatic);
   // Computes nothing and touches no memory: counts the multiply-adds and the bytes that a model would need.
-  static Device dry_run(int threads = 0);
+  static Device dry_run(int threads = 0, ConvolutionAlgorithm = ConvolutionAlgorithm::automatic);
 
   // The instruction set that the processor's kernels were compiled for, e.g. "AVX2 FMA".
   static std::string instruction_set();

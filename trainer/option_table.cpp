@@ -205,6 +205,12 @@ void list_machine(Group group) {
   group.number("micro-batch", &Options::micro_batch, "Images computed at once: memory and speed, not results",
                {{"auto", 0}});
   group.number("threads", &Options::threads, "auto: one a core; changes speed, not results", {{"auto", 0}});
+  group.word<ConvolutionAlgorithm>(
+      "convolution", &Options::convolution,
+      "3x3 convolutions by Winograd's algorithm: where it is faster, always, never",
+      {{"auto", ConvolutionAlgorithm::automatic},
+       {"winograd", ConvolutionAlgorithm::winograd},
+       {"direct", ConvolutionAlgorithm::direct}});
   group.number("loader-threads", &Options::loader_threads, "Background threads that prepare images");
   group.word("noise-scale", &Options::noise_scale,
              "Measure the gradient noise scale B_simple: another pass over the gradients a ghost batch",

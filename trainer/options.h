@@ -8,6 +8,7 @@
 
 #include "data/dataset.h"
 #include "engine/tape.h"
+#include "kernels/geometry.h"
 #include "trainer/schedule.h"
 
 namespace crescendo {
@@ -45,8 +46,9 @@ struct TrainOptions {
   EpochEdge epoch_edge = EpochEdge::straddle;
 
   // On this machine
-  int64_t micro_batch = 0;   // --micro-batch auto|N: images computed at once; 0: auto
-  int threads = 0;           // 0: one a core
+  int64_t micro_batch = 0;  // --micro-batch auto|N: images computed at once; 0: auto
+  int threads = 0;          // 0: one a core
+  ConvolutionAlgorithm convolution = ConvolutionAlgorithm::automatic;  // auto|winograd|direct
   int loader_threads = 1;    // --loader-threads: background threads that prepare images
   bool noise_scale = false;  // --noise-scale on|off: measure B_simple
 

@@ -43,7 +43,7 @@ Trainer::Trainer(const TrainOptions& options, const TrainingData& data, Progress
       data_(data),
       schedule_(schedule_options(options, data.train->size())),
       timeline_(schedule_),
-      device_(Device::cpu(options.threads)),
+      device_(Device::cpu(options.threads, options.convolution)),
       model_(open_model(options, *data_.train, device_)),
       optimizer_(options, model_->parameters),
       gradients_(options_, *model_, data_.train->image_size(), device_),

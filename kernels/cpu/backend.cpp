@@ -14,8 +14,8 @@ constexpr std::align_val_t kAlignment{64};
 
 }  // namespace
 
-std::unique_ptr<Backend> make_cpu_backend(int threads) {
-  return std::make_unique<CpuBackend>(threads > 0 ? threads : omp_get_max_threads());
+std::unique_ptr<Backend> make_cpu_backend(int threads, ConvolutionAlgorithm convolution) {
+  return std::make_unique<CpuBackend>(threads > 0 ? threads : omp_get_max_threads(), convolution);
 }
 
 CpuBackend::~CpuBackend() { release(workspace_, workspace_bytes_); }

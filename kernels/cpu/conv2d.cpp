@@ -1,8 +1,10 @@
-// Forward and backward data, both as the direct convolution: backward, every input pixel gathers the outputs
-// it went into. With strides those differ from pixel to pixel: pixels of one phase (h mod stride_h, w mod
+// Forward and backward data, both as the same convolution: backward, every input pixel gathers the outputs it
+// went into. With strides those differ from pixel to pixel: pixels of one phase (h mod stride_h, w mod
 // stride_w) share them.
 #include "kernels/cpu/conv2d_direct.h"
 #include "kernels/cpu/conv2d_weight.h"
+#include "kernels/cpu/conv2d_winograd.h"
+#include "kernels/cpu/conv2d_winograd_weight.h"
 #include "kernels/cpu/cpu_backend.h"
 #include "kernels/cpu/simd.h"
 
@@ -55,6 +57,15 @@ struct Phase {
         first_output((phase + pad - first_tap) / stride - (taps - 1)) {}
 };
 
+// f(phase of rows, phase of columns, first row, first column) for each phase of the inputs.
+template <class F>
+void each_phase(const Conv2dGeometry& g, const F& f) {
+  for (int64_t row = 0; row < std::min(g.stride_h, g.h); ++row)
+    for (int64_t column = 0; column < std::min(g.stride_w, g.w); ++column)
+      f(Phase(row, g.h, g.r, g.stride_h, g.pad_top), Phase(column, g.w, g.s, g.stride_w, g.pad_left), row,
+        column);
+}
+
 GatherConvolution backward_of(const Conv2dGeometry& g, const Phase& h, const Phase& w) {
   return {.images = g.n,
           .h = g.p,
@@ -77,7 +88,7 @@ GatherConvolution backward_of(const Conv2dGeometry& g, const Phase& h, const Pha
 // Lays out weight(r, s, in, out) as run_direct reads it, padding the last tile with zeros, and adds the
 // zeros.
 template <class Weight>
-void pack(const GatherConvolution& d, int threads, const Weight& weight, real* packed) {
+void pack_direct(const GatherConvolution& d, int threads, const Weight& weight, real* packed) {
   parallel_for(threads, tiles_of(d.out) * d.taps(), [&](int64_t task, int) {
     const int64_t tile = task / d.taps(), tap = task % d.taps(), first = tile * kTileWidth;
     const int64_t width = tile_width(d.out, tile), channels = std::min(width, d.out - first);
@@ -87,6 +98,45 @@ void pack(const GatherConvolution& d, int threads, const Weight& weight, real* p
         to[in * width + i] = i < channels ? weight(tap / d.taps_w, tap % d.taps_w, in, first + i) : real{0};
   });
   std::fill_n(packed + packed_size(d), zeros_size(d), real{0});
+}
+
+// Lays out weight(r, s, in, out) as run_winograd reads it, some inputs of a tile of outputs at a time.
+template <class Weight>
+void pack_winograd(const GatherConvolution& d, int threads, const Weight& weight, real* transformed) {
+  constexpr int64_t kCount = 16;
+  const int64_t parts = (d.in + kCount - 1) / kCount;
+  parallel_for(threads, tiles_of(d.out) * parts, [&](int64_t task, int) {
+    const int64_t tile = task / parts, first_in = task % parts * kCount, first = tile * kTileWidth,
+                  count = std::min(kCount, d.in - first_in);
+    const int64_t width = tile_width(d.out, tile), channels = std::min(width, d.out - first);
+    real values[kCount * 9 * kTileWidth];
+    for (int64_t i = 0; i < width; ++i)
+      for (int64_t in = 0; in < count; ++in)
+        for (int64_t tap = 0; tap < 9; ++tap)
+          values[(in * 9 + tap) * width + i] =
+              i < channels ? weight(tap / 3, tap % 3, first_in + in, first + i) : real{0};
+    transform_weights(d, tile, first_in, count, values, transformed);
+  });
+}
+
+// How a backend computes convolutions.
+struct Means {
+  ConvolutionAlgorithm algorithm;
+  int threads;
+  real* workspace;
+};
+
+template <class Weight>
+void convolve(const GatherConvolution& d, const Means& means, const Weight& weight, const real* source,
+              const real* bias, real* target, Write write) {
+  if (uses_winograd(d, means.algorithm)) {
+    pack_winograd(d, means.threads, weight, means.workspace);
+    run_winograd(d, means.threads, source, means.workspace, bias, means.workspace + winograd_weights_size(d),
+                 target, write);
+  } else {
+    pack_direct(d, means.threads, weight, means.workspace);
+    run_direct(d, means.threads, source, means.workspace, bias, target, write);
+  }
 }
 
 bool is_empty(const Conv2dGeometry& g) { return g.n * g.h * g.w * g.c * g.p * g.q * g.k == 0; }
@@ -101,7 +151,16 @@ int64_t direct_workspace(const Conv2dGeometry& g) {
 }  // namespace
 
 size_t CpuBackend::workspace(const Conv2dGeometry& g) const {
-  return static_cast<size_t>(std::max(direct_workspace(g), weight_workspace(g, threads_))) * sizeof(real);
+  const int64_t weight = uses_winograd_weight(g, convolution_) ? winograd_weight_workspace(g, threads_)
+                                                               : weight_workspace(g, threads_);
+  int64_t size = std::max(direct_workspace(g), weight);
+  const auto reserve = [&](const GatherConvolution& d) {
+    if (uses_winograd(d, convolution_))
+      size = std::max(size, winograd_weights_size(d) + threads_ * winograd_scratch_size(d));
+  };
+  reserve(forward_of(g));
+  each_phase(g, [&](const Phase& h, const Phase& w, int64_t, int64_t) { reserve(backward_of(g, h, w)); });
+  return static_cast<size_t>(size) * sizeof(real);
 }
 
 void CpuBackend::conv2d_forward(const Conv2dGeometry& geometry, const activation* x, const activation* weight,
@@ -109,44 +168,39 @@ void CpuBackend::conv2d_forward(const Conv2dGeometry& geometry, const activation
   if (is_empty(geometry)) return;
   const Conv2dGeometry g = flattened(geometry);
   const GatherConvolution d = forward_of(g);
-  real* packed = workspace_as<real>();
   const real* from = values_of(weight);
-  pack(
-      d, threads_,
-      [&](int64_t r, int64_t s, int64_t c, int64_t k) { return from[((k * g.r + r) * g.s + s) * g.c + c]; },
-      packed);
-  run_direct(d, threads_, values_of(x), packed, bias, values_of(y), Write::overwrite);
+  const auto weight_at = [&](int64_t r, int64_t s, int64_t c, int64_t k) {
+    return from[((k * g.r + r) * g.s + s) * g.c + c];
+  };
+  convolve(d, {convolution_, threads_, workspace_as<real>()}, weight_at, values_of(x), bias, values_of(y),
+           Write::overwrite);
 }
 
 void CpuBackend::conv2d_backward_data(const Conv2dGeometry& geometry, const activation* dy,
                                       const activation* weight, activation* dx, Write write) {
   if (is_empty(geometry)) return;
   const Conv2dGeometry g = flattened(geometry);
-  real* packed = workspace_as<real>();
   const real* from = values_of(weight);
-  for (int64_t row = 0; row < std::min(g.stride_h, g.h); ++row)
-    for (int64_t column = 0; column < std::min(g.stride_w, g.w); ++column) {
-      const Phase h(row, g.h, g.r, g.stride_h, g.pad_top), w(column, g.w, g.s, g.stride_w, g.pad_left);
-      const GatherConvolution d = backward_of(g, h, w);
-      // Outputs ascend, so taps descend.
-      const auto weight_at = [&](int64_t i, int64_t j, int64_t k, int64_t c) {
-        const int64_t r = h.first_tap + (h.taps - 1 - i) * g.stride_h,
-                      s = w.first_tap + (w.taps - 1 - j) * g.stride_w;
-        return from[((k * g.r + r) * g.s + s) * g.c + c];
-      };
-      pack(d, threads_, weight_at, packed);
-      run_direct(d, threads_, values_of(dy), packed, nullptr, values_of(dx) + (row * g.w + column) * g.c,
-                 write);
-    }
+  each_phase(g, [&](const Phase& h, const Phase& w, int64_t row, int64_t column) {
+    // Outputs ascend, so taps descend.
+    const auto weight_at = [&](int64_t i, int64_t j, int64_t k, int64_t c) {
+      const int64_t r = h.first_tap + (h.taps - 1 - i) * g.stride_h,
+                    s = w.first_tap + (w.taps - 1 - j) * g.stride_w;
+      return from[((k * g.r + r) * g.s + s) * g.c + c];
+    };
+    convolve(backward_of(g, h, w), {convolution_, threads_, workspace_as<real>()}, weight_at, values_of(dy),
+             nullptr, values_of(dx) + (row * g.w + column) * g.c, write);
+  });
 }
 
 void CpuBackend::conv2d_backward_weight(const Conv2dGeometry& g, const activation* x, const activation* dy,
                                         real* dweight, Write write) {
   if (is_empty(g)) return;
+  const auto gradient =
+      uses_winograd_weight(g, convolution_) ? winograd_weight_gradient : ghost_weight_gradient;
   for (int64_t image = 0; image < g.n; image += g.ghost)
-    ghost_weight_gradient(g, threads_, values_of(x) + image * g.h * g.w * g.c,
-                          values_of(dy) + image * g.p * g.q * g.k, workspace_as<real>(), dweight,
-                          image == 0 ? write : Write::add);
+    gradient(g, threads_, values_of(x) + image * g.h * g.w * g.c, values_of(dy) + image * g.p * g.q * g.k,
+             workspace_as<real>(), dweight, image == 0 ? write : Write::add);
 }
 
 }  // namespace crescendo

@@ -12,7 +12,7 @@ inline real* values_of(activation* a) { return reinterpret_cast<real*>(a); }
 
 class CpuBackend final : public Backend {
  public:
-  explicit CpuBackend(int threads) : threads_(threads) {}
+  CpuBackend(int threads, ConvolutionAlgorithm convolution) : threads_(threads), convolution_(convolution) {}
   ~CpuBackend() override;
 
   std::string name() const override;
@@ -117,6 +117,7 @@ class CpuBackend final : public Backend {
   }
 
   int threads_;
+  ConvolutionAlgorithm convolution_;
   void* workspace_ = nullptr;
   size_t workspace_bytes_ = 0;
 };

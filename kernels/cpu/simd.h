@@ -4,6 +4,7 @@
 #pragma once
 
 #include <Eigen/Core>
+#include <algorithm>
 
 #include "kernels/real.h"
 
@@ -23,6 +24,21 @@ inline Vector broadcast(const real* from) { return Eigen::internal::pset1<Vector
 inline Vector add(const Vector& a, const Vector& b) { return Eigen::internal::padd(a, b); }
 inline Vector multiply_add(const Vector& a, const Vector& b, const Vector& sum) {
   return Eigen::internal::pmadd(a, b, sum);
+}
+
+// The first `count` lanes; the others read as zeros and are not written.
+inline Vector load_some(const real* from, int64_t count) {
+  if (count >= kLanes) return load(from);
+  real values[kLanes] = {};
+  std::copy(from, from + count, values);
+  return load(values);
+}
+
+inline void store_some(real* to, int64_t count, const Vector& v) {
+  if (count >= kLanes) return store(to, v);
+  real values[kLanes];
+  store(values, v);
+  std::copy(values, values + count, to);
 }
 
 // `count` channels in tiles of kTileWidth; the last is one vector wide where that is enough.

@@ -64,6 +64,11 @@ inline std::vector<Conv2dCase> conv2d_cases() {
       {"more padding than filter", convolution(1, 3, 3, 2, 3, 2, 2, 1, 1, {3, 3, 3, 3}, 1)},
       {"rows longer than a block", convolution(1, 3, 140, 2, 3, 3, 3, 1, 1, one, 1)},
       {"more images than chunks", convolution(80, 6, 6, 2, 3, 3, 3, 1, 1, one, 40)},
+      {"one tile", convolution(2, 4, 4, 32, 32, 3, 3, 1, 1, one, 2)},
+      {"tiles with a remainder", convolution(3, 9, 6, 34, 47, 3, 3, 1, 1, one, 3)},
+      {"more tiles than a block", convolution(2, 25, 21, 16, 17, 3, 3, 1, 1, one, 1)},
+      {"wide, 3x3", convolution(2, 6, 6, 130, 66, 3, 3, 1, 1, one, 2)},
+      {"3x3 without padding", convolution(2, 9, 10, 20, 18, 3, 3, 1, 1, none, 2)},
       {"many pixels", convolution(3, 34, 33, 3, 17, 3, 3, 1, 1, one, 3)},
   };
 }

@@ -8,54 +8,60 @@
 using namespace crescendo;
 using namespace crescendo::test;
 
+namespace {
+
+// Runs f(backend, geometry, sizes, what a rounding error may grow by) on each case, computed directly and by
+// Winograd's algorithm. A fresh backend has no more workspace than the case asked for.
+template <class F>
+void each_case(const F& f) {
+  for (const auto algorithm : {ConvolutionAlgorithm::direct, ConvolutionAlgorithm::winograd}) {
+    const bool winograd = algorithm == ConvolutionAlgorithm::winograd;
+    for (const auto& test : conv2d_cases()) {
+      CAPTURE(test.name);
+      CAPTURE(winograd);
+      const auto& g = test.geometry;
+      const auto backend = make_cpu_backend(2, algorithm);
+      backend->reserve_workspace(backend->workspace(g));
+      f(*backend, g, Conv2dSizes(g), winograd ? kWinogradAmplification : 1);
+    }
+  }
+}
+
+}  // namespace
+
 TEST_CASE("conv2d computes its definition, with and without bias") {
-  const auto backend = make_cpu_backend(2);
-  for (const auto& test : conv2d_cases()) {
-    CAPTURE(test.name);
-    const auto& g = test.geometry;
-    const Conv2dSizes size(g);
-    backend->reserve_workspace(backend->workspace(g));
+  each_case([](Backend& backend, const Conv2dGeometry& g, const Conv2dSizes& size, double amplification) {
     const std::vector<real> x = noise(size.x, 1), weight = noise(size.weight, 2), bias = noise(g.k, 3);
-    const Buffer<real> x_buffer(*backend, x), weight_buffer(*backend, weight), bias_buffer(*backend, bias);
-    Buffer<real> y(*backend, poison(size.y)), y_biased(*backend, poison(size.y));
-    backend->conv2d_forward(g, x_buffer, weight_buffer, nullptr, y);
-    backend->conv2d_forward(g, x_buffer, weight_buffer, bias_buffer, y_biased);
-    const double tolerance = sum_tolerance(g.r * g.s * g.c + 1, 1);
+    const Buffer<real> x_buffer(backend, x), weight_buffer(backend, weight), bias_buffer(backend, bias);
+    Buffer<real> y(backend, poison(size.y)), y_biased(backend, poison(size.y));
+    backend.conv2d_forward(g, x_buffer, weight_buffer, nullptr, y);
+    backend.conv2d_forward(g, x_buffer, weight_buffer, bias_buffer, y_biased);
+    const double tolerance = amplification * sum_tolerance(g.r * g.s * g.c + 1, 1);
     check_close(y.values(), conv2d_reference(g, x, weight, {}), tolerance);
     check_close(y_biased.values(), conv2d_reference(g, x, weight, bias), tolerance);
-  }
+  });
 }
 
 TEST_CASE("conv2d's data gradient is the transpose of the forward pass") {
-  const auto backend = make_cpu_backend(2);
-  for (const auto& test : conv2d_cases()) {
-    CAPTURE(test.name);
-    const auto& g = test.geometry;
-    const Conv2dSizes size(g);
-    backend->reserve_workspace(backend->workspace(g));
+  each_case([](Backend& backend, const Conv2dGeometry& g, const Conv2dSizes& size, double amplification) {
     const std::vector<real> dy = noise(size.y, 1), weight = noise(size.weight, 2);
-    const Buffer<real> dy_buffer(*backend, dy), weight_buffer(*backend, weight);
-    check_both_writes(*backend, conv2d_data_gradient(g, dy, weight), sum_tolerance(g.r * g.s * g.k, 1),
-                      [&](activation* dx, Write write) {
-                        backend->conv2d_backward_data(g, dy_buffer, weight_buffer, dx, write);
+    const Buffer<real> dy_buffer(backend, dy), weight_buffer(backend, weight);
+    check_both_writes(backend, conv2d_data_gradient(g, dy, weight),
+                      amplification * sum_tolerance(g.r * g.s * g.k, 1), [&](activation* dx, Write write) {
+                        backend.conv2d_backward_data(g, dy_buffer, weight_buffer, dx, write);
                       });
-  }
+  });
 }
 
 TEST_CASE("conv2d's weight gradient sums over all images and pixels") {
-  const auto backend = make_cpu_backend(2);
-  for (const auto& test : conv2d_cases()) {
-    CAPTURE(test.name);
-    const auto& g = test.geometry;
-    const Conv2dSizes size(g);
-    backend->reserve_workspace(backend->workspace(g));
+  each_case([](Backend& backend, const Conv2dGeometry& g, const Conv2dSizes& size, double amplification) {
     const std::vector<real> x = noise(size.x, 1), dy = noise(size.y, 2);
-    const Buffer<real> x_buffer(*backend, x), dy_buffer(*backend, dy);
-    check_both_writes(*backend, conv2d_weight_gradient(g, x, dy), sum_tolerance(g.n * g.p * g.q, 1),
-                      [&](real* dweight, Write write) {
-                        backend->conv2d_backward_weight(g, x_buffer, dy_buffer, dweight, write);
+    const Buffer<real> x_buffer(backend, x), dy_buffer(backend, dy);
+    check_both_writes(backend, conv2d_weight_gradient(g, x, dy),
+                      amplification * sum_tolerance(g.n * g.p * g.q, 1), [&](real* dweight, Write write) {
+                        backend.conv2d_backward_weight(g, x_buffer, dy_buffer, dweight, write);
                       });
-  }
+  });
 }
 
 TEST_CASE("linear and its gradients compute their definitions") {

@@ -23,11 +23,12 @@ void check_same(const Results& a, const Results& b) {
 }
 
 // run(backend) for several numbers of threads.
-void check_threads(const std::function<Results(Backend&)>& run) {
-  const Results expected = run(*make_cpu_backend(1));
+void check_threads(const std::function<Results(Backend&)>& run,
+                   ConvolutionAlgorithm convolution = ConvolutionAlgorithm::automatic) {
+  const Results expected = run(*make_cpu_backend(1, convolution));
   for (const int threads : {2, 3, 8}) {
     CAPTURE(threads);
-    check_same(run(*make_cpu_backend(threads)), expected);
+    check_same(run(*make_cpu_backend(threads, convolution)), expected);
   }
 }
 
@@ -112,14 +113,15 @@ Results run_batch_norm(Backend& backend, BatchNormGeometry g, const std::vector<
 }  // namespace
 
 TEST_CASE("convolutions give equal bits for any number of threads and any micro-batch") {
-  for (const auto& test : conv2d_cases()) {
-    CAPTURE(test.name);
-    const Conv2dGeometry g = three_ghosts(test.geometry);
-    check_threads([&](Backend& backend) { return run_conv2d(backend, g, {3}); });
-    const auto backend = make_cpu_backend(2);
-    const Results expected = run_conv2d(*backend, g, {3});
-    for (const auto& cut : cuts(3)) check_same(run_conv2d(*backend, g, cut), expected);
-  }
+  for (const auto algorithm : {ConvolutionAlgorithm::direct, ConvolutionAlgorithm::winograd})
+    for (const auto& test : conv2d_cases()) {
+      CAPTURE(test.name);
+      const Conv2dGeometry g = three_ghosts(test.geometry);
+      check_threads([&](Backend& backend) { return run_conv2d(backend, g, {3}); }, algorithm);
+      const auto backend = make_cpu_backend(2, algorithm);
+      const Results expected = run_conv2d(*backend, g, {3});
+      for (const auto& cut : cuts(3)) check_same(run_conv2d(*backend, g, cut), expected);
+    }
 }
 
 TEST_CASE("linear layers give equal bits for any number of threads and any micro-batch") {

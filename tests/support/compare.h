@@ -16,6 +16,11 @@ inline double sum_tolerance(int64_t length, double term) {
   return 4 * static_cast<double>(std::numeric_limits<real>::epsilon()) * root * std::max(1.0, root) * term;
 }
 
+// Winograd's algorithm computes a convolution from products of transformed values. Those of one output have,
+// where inputs and filter are noise, up to 8.8 times the root mean square of the direct products (forward and
+// weight gradient; docs/derivations/winograd.md), and so have their rounding errors.
+constexpr double kWinogradAmplification = 9;
+
 // What a sum of `length` terms that tends to `value` loses where it is accumulated in double, here or in the
 // kernel.
 inline double double_tolerance(int64_t length, double value) {

@@ -65,6 +65,7 @@ TrainOptions all_changed() {
   options.epoch_edge = EpochEdge::drop;
   options.micro_batch = 192;
   options.threads = 3;
+  options.convolution = ConvolutionAlgorithm::direct;
   options.loader_threads = 4;
   options.noise_scale = true;
   options.run_dir = "runs/a b";

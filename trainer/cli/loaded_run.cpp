@@ -9,13 +9,15 @@ namespace crescendo {
 
 LoadedRun load_run(const std::string& run, int threads) {
   const auto log = [](const std::string& line) { fmt::print(stderr, "crescendo: {}\n", line); };
-  LoadedRun loaded{.checkpoint = resolve_checkpoint(run, log),
-                   .info = {},
-                   .options = {},
-                   .device = Device::cpu(threads),
+  const std::string checkpoint = resolve_checkpoint(run, log);
+  const CheckpointInfo info = read_checkpoint_info(checkpoint);
+  TrainOptions options;
+  apply_config(options, info.config, checkpoint);
+  LoadedRun loaded{.checkpoint = checkpoint,
+                   .info = info,
+                   .options = options,
+                   .device = Device::cpu(threads, options.convolution),
                    .model = nullptr};
-  loaded.info = read_checkpoint_info(loaded.checkpoint);
-  apply_config(loaded.options, loaded.info.config, loaded.checkpoint);
   loaded.model =
       make_model(loaded.info.model, {.classes = static_cast<int64_t>(loaded.info.class_names.size())});
   loaded.model->parameters.allocate(loaded.device);

@@ -1,0 +1,136 @@
+// Tiles of 4x4 target pixels are taken in blocks small enough that a block stays in the second-level cache:
+//   V[point][tile][in]  = B^T source B, of the 6x6 source pixels under a tile
+//   M[point][tile][out] = V[point] * U[point], 36 matrix products
+//   target              = A^T M A
+// A target value is a function of its own tile alone, so neither the block nor the thread changes it.
+#include "kernels/cpu/conv2d_winograd.h"
+
+#include <algorithm>
+
+#include "kernels/cpu/matmul_tile.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/cpu/winograd.h"
+
+namespace crescendo {
+
+namespace {
+
+using winograd::kPoints;
+using winograd::kTile;
+
+using winograd::kMatrices;
+using winograd::kSkew;
+
+struct Plan {
+  winograd::TileGrid grid;
+  int64_t tiles;                                       // of all images
+  int64_t block;                                       // tiles
+  int64_t v_row, v_matrix, m_row, m_matrix, u_matrix;  // strides in elements
+
+  explicit Plan(const GatherConvolution& d) : grid(d.rows, d.columns), tiles(grid.tiles(d.images)) {
+    // The products of wide layers read more weights: share them among more tiles.
+    block = std::clamp<int64_t>((d.in + d.out) / 8, 16, 64);
+    v_row = padded_to_tiles(d.in) + kSkew;
+    m_row = padded_to_tiles(d.out) + kSkew;
+    v_matrix = block * v_row + kSkew;
+    m_matrix = block * m_row + kSkew;
+    u_matrix = d.in * padded_to_tiles(d.out) + kSkew;
+  }
+};
+
+// M[point] = V[point] * U[point] for `tiles` rows.
+void multiply_point(const GatherConvolution& d, const Plan& plan, int64_t tiles, const real* v, const real* u,
+                    real* m) {
+  const int64_t groups = (tiles + kTileRows - 1) / kTileRows;
+  for (int64_t t = 0; t < tiles_of(d.out); ++t) {
+    const int64_t width = tile_width(d.out, t), first = t * kTileWidth;
+    with_vectors(width, [&](auto vectors) {
+      for (int64_t group = 0; group < groups; ++group) {
+        const int64_t begin = tiles * group / groups, end = tiles * (group + 1) / groups;
+        with_rows(end - begin, [&](auto rows) {
+          Vector sums[rows()][vectors()];
+          for (auto& row : sums)
+            for (Vector& sum : row) sum = winograd::constant(0);
+          multiply_tile<rows(), vectors()>(d.in, v + begin * plan.v_row, plan.v_row, 1, u + first * d.in,
+                                           width, sums);
+          for (int r = 0; r < rows(); ++r)
+            for (int i = 0; i < vectors(); ++i)
+              store(m + (begin + r) * plan.m_row + first + i * kLanes, sums[r][i]);
+        });
+      }
+    });
+  }
+}
+
+void transform_target(const GatherConvolution& d, const Plan& plan, int64_t tile, const real* m,
+                      const real* bias, real* target, Write write) {
+  const auto [image, row, column] = plan.grid.place(tile);
+  const int64_t rows = std::min<int64_t>(kTile, d.rows - row),
+                columns = std::min<int64_t>(kTile, d.columns - column);
+  real* corner = target + image * d.target_image + row * d.target_row + column * d.target_pixel;
+  for (int64_t k = 0; k < d.out; k += kLanes) {
+    const int64_t lanes = d.out - k;
+    const Vector offset = bias == nullptr ? winograd::constant(0) : load_some(bias + k, lanes);
+    winograd::in_two_dimensions<kPoints, kTile>(
+        [](const auto& x, auto& y) { winograd::transform_output(x, y); },
+        [&](int i, int j) { return load(m + (i * kPoints + j) * plan.m_matrix + k); },
+        [&](int i, int j, const Vector& value) {
+          if (i >= rows || j >= columns) return;
+          real* to = corner + i * d.target_row + j * d.target_pixel + k;
+          const Vector result = add(value, offset);
+          store_some(to, lanes, write == Write::add ? add(load_some(to, lanes), result) : result);
+        });
+  }
+}
+
+}  // namespace
+
+bool uses_winograd(const GatherConvolution& d, ConvolutionAlgorithm algorithm) {
+  return d.taps_h == 3 && d.taps_w == 3 && d.step_h == 1 && d.step_w == 1 &&
+         winograd::chosen(algorithm, d.rows, d.columns, d.in, d.out);
+}
+
+int64_t winograd_weights_size(const GatherConvolution& d) { return kMatrices * Plan(d).u_matrix; }
+
+int64_t winograd_scratch_size(const GatherConvolution& d) {
+  const Plan plan(d);
+  return kMatrices * (plan.v_matrix + plan.m_matrix);
+}
+
+void transform_weights(const GatherConvolution& d, int64_t tile, int64_t first, int64_t count,
+                       const real* weights, real* transformed) {
+  const Plan plan(d);
+  const int64_t width = tile_width(d.out, tile);
+  for (int64_t in = first; in < first + count; ++in, weights += d.taps() * width)
+    for (int64_t i = 0; i < width; i += kLanes) {
+      real* to = transformed + (tile * kTileWidth * d.in + in * width) + i;
+      winograd::in_two_dimensions<3, kPoints>(
+          [](const auto& x, auto& y) { winograd::transform_filter(x, y); },
+          [&](int r, int s) { return load(weights + (r * 3 + s) * width + i); },
+          [&](int r, int s, const Vector& value) { store(to + (r * kPoints + s) * plan.u_matrix, value); });
+    }
+}
+
+void run_winograd(const GatherConvolution& d, int threads, const real* source, const real* transformed,
+                  const real* bias, real* scratch, real* target, Write write) {
+  const Plan plan(d);
+  parallel_for(threads, (plan.tiles + plan.block - 1) / plan.block, [&](int64_t block, int thread) {
+    const int64_t first = block * plan.block, tiles = std::min(plan.block, plan.tiles - first);
+    real* v = scratch + thread * winograd_scratch_size(d);
+    real* m = v + kMatrices * plan.v_matrix;
+    for (int64_t t = 0; t < tiles; ++t) {
+      const auto [image, row, column] = plan.grid.place(first + t);
+      winograd::transform_pixels<kPoints>(
+          {source + image * d.h * d.w * d.in, d.h, d.w, d.in}, row + d.first_row, column + d.first_column, 0,
+          d.in, [](const auto& in, auto& out) { winograd::transform_input(in, out); }, v + t * plan.v_row,
+          plan.v_matrix);
+    }
+    for (int64_t point = 0; point < kMatrices; ++point)
+      multiply_point(d, plan, tiles, v + point * plan.v_matrix, transformed + point * plan.u_matrix,
+                     m + point * plan.m_matrix);
+    for (int64_t t = 0; t < tiles; ++t)
+      transform_target(d, plan, first + t, m + t * plan.m_row, bias, target, write);
+  });
+}
+
+}  // namespace crescendo

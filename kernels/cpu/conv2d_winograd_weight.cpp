@@ -1,0 +1,145 @@
+// A tile of 4x4 gradients dy is the filter that takes 6x6 inputs x to 3x3 weight gradients:
+//   V[point][tile][c] = B^T x B,  D[point][tile][k] = G dy G^T
+//   S[point][k][c]    = sum over tiles of D[point][tile][k] * V[point][tile][c]
+//   dweight           = A^T S A, once, at the end
+// The tiles of a ghost are cut into chunks and the output channels into parts, both by the geometry alone; a
+// piece of work is a chunk and a part, with sums of its own, and the chunks' sums are added in order.
+#include "kernels/cpu/conv2d_winograd_weight.h"
+
+#include <algorithm>
+
+#include "kernels/cpu/matmul_tile.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/cpu/winograd.h"
+
+namespace crescendo {
+
+namespace {
+
+using winograd::kMatrices;
+using winograd::kPoints;
+using winograd::kSkew;
+using winograd::kTile;
+
+// Output channels of a part.
+constexpr int64_t kPart = 64;
+
+struct Plan {
+  winograd::TileGrid grid;
+  int64_t tiles;  // of the ghost
+  int64_t chunks, parts;
+  int64_t block;                                                  // tiles
+  int64_t v_row, v_matrix, d_row, d_matrix, sum_row, sum_matrix;  // strides in elements
+  int64_t sums_size, scratch_size;  // elements of a chunk's part, and of a thread's V and D
+
+  explicit Plan(const Conv2dGeometry& g) : grid(g.p, g.q), tiles(grid.tiles(g.ghost)) {
+    constexpr int64_t kMostSums = kMatrices << 17, kChunkTiles = 64;
+    parts = (g.k + kPart - 1) / kPart;
+    const int64_t most = std::clamp<int64_t>(kMostSums / (kMatrices * g.k * g.c), 2, 8);
+    chunks = std::clamp<int64_t>(tiles / kChunkTiles, 1, most);
+    block = std::clamp<int64_t>(g.c / 4, 32, 64);
+    v_row = sum_row = padded_to_tiles(g.c) + kSkew;
+    d_row = kPart + kSkew;
+    v_matrix = block * v_row + kSkew;
+    d_matrix = block * d_row + kSkew;
+    sum_matrix = std::min(kPart, g.k) * sum_row + kSkew;
+    sums_size = kMatrices * sum_matrix;
+    scratch_size = kMatrices * (v_matrix + d_matrix);
+  }
+};
+
+// S[point] += D[point]^T * V[point] over `tiles` rows.
+void multiply_point(const Conv2dGeometry& g, const Plan& plan, int64_t outputs, int64_t tiles, const real* d,
+                    const real* v, real* sums) {
+  const int64_t groups = (outputs + kTileRows - 1) / kTileRows;
+  for (int64_t t = 0; t < tiles_of(g.c); ++t) {
+    const int64_t first = t * kTileWidth;
+    with_vectors(tile_width(g.c, t), [&](auto vectors) {
+      for (int64_t group = 0; group < groups; ++group) {
+        const int64_t begin = outputs * group / groups, end = outputs * (group + 1) / groups;
+        with_rows(end - begin, [&](auto rows) {
+          Vector sum[rows()][vectors()];
+          real* to = sums + begin * plan.sum_row + first;
+          for (int r = 0; r < rows(); ++r)
+            for (int i = 0; i < vectors(); ++i) sum[r][i] = load(to + r * plan.sum_row + i * kLanes);
+          multiply_tile<rows(), vectors()>(tiles, d + begin, std::integral_constant<int64_t, 1>(), plan.d_row,
+                                           v + first, plan.v_row, sum);
+          for (int r = 0; r < rows(); ++r)
+            for (int i = 0; i < vectors(); ++i) store(to + r * plan.sum_row + i * kLanes, sum[r][i]);
+        });
+      }
+    });
+  }
+}
+
+void sum_chunk(const Conv2dGeometry& g, const Plan& plan, int64_t chunk, int64_t part, const real* x,
+               const real* dy, real* scratch, real* sums) {
+  const int64_t first = part * kPart, outputs = std::min(kPart, g.k - first);
+  const int64_t end = plan.tiles * (chunk + 1) / plan.chunks;
+  real* v = scratch;
+  real* d = scratch + kMatrices * plan.v_matrix;
+  std::fill_n(sums, plan.sums_size, real{0});
+  for (int64_t begin = plan.tiles * chunk / plan.chunks; begin < end; begin += plan.block) {
+    const int64_t tiles = std::min(plan.block, end - begin);
+    for (int64_t t = 0; t < tiles; ++t) {
+      const auto [image, row, column] = plan.grid.place(begin + t);
+      winograd::transform_pixels<kPoints>(
+          {x + image * g.h * g.w * g.c, g.h, g.w, g.c}, row - g.pad_top, column - g.pad_left, 0, g.c,
+          [](const auto& in, auto& out) { winograd::transform_input(in, out); }, v + t * plan.v_row,
+          plan.v_matrix);
+      winograd::transform_pixels<kTile>(
+          {dy + image * g.p * g.q * g.k, g.p, g.q, g.k}, row, column, first, first + outputs,
+          [](const auto& in, auto& out) { winograd::transform_filter(in, out); }, d + t * plan.d_row,
+          plan.d_matrix);
+    }
+    for (int64_t point = 0; point < kMatrices; ++point)
+      multiply_point(g, plan, outputs, tiles, d + point * plan.d_matrix, v + point * plan.v_matrix,
+                     sums + point * plan.sum_matrix);
+  }
+}
+
+// dweight[k] (=|+=) A^T S A of the chunks' sums, added in order.
+void transform_sums(const Conv2dGeometry& g, const Plan& plan, int64_t k, const real* sums, real* dweight,
+                    Write write) {
+  const real* from = sums + k / kPart * plan.sums_size + k % kPart * plan.sum_row;
+  const int64_t chunk_stride = plan.parts * plan.sums_size;
+  for (int64_t c = 0; c < g.c; c += kLanes)
+    winograd::in_two_dimensions<kPoints, 3>(
+        [](const auto& in, auto& out) { winograd::transform_output(in, out); },
+        [&](int i, int j) {
+          const real* at = from + (i * kPoints + j) * plan.sum_matrix + c;
+          Vector sum = load(at);
+          for (int64_t chunk = 1; chunk < plan.chunks; ++chunk)
+            sum = add(sum, load(at + chunk * chunk_stride));
+          return sum;
+        },
+        [&](int r, int s, const Vector& value) {
+          real* to = dweight + ((k * 3 + r) * 3 + s) * g.c + c;
+          store_some(to, g.c - c, write == Write::add ? add(load_some(to, g.c - c), value) : value);
+        });
+}
+
+}  // namespace
+
+bool uses_winograd_weight(const Conv2dGeometry& g, ConvolutionAlgorithm algorithm) {
+  return g.r == 3 && g.s == 3 && g.stride_h == 1 && g.stride_w == 1 &&
+         winograd::chosen(algorithm, g.p, g.q, g.c, g.k);
+}
+
+int64_t winograd_weight_workspace(const Conv2dGeometry& g, int threads) {
+  const Plan plan(g);
+  return plan.chunks * plan.parts * plan.sums_size + threads * plan.scratch_size;
+}
+
+void winograd_weight_gradient(const Conv2dGeometry& g, int threads, const real* x, const real* dy,
+                              real* workspace, real* dweight, Write write) {
+  const Plan plan(g);
+  real* scratch = workspace + plan.chunks * plan.parts * plan.sums_size;
+  parallel_for(threads, plan.chunks * plan.parts, [&](int64_t task, int thread) {
+    sum_chunk(g, plan, task / plan.parts, task % plan.parts, x, dy, scratch + thread * plan.scratch_size,
+              workspace + task * plan.sums_size);
+  });
+  parallel_for(threads, g.k, [&](int64_t k, int) { transform_sums(g, plan, k, workspace, dweight, write); });
+}
+
+}  // namespace crescendo

@@ -1,0 +1,19 @@
+// The weight gradient of one ghost batch of a 3x3 convolution of stride 1, with 36 products for every 144.
+#pragma once
+
+#include "kernels/geometry.h"
+#include "kernels/real.h"
+
+namespace crescendo {
+
+// Whether winograd_weight_gradient is to compute it.
+bool uses_winograd_weight(const Conv2dGeometry&, ConvolutionAlgorithm);
+
+// Elements of workspace.
+int64_t winograd_weight_workspace(const Conv2dGeometry&, int threads);
+
+// x [ghost,h,w,c], dy [ghost,p,q,k] -> dweight [k,3,3,c] (=|+=)
+void winograd_weight_gradient(const Conv2dGeometry&, int threads, const real* x, const real* dy,
+                              real* workspace, real* dweight, Write);
+
+}  // namespace crescendo
