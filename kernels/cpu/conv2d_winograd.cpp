@@ -38,30 +38,6 @@ struct Plan {
   }
 };
 
-// M[point] = V[point] * U[point] for `tiles` rows.
-void multiply_point(const GatherConvolution& d, const Plan& plan, int64_t tiles, const real* v, const real* u,
-                    real* m) {
-  const int64_t groups = (tiles + kTileRows - 1) / kTileRows;
-  for (int64_t t = 0; t < tiles_of(d.out); ++t) {
-    const int64_t width = tile_width(d.out, t), first = t * kTileWidth;
-    with_vectors(width, [&](auto vectors) {
-      for (int64_t group = 0; group < groups; ++group) {
-        const int64_t begin = tiles * group / groups, end = tiles * (group + 1) / groups;
-        with_rows(end - begin, [&](auto rows) {
-          Vector sums[rows()][vectors()];
-          for (auto& row : sums)
-            for (Vector& sum : row) sum = winograd::constant(0);
-          multiply_tile<rows(), vectors()>(d.in, v + begin * plan.v_row, plan.v_row, 1, u + first * d.in,
-                                           width, sums);
-          for (int r = 0; r < rows(); ++r)
-            for (int i = 0; i < vectors(); ++i)
-              store(m + (begin + r) * plan.m_row + first + i * kLanes, sums[r][i]);
-        });
-      }
-    });
-  }
-}
-
 void transform_target(const GatherConvolution& d, const Plan& plan, int64_t tile, const real* m,
                       const real* bias, real* target, Write write) {
   const auto [image, row, column] = plan.grid.place(tile);
@@ -70,7 +46,7 @@ void transform_target(const GatherConvolution& d, const Plan& plan, int64_t tile
   real* corner = target + image * d.target_image + row * d.target_row + column * d.target_pixel;
   for (int64_t k = 0; k < d.out; k += kLanes) {
     const int64_t lanes = d.out - k;
-    const Vector offset = bias == nullptr ? winograd::constant(0) : load_some(bias + k, lanes);
+    const Vector offset = bias == nullptr ? zero() : load_some(bias + k, lanes);
     winograd::in_two_dimensions<kPoints, kTile>(
         [](const auto& x, auto& y) { winograd::transform_output(x, y); },
         [&](int i, int j) { return load(m + (i * kPoints + j) * plan.m_matrix + k); },
@@ -126,8 +102,10 @@ void run_winograd(const GatherConvolution& d, int threads, const real* source, c
           plan.v_matrix);
     }
     for (int64_t point = 0; point < kMatrices; ++point)
-      multiply_point(d, plan, tiles, v + point * plan.v_matrix, transformed + point * plan.u_matrix,
-                     m + point * plan.m_matrix);
+      multiply_tiles(
+          tiles, d.out, d.in, v + point * plan.v_matrix, plan.v_row, 1, transformed + point * plan.u_matrix,
+          d.in * kTileWidth, [](int64_t width) { return width; }, m + point * plan.m_matrix, plan.m_row,
+          Write::overwrite);
     for (int64_t t = 0; t < tiles; ++t)
       transform_target(d, plan, first + t, m + t * plan.m_row, bias, target, write);
   });

@@ -48,30 +48,6 @@ struct Plan {
   }
 };
 
-// S[point] += D[point]^T * V[point] over `tiles` rows.
-void multiply_point(const Conv2dGeometry& g, const Plan& plan, int64_t outputs, int64_t tiles, const real* d,
-                    const real* v, real* sums) {
-  const int64_t groups = (outputs + kTileRows - 1) / kTileRows;
-  for (int64_t t = 0; t < tiles_of(g.c); ++t) {
-    const int64_t first = t * kTileWidth;
-    with_vectors(tile_width(g.c, t), [&](auto vectors) {
-      for (int64_t group = 0; group < groups; ++group) {
-        const int64_t begin = outputs * group / groups, end = outputs * (group + 1) / groups;
-        with_rows(end - begin, [&](auto rows) {
-          Vector sum[rows()][vectors()];
-          real* to = sums + begin * plan.sum_row + first;
-          for (int r = 0; r < rows(); ++r)
-            for (int i = 0; i < vectors(); ++i) sum[r][i] = load(to + r * plan.sum_row + i * kLanes);
-          multiply_tile<rows(), vectors()>(tiles, d + begin, std::integral_constant<int64_t, 1>(), plan.d_row,
-                                           v + first, plan.v_row, sum);
-          for (int r = 0; r < rows(); ++r)
-            for (int i = 0; i < vectors(); ++i) store(to + r * plan.sum_row + i * kLanes, sum[r][i]);
-        });
-      }
-    });
-  }
-}
-
 void sum_chunk(const Conv2dGeometry& g, const Plan& plan, int64_t chunk, int64_t part, const real* x,
                const real* dy, real* scratch, real* sums) {
   const int64_t first = part * kPart, outputs = std::min(kPart, g.k - first);
@@ -93,8 +69,10 @@ void sum_chunk(const Conv2dGeometry& g, const Plan& plan, int64_t chunk, int64_t
           plan.d_matrix);
     }
     for (int64_t point = 0; point < kMatrices; ++point)
-      multiply_point(g, plan, outputs, tiles, d + point * plan.d_matrix, v + point * plan.v_matrix,
-                     sums + point * plan.sum_matrix);
+      multiply_tiles(
+          outputs, g.c, tiles, d + point * plan.d_matrix, std::integral_constant<int64_t, 1>(), plan.d_row,
+          v + point * plan.v_matrix, kTileWidth, [&](int64_t) { return plan.v_row; },
+          sums + point * plan.sum_matrix, plan.sum_row, Write::add);
   }
 }
 

@@ -18,6 +18,7 @@ constexpr int kTileVectors = 2;
 constexpr int kTileRows = (EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS - 3) / kTileVectors;
 constexpr int kTileWidth = kTileVectors * kLanes;
 
+inline Vector zero() { return Eigen::internal::pset1<Vector>(real{0}); }
 inline Vector load(const real* from) { return Eigen::internal::ploadu<Vector>(from); }
 inline void store(real* to, const Vector& v) { Eigen::internal::pstoreu(to, v); }
 inline Vector broadcast(const real* from) { return Eigen::internal::pset1<Vector>(*from); }

@@ -147,7 +147,7 @@ void transform_pixels(const Image& image, int64_t row, int64_t column, int64_t f
         line,
         [&](int i, int j) {
           const bool exists = row + i >= 0 && row + i < image.h && column + j >= 0 && column + j < image.w;
-          return exists ? load_some(place(i, j), last - c) : constant(0);
+          return exists ? load_some(place(i, j), last - c) : zero();
         },
         put);
   }
