@@ -35,11 +35,11 @@ template <int Rows, int Vectors, class RowStride>
     for (int v = 0; v < Vectors; ++v) store(c + m * c_stride + v * kLanes, sums[m][v]);
 }
 
-// The same for any number of rows and of columns padded to whole vectors: c [rows, columns]. b lies in tiles
-// of kTileWidth columns, each `b_tile` elements after the last, with rows b_stride(width of tile) apart.
+// The same for any number of rows, and of columns padded to whole vectors: c [rows, columns]. b lies in
+// panels of kTileWidth columns, b_panel elements apart, with rows b_stride(width of panel) apart.
 template <class RowStride, class BStride>
 void multiply_tiles(int64_t rows, int64_t columns, int64_t depth, const real* a, RowStride row_stride,
-                    int64_t depth_stride, const real* b, int64_t b_tile, const BStride& b_stride, real* c,
+                    int64_t depth_stride, const real* b, int64_t b_panel, const BStride& b_stride, real* c,
                     int64_t c_stride, Write write) {
   const int64_t groups = (rows + kTileRows - 1) / kTileRows;  // of about equal size
   for (int64_t t = 0; t < tiles_of(columns); ++t) {
@@ -49,7 +49,7 @@ void multiply_tiles(int64_t rows, int64_t columns, int64_t depth, const real* a,
         const int64_t begin = rows * group / groups, end = rows * (group + 1) / groups;
         with_rows(end - begin, [&](auto count) {
           multiply_tile<count(), vectors()>(depth, a + begin * row_stride, row_stride, depth_stride,
-                                            b + t * b_tile, b_stride(width),
+                                            b + t * b_panel, b_stride(width),
                                             c + begin * c_stride + t * kTileWidth, c_stride, write);
         });
       }

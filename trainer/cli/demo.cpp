@@ -26,7 +26,8 @@ struct DemoRun {
 constexpr std::array kRuns = {
     DemoRun{"decaying-lr", Exchange::none, "the learning rate falls fivefold at each milestone"},
     DemoRun{"hybrid", Exchange::hybrid, "the batch grows fivefold once, then the learning rate falls"},
-    DemoRun{"increasing-batch", Exchange::batch, "the batch grows fivefold at each milestone"}};
+    DemoRun{"increasing-batch", Exchange::batch,
+            "the batch grows at each milestone, up to a tenth of the images"}};
 
 TrainOptions demo_run(const DemoOptions& options, const DemoRun& run) {
   TrainOptions training;
