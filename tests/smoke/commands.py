@@ -42,6 +42,11 @@ class Commands(support.SmokeTestOfOneRun):
         lines = [json.loads(line) for line in (self.whole / "metrics.jsonl").read_text().splitlines()]
         self.assertTrue(lines)
 
+    def test_a_run_too_short_for_a_report(self):
+        short = self.folder / "short"
+        self.succeed("train", *flags({"--train-images": "2000", "--batch": "32"}), "--max-updates", 1, "--run-dir", short)
+        self.assertFalse((short / "report.html").exists())
+
     def test_evaluate(self):
         result = self.succeed_json("evaluate", self.whole)
         self.assertGreater(result["accuracy"], 0)

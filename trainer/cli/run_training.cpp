@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <stdexcept>
+
 #include "build_info.h"
 #include "engine/device.h"
 #include "trainer/file.h"
@@ -24,6 +26,8 @@ TrainResult run_training(const TrainOptions& options, Progress& progress) {
     try {
       write_report({options.run_dir}, page);
       progress.say("report: " + page);
+    } catch (const std::invalid_argument& nothing) {  // stopped before the first line of metrics was due
+      progress.say(nothing.what());
     } catch (const FileError& error) {  // the run is done and saved all the same
       progress.warn(error.what());
     }
