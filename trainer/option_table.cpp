@@ -226,7 +226,7 @@ void list_run(Group group) {
   group.number("checkpoint-every", &Options::checkpoint_every, "Updates between checkpoints; auto: an epoch",
                {{"auto", 0}});
   group.number("keep", &Options::keep, "Newest checkpoints that are kept");
-  group.flag("quiet", &Options::quiet, "Print warnings and the final figures only");
+  group.flag("quiet", &Options::quiet, "Print warnings and errors only");
 }
 
 }  // namespace
