@@ -11,7 +11,7 @@ import sys
 import time
 
 import support
-from support import checkpoints, has_checkpoint, flags, start, wait_for
+from support import checkpoints, has_checkpoint, flags, main_thread_seconds, start, wait_for
 
 KILLS = 10
 
@@ -103,6 +103,9 @@ class Signals(support.SmokeTest):
         self.addCleanup(process.communicate)
         self.addCleanup(process.kill)
         wait_for(lambda: lines() > before, process)
+        # That line comes just before the first update, and nothing else after it takes long.
+        begin = main_thread_seconds(process)
+        wait_for(lambda: main_thread_seconds(process) > begin + 0.1, process)
         return process, run_dir
 
     def test_sigterm_saves_and_exits_with_143_and_sigint_with_130(self):
@@ -110,7 +113,6 @@ class Signals(support.SmokeTest):
             with self.subTest(number.name):
                 process, run_dir = self.long_run({"--checkpoint-every": "1000000"})
                 before = checkpoints(run_dir)
-                time.sleep(0.1)
                 process.send_signal(number)
                 process.communicate(timeout=120)
                 self.assertEqual(process.returncode, code)

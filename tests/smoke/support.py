@@ -70,6 +70,13 @@ def wait_for(condition, process, seconds=120):
         time.sleep(0.001)
 
 
+def main_thread_seconds(process):
+    """Processor time that the process's first thread has taken."""
+    stat = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/stat").read_text()
+    user, system = stat.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def has_checkpoint(run_dir):
     return any(name.endswith(".safetensors") and not name.startswith(".") for name in checkpoints(run_dir))
 
