@@ -85,37 +85,57 @@ GatherConvolution backward_of(const Conv2dGeometry& g, const Phase& h, const Pha
           .target_pixel = g.stride_w * g.c};
 }
 
-// Lays out weight(r, s, in, out) as run_direct reads it, padding the last tile with zeros, and adds the
-// zeros.
-template <class Weight>
-void pack_direct(const GatherConvolution& d, int threads, const Weight& weight, real* packed) {
+// The weights of a gathering convolution where they lie: that of a tap for `in` and `out` is
+// first[row * r + column * s + in_stride * in + out_stride * out]. Either in_stride or out_stride is 1.
+struct Weights {
+  const real* first;
+  int64_t row, column;
+  int64_t in_stride, out_stride;
+};
+
+// rows[i] holds the weights of input in + i for a vector of outputs from `out` on; zeros beyond `ins` and
+// `outs`.
+void load_weights(const Weights& weights, int64_t tap_offset, int64_t in, int64_t ins, int64_t out,
+                  int64_t outs, Vector (&rows)[kLanes]) {
+  const bool contiguous = weights.out_stride == 1;
+  const real* from = weights.first + tap_offset + in * weights.in_stride + out * weights.out_stride;
+  const int64_t count = std::min<int64_t>(kLanes, contiguous ? ins - in : outs - out);
+  const int64_t lanes = contiguous ? outs - out : ins - in;
+  const int64_t stride = contiguous ? weights.in_stride : weights.out_stride;
+  for (int64_t i = 0; i < kLanes; ++i) rows[i] = i < count ? load_some(from + i * stride, lanes) : zero();
+  if (!contiguous) transpose(rows);
+}
+
+// Lays out the weights as run_direct reads them, padding the last tile with zeros, and adds the zeros.
+void pack_direct(const GatherConvolution& d, int threads, const Weights& weights, real* packed) {
   parallel_for(threads, tiles_of(d.out) * d.taps(), [&](int64_t task, int) {
     const int64_t tile = task / d.taps(), tap = task % d.taps(), first = tile * kTileWidth;
-    const int64_t width = tile_width(d.out, tile), channels = std::min(width, d.out - first);
+    const int64_t width = tile_width(d.out, tile);
+    const int64_t tap_offset = tap / d.taps_w * weights.row + tap % d.taps_w * weights.column;
     real* to = packed + first * d.taps() * d.in + tap * d.in * width;
-    for (int64_t in = 0; in < d.in; ++in)
-      for (int64_t i = 0; i < width; ++i)
-        to[in * width + i] = i < channels ? weight(tap / d.taps_w, tap % d.taps_w, in, first + i) : real{0};
+    for (int64_t in = 0; in < d.in; in += kLanes)
+      for (int64_t i = 0; i < width; i += kLanes) {
+        Vector rows[kLanes];
+        load_weights(weights, tap_offset, in, d.in, first + i, d.out, rows);
+        for (int64_t j = 0; j < std::min<int64_t>(kLanes, d.in - in); ++j)
+          store(to + (in + j) * width + i, rows[j]);
+      }
   });
   std::fill_n(packed + packed_size(d), zeros_size(d), real{0});
 }
 
-// Lays out weight(r, s, in, out) as run_winograd reads it, some inputs of a tile of outputs at a time.
-template <class Weight>
-void pack_winograd(const GatherConvolution& d, int threads, const Weight& weight, real* transformed) {
-  constexpr int64_t kCount = 16;
-  const int64_t parts = (d.in + kCount - 1) / kCount;
-  parallel_for(threads, tiles_of(d.out) * parts, [&](int64_t task, int) {
-    const int64_t tile = task / parts, first_in = task % parts * kCount, first = tile * kTileWidth,
-                  count = std::min(kCount, d.in - first_in);
-    const int64_t width = tile_width(d.out, tile), channels = std::min(width, d.out - first);
-    real values[kCount * 9 * kTileWidth];
-    for (int64_t i = 0; i < width; ++i)
-      for (int64_t in = 0; in < count; ++in)
-        for (int64_t tap = 0; tap < 9; ++tap)
-          values[(in * 9 + tap) * width + i] =
-              i < channels ? weight(tap / 3, tap % 3, first_in + in, first + i) : real{0};
-    transform_weights(d, tile, first_in, count, values, transformed);
+// Lays out the weights as run_winograd reads them, a vector of inputs of a tile of outputs at a time.
+void pack_winograd(const GatherConvolution& d, int threads, const Weights& weights, real* transformed) {
+  const int64_t blocks = (d.in + kLanes - 1) / kLanes;
+  parallel_for(threads, tiles_of(d.out) * blocks, [&](int64_t task, int) {
+    const int64_t tile = task / blocks, in = task % blocks * kLanes, first = tile * kTileWidth;
+    for (int64_t i = 0; i < tile_width(d.out, tile); i += kLanes) {
+      Vector taps[9][kLanes];
+      for (int64_t tap = 0; tap < 9; ++tap)
+        load_weights(weights, tap / 3 * weights.row + tap % 3 * weights.column, in, d.in, first + i, d.out,
+                     taps[tap]);
+      transform_weights(d, first + i, in, taps, transformed);
+    }
   });
 }
 
@@ -126,15 +146,14 @@ struct Means {
   real* workspace;
 };
 
-template <class Weight>
-void convolve(const GatherConvolution& d, const Means& means, const Weight& weight, const real* source,
+void convolve(const GatherConvolution& d, const Means& means, const Weights& weights, const real* source,
               const real* bias, real* target, Write write) {
   if (uses_winograd(d, means.algorithm)) {
-    pack_winograd(d, means.threads, weight, means.workspace);
+    pack_winograd(d, means.threads, weights, means.workspace);
     run_winograd(d, means.threads, source, means.workspace, bias, means.workspace + winograd_weights_size(d),
                  target, write);
   } else {
-    pack_direct(d, means.threads, weight, means.workspace);
+    pack_direct(d, means.threads, weights, means.workspace);
     run_direct(d, means.threads, source, means.workspace, bias, target, write);
   }
 }
@@ -168,11 +187,8 @@ void CpuBackend::conv2d_forward(const Conv2dGeometry& geometry, const activation
   if (is_empty(geometry)) return;
   const Conv2dGeometry g = flattened(geometry);
   const GatherConvolution d = forward_of(g);
-  const real* from = values_of(weight);
-  const auto weight_at = [&](int64_t r, int64_t s, int64_t c, int64_t k) {
-    return from[((k * g.r + r) * g.s + s) * g.c + c];
-  };
-  convolve(d, {convolution_, threads_, workspace_as<real>()}, weight_at, values_of(x), bias, values_of(y),
+  const Weights weights{values_of(weight), g.s * g.c, g.c, 1, g.r * g.s * g.c};
+  convolve(d, {convolution_, threads_, workspace_as<real>()}, weights, values_of(x), bias, values_of(y),
            Write::overwrite);
 }
 
@@ -180,15 +196,13 @@ void CpuBackend::conv2d_backward_data(const Conv2dGeometry& geometry, const acti
                                       const activation* weight, activation* dx, Write write) {
   if (is_empty(geometry)) return;
   const Conv2dGeometry g = flattened(geometry);
-  const real* from = values_of(weight);
   each_phase(g, [&](const Phase& h, const Phase& w, int64_t row, int64_t column) {
     // Outputs ascend, so taps descend.
-    const auto weight_at = [&](int64_t i, int64_t j, int64_t k, int64_t c) {
-      const int64_t r = h.first_tap + (h.taps - 1 - i) * g.stride_h,
-                    s = w.first_tap + (w.taps - 1 - j) * g.stride_w;
-      return from[((k * g.r + r) * g.s + s) * g.c + c];
-    };
-    convolve(backward_of(g, h, w), {convolution_, threads_, workspace_as<real>()}, weight_at, values_of(dy),
+    const int64_t last_r = h.first_tap + (h.taps - 1) * g.stride_h,
+                  last_s = w.first_tap + (w.taps - 1) * g.stride_w;
+    const Weights weights{values_of(weight) + (last_r * g.s + last_s) * g.c, -g.stride_h * g.s * g.c,
+                          -g.stride_w * g.c, g.r * g.s * g.c, 1};
+    convolve(backward_of(g, h, w), {convolution_, threads_, workspace_as<real>()}, weights, values_of(dy),
              nullptr, values_of(dx) + (row * g.w + column) * g.c, write);
   });
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/cpu/gather_convolution.h"
+#include "kernels/cpu/simd.h"
 
 namespace crescendo {
 
@@ -12,10 +13,10 @@ bool uses_winograd(const GatherConvolution&, ConvolutionAlgorithm);
 int64_t winograd_weights_size(const GatherConvolution&);
 int64_t winograd_scratch_size(const GatherConvolution&);
 
-// Transforms the weights of one tile of outputs and `count` inputs from `first` on; `weights` holds them as
-// [in][r][s][width of tile], padded with zeros.
-void transform_weights(const GatherConvolution&, int64_t tile, int64_t first, int64_t count,
-                       const real* weights, real* transformed);
+// Transforms the weights of a vector of outputs, the first of them `out`, and a vector of inputs from `in`
+// on: taps[r * 3 + s][i] holds those of input in + i, zeros beyond the last output.
+void transform_weights(const GatherConvolution&, int64_t out, int64_t in, const Vector (&taps)[9][kLanes],
+                       real* transformed);
 
 // As run_direct; `scratch` holds winograd_scratch_size elements a thread.
 void run_winograd(const GatherConvolution&, int threads, const real* source, const real* transformed,

@@ -25,19 +25,19 @@ using winograd::kTile;
 constexpr int64_t kPart = 64;
 
 struct Plan {
-  winograd::TileGrid grid;
-  int64_t tiles;  // of the ghost
+  winograd::StripGrid grid;
+  int64_t strips, block_strips;  // of the ghost, of a block
   int64_t chunks, parts;
-  int64_t block;                                                  // tiles
   int64_t v_row, v_matrix, d_row, d_matrix, sum_row, sum_matrix;  // strides in elements
   int64_t sums_size, scratch_size;  // elements of a chunk's part, and of a thread's V and D
 
-  explicit Plan(const Conv2dGeometry& g) : grid(g.p, g.q), tiles(grid.tiles(g.ghost)) {
+  explicit Plan(const Conv2dGeometry& g) : grid(g.p, g.q), strips(grid.strips(g.ghost)) {
     constexpr int64_t kMostSums = kMatrices << 17, kChunkTiles = 64;
     parts = (g.k + kPart - 1) / kPart;
     const int64_t most = std::clamp<int64_t>(kMostSums / (kMatrices * g.k * g.c), 2, 8);
-    chunks = std::clamp<int64_t>(tiles / kChunkTiles, 1, most);
-    block = std::clamp<int64_t>(g.c / 4, 32, 64);
+    chunks = std::clamp<int64_t>(strips * grid.strip_tiles() / kChunkTiles, 1, most);
+    block_strips = std::max<int64_t>(1, std::clamp<int64_t>(g.c / 4, 32, 64) / grid.strip_tiles());
+    const int64_t block = block_strips * grid.strip_tiles();
     v_row = sum_row = padded_to_tiles(g.c) + kSkew;
     d_row = kPart + kSkew;
     v_matrix = block * v_row + kSkew;
@@ -51,28 +51,37 @@ struct Plan {
 void sum_chunk(const Conv2dGeometry& g, const Plan& plan, int64_t chunk, int64_t part, const real* x,
                const real* dy, real* scratch, real* sums) {
   const int64_t first = part * kPart, outputs = std::min(kPart, g.k - first);
-  const int64_t end = plan.tiles * (chunk + 1) / plan.chunks;
+  const int64_t last = plan.strips * (chunk + 1) / plan.chunks;
   real* v = scratch;
   real* d = scratch + kMatrices * plan.v_matrix;
-  std::fill_n(sums, plan.sums_size, real{0});
-  for (int64_t begin = plan.tiles * chunk / plan.chunks; begin < end; begin += plan.block) {
-    const int64_t tiles = std::min(plan.block, end - begin);
-    for (int64_t t = 0; t < tiles; ++t) {
-      const auto [image, row, column] = plan.grid.place(begin + t);
-      winograd::transform_pixels<kPoints>(
-          {x + image * g.h * g.w * g.c, g.h, g.w, g.c}, row - g.pad_top, column - g.pad_left, 0, g.c,
-          [](const auto& in, auto& out) { winograd::transform_input(in, out); }, v + t * plan.v_row,
-          plan.v_matrix);
-      winograd::transform_pixels<kTile>(
-          {dy + image * g.p * g.q * g.k, g.p, g.q, g.k}, row, column, first, first + outputs,
-          [](const auto& in, auto& out) { winograd::transform_filter(in, out); }, d + t * plan.d_row,
-          plan.d_matrix);
+  const winograd::Image first_x{x, g.h, g.w, g.c}, first_dy{dy, g.p, g.q, g.k};
+  const int64_t start = plan.strips * chunk / plan.chunks;
+  for (int64_t begin = start; begin < last; begin += plan.block_strips) {
+    const int64_t end = std::min(begin + plan.block_strips, last);
+    int64_t tiles = 0;
+    for (int64_t index = begin; index < end; ++index) {
+      const winograd::Strip strip = plan.grid.strip(index);
+      winograd::transform_strip<winograd::InputTransform>(
+          first_x.next(strip.image), strip, strip.row - g.pad_top, strip.column - g.pad_left, 0, g.c,
+          v + tiles * plan.v_row, plan.v_row, plan.v_matrix);
+      winograd::transform_strip<winograd::FilterTransform<kTile>>(
+          first_dy.next(strip.image), strip, strip.row, strip.column, first, first + outputs,
+          d + tiles * plan.d_row, plan.d_row, plan.d_matrix);
+      tiles += strip.tiles;
     }
-    for (int64_t point = 0; point < kMatrices; ++point)
+    const int64_t next_end = std::min(end + plan.block_strips, last);
+    const winograd::Prefetch next_x =
+        winograd::prefetch_strips(plan.grid, first_x, end, next_end, -g.pad_top, kPoints);
+    const winograd::Prefetch next_dy =
+        winograd::prefetch_strips(plan.grid, first_dy, end, next_end, 0, kTile);
+    for (int64_t point = 0; point < kMatrices; ++point) {
+      next_x.slice(point, kMatrices);
+      next_dy.slice(point, kMatrices);
       multiply_tiles(
           outputs, g.c, tiles, d + point * plan.d_matrix, std::integral_constant<int64_t, 1>(), plan.d_row,
           v + point * plan.v_matrix, kTileWidth, [&](int64_t) { return plan.v_row; },
-          sums + point * plan.sum_matrix, plan.sum_row, Write::add);
+          sums + point * plan.sum_matrix, plan.sum_row, begin == start ? Write::overwrite : Write::add);
+    }
   }
 }
 
@@ -82,8 +91,7 @@ void transform_sums(const Conv2dGeometry& g, const Plan& plan, int64_t k, const 
   const real* from = sums + k / kPart * plan.sums_size + k % kPart * plan.sum_row;
   const int64_t chunk_stride = plan.parts * plan.sums_size;
   for (int64_t c = 0; c < g.c; c += kLanes)
-    winograd::in_two_dimensions<kPoints, 3>(
-        [](const auto& in, auto& out) { winograd::transform_output(in, out); },
+    winograd::in_two_dimensions<winograd::OutputTransform<3>>(
         [&](int i, int j) {
           const real* at = from + (i * kPoints + j) * plan.sum_matrix + c;
           Vector sum = load(at);

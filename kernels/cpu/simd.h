@@ -27,6 +27,15 @@ inline Vector multiply_add(const Vector& a, const Vector& b, const Vector& sum) 
   return Eigen::internal::pmadd(a, b, sum);
 }
 
+// Rows become columns.
+inline void transpose(Vector (&rows)[kLanes]) {
+  real from[kLanes][kLanes], to[kLanes][kLanes];
+  for (int i = 0; i < kLanes; ++i) store(from[i], rows[i]);
+  for (int i = 0; i < kLanes; ++i)
+    for (int j = 0; j < kLanes; ++j) to[i][j] = from[j][i];
+  for (int i = 0; i < kLanes; ++i) rows[i] = load(to[i]);
+}
+
 // The first `count` lanes; the others read as zeros and are not written.
 inline Vector load_some(const real* from, int64_t count) {
   if (count >= kLanes) return load(from);

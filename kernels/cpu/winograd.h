@@ -10,6 +10,9 @@
 // in each dimension. A line is six (or fewer) vectors, each a lane a channel.
 #pragma once
 
+#include <iterator>
+#include <utility>
+
 #include "kernels/cpu/simd.h"
 #include "kernels/geometry.h"
 
@@ -40,116 +43,219 @@ inline Vector multiply_add(double factor, const Vector& x, const Vector& y) {
   return crescendo::multiply_add(constant(factor), x, y);
 }
 
-// B^T: six inputs of a line to the six points.
-inline void transform_input(const Vector (&x)[kPoints], Vector (&y)[kPoints]) {
-  const Vector even_a = multiply_add(-kB2, x[2], x[4]), odd_a = multiply_add(-kB2, x[1], x[3]);
-  const Vector even_b = multiply_add(-kA2, x[2], x[4]), odd_b = multiply_add(-kA2, x[1], x[3]);
-  y[0] = multiply_add(kA2 * kB2, x[0], multiply_add(-(kA2 + kB2), x[2], x[4]));
-  y[1] = multiply_add(kA, odd_a, even_a);
-  y[2] = multiply_add(-kA, odd_a, even_a);
-  y[3] = multiply_add(kB, odd_b, even_b);
-  y[4] = multiply_add(-kB, odd_b, even_b);
-  y[5] = multiply_add(kA2 * kB2, x[1], multiply_add(-(kA2 + kB2), x[3], x[5]));
+// f(integral_constant i) for i in [0, N), unrolled.
+template <int N, class F>
+inline void repeat(const F& f) {
+  [&]<int... I>(std::integer_sequence<int, I...>) { (f(std::integral_constant<int, I>()), ...); }
+  (std::make_integer_sequence<int, N>());
 }
+
+// The transforms of a line. Results that share work form a group: group<I>(x, y) reads inputs as x(i) and
+// gives the group's results as y(i, value). A matrix passes through registers group by group.
+
+// B^T: six inputs to the six points.
+struct InputTransform {
+  static constexpr int kFrom = kPoints, kTo = kPoints;
+  static constexpr int kGroups[][2] = {{0, 0}, {1, 2}, {3, 4}, {5, 5}};
+
+  template <int I, class X, class Y>
+  static void group(const X& x, const Y& y) {
+    if constexpr (I == 0) y(0, end(x(0), x(2), x(4)));
+    if constexpr (I == 1) pair<1>(kA, kB2, x, y);
+    if constexpr (I == 2) pair<3>(kB, kA2, x, y);
+    if constexpr (I == 3) y(5, end(x(1), x(3), x(5)));
+  }
+
+ private:
+  static Vector end(const Vector& first, const Vector& second, const Vector& third) {
+    return multiply_add(kA2 * kB2, first, multiply_add(-(kA2 + kB2), second, third));
+  }
+  template <int First, class X, class Y>
+  static void pair(double point, double square_of_other, const X& x, const Y& y) {
+    const Vector even = multiply_add(-square_of_other, x(2), x(4));
+    const Vector odd = multiply_add(-square_of_other, x(1), x(3));
+    y(First, multiply_add(point, odd, even));
+    y(First + 1, multiply_add(-point, odd, even));
+  }
+};
 
 // G: the Taps coefficients of a filter, three or four, to the six points.
 template <int Taps>
-inline void transform_filter(const Vector (&x)[Taps], Vector (&y)[kPoints]) {
+struct FilterTransform {
   static_assert(Taps == 3 || Taps == 4);
-  const auto pair = [&](double point, double denominator, Vector& plus, Vector& minus) {
+  static constexpr int kFrom = Taps, kTo = kPoints;
+  static constexpr int kGroups[][2] = {{0, 0}, {1, 2}, {3, 4}, {5, 5}};
+
+  template <int I, class X, class Y>
+  static void group(const X& x, const Y& y) {
+    if constexpr (I == 0) y(0, multiply(1 / kAtZero, x(0)));
+    if constexpr (I == 1) pair<1>(kA, kAtA, x, y);
+    if constexpr (I == 2) pair<3>(kB, kAtB, x, y);
+    if constexpr (I == 3) y(5, x(Taps - 1));
+  }
+
+ private:
+  template <int First, class X, class Y>
+  static void pair(double point, double denominator, const X& x, const Y& y) {
     const double p = point / denominator, p2 = p * point, p3 = p2 * point;
-    const Vector even = multiply_add(1 / denominator, x[0], multiply(p2, x[2]));
-    Vector odd = multiply(p, x[1]);
-    if constexpr (Taps == 4) odd = multiply_add(p3, x[3], odd);
-    plus = add(even, odd);
-    minus = subtract(even, odd);
-  };
-  y[0] = multiply(1 / kAtZero, x[0]);
-  pair(kA, kAtA, y[1], y[2]);
-  pair(kB, kAtB, y[3], y[4]);
-  y[5] = x[Taps - 1];
-}
+    const Vector even = multiply_add(1 / denominator, x(0), multiply(p2, x(2)));
+    Vector odd = multiply(p, x(1));
+    if constexpr (Taps == 4) odd = multiply_add(p3, x(3), odd);
+    y(First, add(even, odd));
+    y(First + 1, subtract(even, odd));
+  }
+};
 
 // A^T: the six products to the Outputs results, four or three.
 template <int Outputs>
-inline void transform_output(const Vector (&x)[kPoints], Vector (&y)[Outputs]) {
+struct OutputTransform {
   static_assert(Outputs == 3 || Outputs == 4);
-  const Vector sum_a = add(x[1], x[2]), difference_a = subtract(x[1], x[2]);
-  const Vector sum_b = add(x[3], x[4]), difference_b = subtract(x[3], x[4]);
-  y[0] = add(x[0], add(sum_a, sum_b));
-  y[1] = multiply_add(kB, difference_b, multiply(kA, difference_a));
-  y[2] = multiply_add(kB2, sum_b, multiply(kA2, sum_a));
-  if constexpr (Outputs == 4) y[3] = multiply_add(kB * kB2, difference_b, multiply(kA * kA2, difference_a));
-  y[Outputs - 1] = add(y[Outputs - 1], x[5]);
+  static constexpr int kFrom = kPoints, kTo = Outputs;
+  static constexpr int kGroups[][2] = {{0, 2}, {1, Outputs == 4 ? 3 : 1}};
+
+  template <int I, class X, class Y>
+  static void group(const X& x, const Y& y) {
+    const auto even_or_odd = [](const Vector& a, const Vector& b) {
+      return I == 0 ? add(a, b) : subtract(a, b);
+    };
+    const Vector a = even_or_odd(x(1), x(2)), b = even_or_odd(x(3), x(4));
+    if constexpr (I == 0) {
+      y(0, add(x(0), add(a, b)));
+      const Vector second = multiply_add(kB2, b, multiply(kA2, a));
+      y(2, Outputs == 3 ? add(second, x(5)) : second);
+    } else {
+      y(1, multiply_add(kB, b, multiply(kA, a)));
+      if constexpr (Outputs == 4) y(3, multiply_add(kB * kB2, b, multiply_add(kA * kA2, a, x(5))));
+    }
+  }
+};
+
+// A transform of lines, along both dimensions of a square: load(i, j) gives the inputs, store(i, j, value)
+// takes the results.
+template <class Transform, class Load, class Store>
+inline void in_two_dimensions(const Load& load, const Store& store) {
+  constexpr int kGroupCount = static_cast<int>(std::size(Transform::kGroups));
+  repeat<kGroupCount>([&](auto group) {
+    constexpr auto& kRows = Transform::kGroups[group()];
+    Vector half[Transform::kTo][Transform::kFrom];  // of the group's rows alone
+    repeat<Transform::kFrom>([&](auto j) {
+      Transform::template group<group()>([&](int i) { return load(i, j()); },
+                                         [&](int i, const Vector& value) { half[i][j()] = value; });
+    });
+    repeat<(kRows[0] == kRows[1] ? 1 : 2)>([&](auto which) {
+      constexpr int i = kRows[which()];
+      repeat<kGroupCount>([&](auto inner) {
+        Transform::template group<inner()>([&](int j) { return half[i][j]; },
+                                           [&](int j, const Vector& value) { store(i, j, value); });
+      });
+    });
+  });
 }
 
-// A transform of lines, along both dimensions of a square: load(i, j) gives the From x From inputs,
-// store(i, j, value) takes the To x To results.
-template <int From, int To, class Line, class Load, class Store>
-inline void in_two_dimensions(const Line& line, const Load& load, const Store& store) {
-  Vector half[From][To];  // transformed along the rows' direction
-  for (int j = 0; j < From; ++j) {
-    Vector x[From], y[To];
-    for (int i = 0; i < From; ++i) x[i] = load(i, j);
-    line(x, y);
-    for (int i = 0; i < To; ++i) half[j][i] = y[i];
+// The tiles of 4x4 pixels that cover images of `rows` x `columns`, in strips: up to kStripTiles neighbours of
+// one row of tiles. Strips are counted along a row, row after row, image after image.
+constexpr int64_t kStripTiles = 8;
+
+struct Strip {
+  int64_t image, row, column;  // of its first pixel
+  int64_t tiles;
+};
+
+class StripGrid {
+ public:
+  StripGrid(int64_t image_rows, int64_t image_columns)
+      : rows_((image_rows + kTile - 1) / kTile),
+        columns_((image_columns + kTile - 1) / kTile),
+        strips_((columns_ + kStripTiles - 1) / kStripTiles) {}
+
+  int64_t strips(int64_t images) const { return images * rows_ * strips_; }
+  int64_t strip_tiles() const { return (columns_ + strips_ - 1) / strips_; }  // at most
+
+  Strip strip(int64_t index) const {
+    const int64_t along = index % strips_, first = columns_ * along / strips_;
+    return {.image = index / strips_ / rows_,
+            .row = index / strips_ % rows_ * kTile,
+            .column = first * kTile,
+            .tiles = columns_ * (along + 1) / strips_ - first};
   }
-  for (int i = 0; i < To; ++i) {
-    Vector x[From], y[To];
-    for (int j = 0; j < From; ++j) x[j] = half[j][i];
-    line(x, y);
-    for (int j = 0; j < To; ++j) store(i, j, y[j]);
-  }
-}
 
-// The tiles of 4x4 pixels that cover images of `rows` x `columns`, row after row, image after image.
-struct TileGrid {
-  int64_t rows, columns;  // tiles of one image
-
-  TileGrid(int64_t image_rows, int64_t image_columns)
-      : rows((image_rows + kTile - 1) / kTile), columns((image_columns + kTile - 1) / kTile) {}
-
-  int64_t tiles(int64_t images) const { return images * rows * columns; }
-
-  struct Place {
-    int64_t image, row, column;  // of the tile's first pixel
-  };
-  Place place(int64_t tile) const {
-    return {tile / (rows * columns), tile / columns % rows * kTile, tile % columns * kTile};
-  }
+ private:
+  int64_t rows_, columns_;  // tiles of one image
+  int64_t strips_;          // of one row
 };
 
 struct Image {
   const real* pixels;  // [h,w,channels]
   int64_t h, w, channels;
+
+  Image next(int64_t images) const { return {pixels + images * h * w * channels, h, w, channels}; }
 };
 
-// Transforms Size x Size pixels from (row, column) on, zero outside the image, for all channels in [first,
-// last): point i of channel first + c goes to to[i * point_stride + c].
-template <int Size, class Line>
-void transform_pixels(const Image& image, int64_t row, int64_t column, int64_t first, int64_t last,
-                      const Line& line, real* to, int64_t point_stride) {
-  const bool inside = row >= 0 && row + Size <= image.h && column >= 0 && column + Size <= image.w;
+// Memory to be brought into the second-level cache while something else is computed: slice(i, n) asks for the
+// i-th of n parts.
+struct Prefetch {
+  const real* begin = nullptr;
+  const real* end = nullptr;
+
+  void slice(int64_t i, int64_t n) const {
+    constexpr int64_t kLine = 64 / sizeof(real);
+    const int64_t lines = (end - begin) / kLine;
+    for (int64_t line = lines * i / n; line < lines * (i + 1) / n; ++line)
+      __builtin_prefetch(begin + line * kLine, 0, 2);
+  }
+};
+
+// What transform_strip reads for the strips [begin, end), for squares of `size` pixels that start `first_row`
+// rows below their tiles. `first` is the first image.
+inline Prefetch prefetch_strips(const StripGrid& grid, const Image& first, int64_t begin, int64_t end,
+                                int64_t first_row, int64_t size) {
+  if (begin >= end) return {};
+  const auto place = [&](const Strip& strip, int64_t row) {
+    const int64_t rows = strip.image * first.h + std::clamp<int64_t>(strip.row + row, 0, first.h);
+    return first.pixels + rows * first.w * first.channels;
+  };
+  return {place(grid.strip(begin), first_row), place(grid.strip(end - 1), first_row + size)};
+}
+
+// Copies `count` channels from `first` on of Rows x columns pixels from (row, column) on, zero outside the
+// image.
+template <int Rows>
+inline void copy_pixels(const Image& image, int64_t row, int64_t column, int64_t columns, int64_t first,
+                        int64_t count, real* to) {
+  const int64_t begin = std::clamp<int64_t>(-column, 0, columns),
+                end = std::clamp<int64_t>(image.w - column, begin, columns);
+  for (int64_t i = 0; i < Rows; ++i, to += columns * kLanes) {
+    const bool exists = row + i >= 0 && row + i < image.h;
+    const int64_t left = exists ? begin : columns, right = exists ? end : columns;
+    const real* from = image.pixels + ((row + i) * image.w + column) * image.channels + first;
+    for (int64_t j = 0; j < left; ++j) store(to + j * kLanes, zero());
+    if (count >= kLanes)
+      for (int64_t j = left; j < right; ++j) store(to + j * kLanes, load(from + j * image.channels));
+    else
+      for (int64_t j = left; j < right; ++j)
+        store(to + j * kLanes, load_some(from + j * image.channels, count));
+    for (int64_t j = right; j < columns; ++j) store(to + j * kLanes, zero());
+  }
+}
+
+// Transforms the squares of pixels of a strip's tiles, Transform::kFrom wide and kTile apart, from (row,
+// column) on, for channels [first, last): point i of tile t and channel first + c goes to to[t * tile_stride
+// + i * point_stride + c].
+template <class Transform>
+void transform_strip(const Image& image, const Strip& strip, int64_t row, int64_t column, int64_t first,
+                     int64_t last, real* to, int64_t tile_stride, int64_t point_stride) {
+  constexpr int kSize = Transform::kFrom;
+  alignas(64) real pixels[kSize * (kStripTiles * kTile + kSize - kTile) * kLanes];
+  const int64_t columns = strip.tiles * kTile + kSize - kTile;
   for (int64_t c = first; c < last; c += kLanes, to += kLanes) {
-    const int64_t corner = (row * image.w + column) * image.channels + c;
-    const auto place = [&](int i, int j) {
-      return image.pixels + (corner + (i * image.w + j) * image.channels);
-    };
-    const auto put = [&](int i, int j, const Vector& value) {
-      store(to + (i * kPoints + j) * point_stride, value);
-    };
-    if (inside && last - c >= kLanes) {
-      in_two_dimensions<Size, kPoints>(
-          line, [&](int i, int j) { return load(place(i, j)); }, put);
-      continue;
+    copy_pixels<kSize>(image, row, column, columns, c, last - c, pixels);
+    for (int64_t t = 0; t < strip.tiles; ++t) {
+      const real* from = pixels + t * kTile * kLanes;
+      real* tile = to + t * tile_stride;
+      in_two_dimensions<Transform>(
+          [&](int i, int j) { return load(from + (i * columns + j) * kLanes); },
+          [&](int i, int j, const Vector& value) { store(tile + (i * kPoints + j) * point_stride, value); });
     }
-    in_two_dimensions<Size, kPoints>(
-        line,
-        [&](int i, int j) {
-          const bool exists = row + i >= 0 && row + i < image.h && column + j >= 0 && column + j < image.w;
-          return exists ? load_some(place(i, j), last - c) : zero();
-        },
-        put);
   }
 }
 
