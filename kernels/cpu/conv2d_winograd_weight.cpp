@@ -32,11 +32,11 @@ struct Plan {
   int64_t sums_size, scratch_size;  // elements of a chunk's part, and of a thread's V and D
 
   explicit Plan(const Conv2dGeometry& g) : grid(g.p, g.q), strips(grid.strips(g.ghost)) {
-    constexpr int64_t kMostSums = kMatrices << 17, kChunkTiles = 64;
+    constexpr int64_t kMostTasks = 8, kChunkTiles = 256;
     parts = (g.k + kPart - 1) / kPart;
-    const int64_t most = std::clamp<int64_t>(kMostSums / (kMatrices * g.k * g.c), 2, 8);
-    chunks = std::clamp<int64_t>(strips * grid.strip_tiles() / kChunkTiles, 1, most);
-    block_strips = std::max<int64_t>(1, std::clamp<int64_t>(g.c / 4, 32, 64) / grid.strip_tiles());
+    chunks = std::clamp<int64_t>(strips * grid.strip_tiles() / kChunkTiles, 1,
+                                 std::max<int64_t>(1, kMostTasks / parts));
+    block_strips = std::max<int64_t>(1, std::clamp<int64_t>(g.c / 2, 32, 64) / grid.strip_tiles());
     const int64_t block = block_strips * grid.strip_tiles();
     v_row = sum_row = padded_to_tiles(g.c) + kSkew;
     d_row = kPart + kSkew;
