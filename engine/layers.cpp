@@ -1,6 +1,7 @@
 #include "engine/layers.h"
 
 #include <cmath>
+#include <stdexcept>
 
 namespace crescendo {
 
@@ -22,10 +23,23 @@ BatchNorm::BatchNorm(const Scope& scope, int64_t channels, const BatchNormOption
       running_mean_(scope.statistic("running_mean", {channels}, 0)),
       running_variance_(scope.statistic("running_var", {channels}, 1)) {}
 
+NormLayer BatchNorm::layer() const {
+  return {
+      scale_->value,
+      shift_->value,
+      {running_mean_->value, running_variance_->value, running_mean_->pending, running_variance_->pending},
+      options_};
+}
+
 Tensor BatchNorm::operator()(Tape& tape, const Tensor& x) const {
-  const NormStatistics statistics{running_mean_->value, running_variance_->value, running_mean_->pending,
-                                  running_variance_->pending};
-  return ghost_batch_norm(tape, x, scale_->value, shift_->value, statistics, options_);
+  const NormLayer norm = layer();
+  return ghost_batch_norm(tape, x, norm.scale, norm.shift, norm.statistics, norm.options);
+}
+
+Tensor norm_conv2d(Tape& tape, const BatchNorm& norm, const Conv2d& convolution, const Tensor& x,
+                   const Tensor& residual) {
+  if (convolution.bias_) throw std::logic_error("norm_conv2d: the convolution has a bias");
+  return norm_conv2d(tape, x, norm.layer(), convolution.weight_->value, convolution.options_, residual);
 }
 
 Linear::Linear(const Scope& scope, int64_t in, int64_t out, double spread)

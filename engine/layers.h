@@ -6,6 +6,8 @@
 
 namespace crescendo {
 
+class BatchNorm;
+
 struct Conv2dSpec {
   int64_t in = 0, out = 0;
   int64_t kernel_h = 3, kernel_w = 3;
@@ -19,6 +21,7 @@ class Conv2d {
  public:
   Conv2d(const Scope& scope, const Conv2dSpec& spec);
   Tensor operator()(Tape& tape, const Tensor& x) const;
+  friend Tensor norm_conv2d(Tape&, const BatchNorm&, const Conv2d&, const Tensor& x, const Tensor& residual);
 
  private:
   Conv2dOptions options_;
@@ -30,12 +33,17 @@ class BatchNorm {
  public:
   BatchNorm(const Scope& scope, int64_t channels, const BatchNormOptions& options);
   Tensor operator()(Tape& tape, const Tensor& x) const;
+  NormLayer layer() const;
 
  private:
   BatchNormOptions options_;
   ParameterHandle scale_, shift_;
   StatisticHandle running_mean_, running_variance_;
 };
+
+// convolution(norm(x)) + residual, the residual optional, in one op. The convolution must have no bias.
+Tensor norm_conv2d(Tape& tape, const BatchNorm& norm, const Conv2d& convolution, const Tensor& x,
+                   const Tensor& residual = {});
 
 // Declares "weight" [out, in] and "bias" [out] of zeros; weights are drawn from N(0, spread^2), by default
 // spread^2 = 1 / in, which keeps the logits of order one.

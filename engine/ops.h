@@ -41,6 +41,18 @@ struct NormStatistics {
 Tensor ghost_batch_norm(Tape&, const Tensor& x, const Tensor& scale, const Tensor& shift,
                         const NormStatistics&, const BatchNormOptions& = {});
 
+// The layer that norm_conv2d puts before its convolution: as the arguments of ghost_batch_norm.
+struct NormLayer {
+  Tensor scale, shift;
+  NormStatistics statistics;
+  BatchNormOptions options;
+};
+
+// conv2d(ghost_batch_norm(x), weight) + residual, the residual optional. Where the device has a kernel for
+// it, the normalised x is never stored, and the result carries its moments for the norm that comes next.
+Tensor norm_conv2d(Tape&, const Tensor& x, const NormLayer&, const Tensor& weight, const Conv2dOptions& = {},
+                   const Tensor& residual = {});
+
 Tensor relu(Tape&, const Tensor& x);
 Tensor add(Tape&, const Tensor& a, const Tensor& b);                       // equal shapes
 Tensor scale_add(Tape&, const Tensor& a, double factor, const Tensor& b);  // a + factor * b

@@ -112,6 +112,27 @@ GradientSlot Tensor::gradient_slot() const {
   return {gradient.home, write};
 }
 
+void Tensor::add_to_gradient(const Tensor& gradient) const {
+  Gradient& own = *block_->gradient;
+  const bool nobody_else = gradient.block_.use_count() == 1;
+  if (!own.written && !own.home.defined() && nobody_else) {
+    own.home = gradient;
+    own.written = true;
+    return;
+  }
+  const auto [home, write] = gradient_slot();
+  device().kernels().scale(size(), 1, gradient.as_activations(), home.as_activations(), write);
+}
+
+const Moments& Tensor::moments() const {
+  static const Moments none;
+  return block_->moments ? *block_->moments : none;
+}
+
+void Tensor::set_moments(const Moments& moments) const {
+  block_->moments = std::make_shared<const Moments>(moments);
+}
+
 Tensor Tensor::gradient() const { return block_->gradient->written ? block_->gradient->home : Tensor(); }
 
 void Tensor::bind_gradient(const Tensor& home) const { *block_->gradient = {home, true, false}; }

@@ -14,6 +14,7 @@ enum class Element { activation, real, index };  // index: int32
 
 struct Gradient;
 struct GradientSlot;
+struct Moments;
 
 class Tensor {
  public:
@@ -58,6 +59,9 @@ class Tensor {
   // Where a backward pass puts df/d(this): memory, made on first use, and whether to overwrite it (the first
   // contribution) or add (all later ones). Call it once for each contribution.
   GradientSlot gradient_slot() const;
+  // A contribution equal to `gradient`, in whose place it may be taken: of activations that nobody else
+  // holds, the first contribution is the very same memory.
+  void add_to_gradient(const Tensor& gradient) const;
   // Without claiming a contribution; undefined before the first.
   Tensor gradient() const;
   // Gives the gradient a fixed home (a parameter's place in the flat store) and marks it unwritten.
@@ -65,6 +69,10 @@ class Tensor {
   void forget_gradient() const;  // the next contribution overwrites
   // The same shape and gradient without the memory, for ops whose backward does not read their input.
   Tensor without_memory() const;
+  // The mean and variance [ghosts, c] of each ghost batch, where the op that made the tensor took them by the
+  // way; undefined tensors otherwise.
+  const Moments& moments() const;
+  void set_moments(const Moments& moments) const;
   // The gradient alone, which may outlive the tensor's own memory: what the tape keeps of an op's output.
   std::shared_ptr<Gradient> gradient_home() const { return block_->gradient; }
 
@@ -81,9 +89,14 @@ class Tensor {
     size_t bytes = 0;              // owned; 0 for a view
     std::shared_ptr<Block> whole;  // of a view
     std::shared_ptr<Gradient> gradient;
+    std::shared_ptr<const Moments> moments;
   };
   explicit Tensor(std::shared_ptr<Block> block) : block_(std::move(block)) {}
   std::shared_ptr<Block> block_;
+};
+
+struct Moments {
+  Tensor mean, variance;
 };
 
 struct GradientSlot {

@@ -16,6 +16,11 @@
 
 namespace crescendo {
 
+// What a normalisation reads besides its input: parameters [c] and statistics [ghosts,c].
+struct NormOperands {
+  const real *scale, *shift, *mean, *variance;
+};
+
 class Backend {
  public:
   Backend() = default;
@@ -38,6 +43,7 @@ class Backend {
   // reservation is kept.
   virtual size_t workspace(const Conv2dGeometry&) const = 0;
   virtual size_t workspace(const BatchNormGeometry&) const = 0;
+  virtual size_t workspace(const Conv2dGeometry&, const BatchNormGeometry&) const = 0;
   virtual size_t workspace(const LinearGeometry&) const = 0;
   virtual size_t workspace(const BiasGeometry&) const = 0;
   virtual void reserve_workspace(size_t bytes) = 0;
@@ -50,6 +56,23 @@ class Backend {
   virtual void conv2d_backward_weight(const Conv2dGeometry&, const activation* x, const activation* dy,
                                       real* dweight, Write) = 0;
 
+  // ---- Convolution of a normalised input, for the geometries that fuses_norm names: the normalised x is
+  // computed on the way in and never stored.
+  //   y = conv2d(act(normalised x)) + residual, residual [n,p,q,k] or null
+  // y_mean, y_variance [ghosts,k]: the moments of y, as ghost_moments has them; null where not wanted.
+  virtual bool fuses_norm(const Conv2dGeometry&) const = 0;
+  virtual void norm_conv2d_forward(const Conv2dGeometry&, const BatchNormGeometry&, const activation* x,
+                                   const NormOperands&, const activation* weight, const activation* residual,
+                                   activation* y, real* y_mean, real* y_variance) = 0;
+  virtual void norm_conv2d_backward_weight(const Conv2dGeometry&, const BatchNormGeometry&,
+                                           const activation* x, const NormOperands&, const activation* dy,
+                                           real* dweight, Write) = 0;
+  // Through convolution and norm; `between` [n,h,w,c] is room for the gradient between the two.
+  virtual void norm_conv2d_backward_data(const Conv2dGeometry&, const BatchNormGeometry&, const activation* x,
+                                         const NormOperands&, const activation* dy, const activation* weight,
+                                         activation* between, activation* dx, Write write_dx, real* dscale,
+                                         real* dshift, Write write_parameters) = 0;
+
   // ---- Linear. x [n,in], weight [out,in], bias [out] or null, y [n,out].
   virtual void linear_forward(const LinearGeometry&, const activation* x, const activation* weight,
                               const real* bias, activation* y) = 0;
@@ -61,21 +84,18 @@ class Backend {
   // dbias[c] (=|+=) sum over n, pixels of dy[n,pixels,c]: the bias of a convolution or a linear layer.
   virtual void bias_backward(const BiasGeometry&, const activation* dy, real* dbias, Write) = 0;
 
-  // ---- Ghost batch norm. x, y, dx, dy [n,pixels,c]; mean, variance (biased) [ghosts,c]; scale, shift [c].
+  // ---- Ghost batch norm. x, y, dx, dy [n,pixels,c]; scale, shift [c]; mean, variance (biased) [ghosts,c].
   //   y = act((x - mean) / sqrt(variance + epsilon) * scale + shift), act = ReLU where geometry.relu, else
   //   identity
-  // mean and variance are those of each ghost batch: written forward, read backward.
-  virtual void ghost_batch_norm_forward(const BatchNormGeometry&, const activation* x, const real* scale,
-                                        const real* shift, real* mean, real* variance, activation* y) = 0;
-  // dscale and dshift share one Write: a layer's two parameters are always written together.
+  // The statistics of each ghost batch.
+  virtual void ghost_moments(const BatchNormGeometry&, const activation* x, real* mean, real* variance) = 0;
+  virtual void normalise(const BatchNormGeometry&, const activation* x, const NormOperands&,
+                         activation* y) = 0;
+  // The gradient passes through the statistics. dscale and dshift share one Write: a layer's two parameters
+  // are always written together.
   virtual void ghost_batch_norm_backward(const BatchNormGeometry&, const activation* x, const activation* dy,
-                                         const real* scale, const real* shift, const real* mean,
-                                         const real* variance, activation* dx, Write write_dx, real* dscale,
+                                         const NormOperands&, activation* dx, Write write_dx, real* dscale,
                                          real* dshift, Write write_parameters) = 0;
-  // The same formula with given statistics [c]; geometry.ghost is ignored.
-  virtual void batch_norm_inference(const BatchNormGeometry&, const activation* x, const real* scale,
-                                    const real* shift, const real* running_mean, const real* running_variance,
-                                    activation* y) = 0;
   // For each ghost in order: running = keep * running + weight * statistic, with the unbiased variance
   // (times m / (m - 1), m = ghost * pixels; m = 1 leaves it 0).
   virtual void update_running_statistics(const BatchNormGeometry&, double keep, double weight,

@@ -38,6 +38,9 @@ void DryRunBackend::download_activations(int64_t n, const activation*, real* hos
 
 size_t DryRunBackend::workspace(const Conv2dGeometry& g) const { return modelled_->workspace(g); }
 size_t DryRunBackend::workspace(const BatchNormGeometry& g) const { return modelled_->workspace(g); }
+size_t DryRunBackend::workspace(const Conv2dGeometry& g, const BatchNormGeometry& norm) const {
+  return modelled_->workspace(g, norm);
+}
 size_t DryRunBackend::workspace(const LinearGeometry& g) const { return modelled_->workspace(g); }
 size_t DryRunBackend::workspace(const BiasGeometry& g) const { return modelled_->workspace(g); }
 void DryRunBackend::reserve_workspace(size_t) {}
@@ -52,6 +55,23 @@ void DryRunBackend::conv2d_backward_data(const Conv2dGeometry& g, const activati
 }
 void DryRunBackend::conv2d_backward_weight(const Conv2dGeometry& g, const activation*, const activation*,
                                            real*, Write) {
+  backward_multiply_adds_ += g.multiply_adds();
+}
+bool DryRunBackend::fuses_norm(const Conv2dGeometry& g) const { return modelled_->fuses_norm(g); }
+void DryRunBackend::norm_conv2d_forward(const Conv2dGeometry& g, const BatchNormGeometry&, const activation*,
+                                        const NormOperands&, const activation*, const activation*,
+                                        activation*, real*, real*) {
+  forward_multiply_adds_ += g.multiply_adds();
+}
+void DryRunBackend::norm_conv2d_backward_weight(const Conv2dGeometry& g, const BatchNormGeometry&,
+                                                const activation*, const NormOperands&, const activation*,
+                                                real*, Write) {
+  backward_multiply_adds_ += g.multiply_adds();
+}
+void DryRunBackend::norm_conv2d_backward_data(const Conv2dGeometry& g, const BatchNormGeometry&,
+                                              const activation*, const NormOperands&, const activation*,
+                                              const activation*, activation*, activation*, Write, real*,
+                                              real*, Write) {
   backward_multiply_adds_ += g.multiply_adds();
 }
 void DryRunBackend::linear_forward(const LinearGeometry& g, const activation*, const activation*, const real*,

@@ -28,6 +28,7 @@ class DryRunBackend final : public Backend {
 
   size_t workspace(const Conv2dGeometry&) const override;
   size_t workspace(const BatchNormGeometry&) const override;
+  size_t workspace(const Conv2dGeometry&, const BatchNormGeometry&) const override;
   size_t workspace(const LinearGeometry&) const override;
   size_t workspace(const BiasGeometry&) const override;
   void reserve_workspace(size_t bytes) override;
@@ -39,6 +40,17 @@ class DryRunBackend final : public Backend {
   void conv2d_backward_weight(const Conv2dGeometry&, const activation* x, const activation* dy, real* dweight,
                               Write) override;
 
+  bool fuses_norm(const Conv2dGeometry&) const override;
+  void norm_conv2d_forward(const Conv2dGeometry&, const BatchNormGeometry&, const activation* x,
+                           const NormOperands&, const activation* weight, const activation* residual,
+                           activation* y, real* y_mean, real* y_variance) override;
+  void norm_conv2d_backward_weight(const Conv2dGeometry&, const BatchNormGeometry&, const activation* x,
+                                   const NormOperands&, const activation* dy, real* dweight, Write) override;
+  void norm_conv2d_backward_data(const Conv2dGeometry&, const BatchNormGeometry&, const activation* x,
+                                 const NormOperands&, const activation* dy, const activation* weight,
+                                 activation* between, activation* dx, Write write_dx, real* dscale,
+                                 real* dshift, Write write_parameters) override;
+
   void linear_forward(const LinearGeometry&, const activation* x, const activation* weight, const real* bias,
                       activation* y) override;
   void linear_backward_data(const LinearGeometry&, const activation* dy, const activation* weight,
@@ -48,13 +60,10 @@ class DryRunBackend final : public Backend {
 
   void bias_backward(const BiasGeometry&, const activation*, real*, Write) override {}
 
-  void ghost_batch_norm_forward(const BatchNormGeometry&, const activation*, const real*, const real*, real*,
-                                real*, activation*) override {}
-  void ghost_batch_norm_backward(const BatchNormGeometry&, const activation*, const activation*, const real*,
-                                 const real*, const real*, const real*, activation*, Write, real*, real*,
-                                 Write) override {}
-  void batch_norm_inference(const BatchNormGeometry&, const activation*, const real*, const real*,
-                            const real*, const real*, activation*) override {}
+  void ghost_moments(const BatchNormGeometry&, const activation*, real*, real*) override {}
+  void normalise(const BatchNormGeometry&, const activation*, const NormOperands&, activation*) override {}
+  void ghost_batch_norm_backward(const BatchNormGeometry&, const activation*, const activation*,
+                                 const NormOperands&, activation*, Write, real*, real*, Write) override {}
   void update_running_statistics(const BatchNormGeometry&, double, double, const real*, const real*, real*,
                                  real*) override {}
 

@@ -63,9 +63,10 @@ WideResNet::Block WideResNet::make_block(const Scope& scope, int64_t in, int64_t
 }
 
 Tensor WideResNet::Block::operator()(Tape& tape, const Tensor& x) const {
+  if (!convdim) return norm_conv2d(tape, bn1, conv1, norm_conv2d(tape, bn0, conv0, x), x);
   const Tensor o = bn0(tape, x);
-  const Tensor z = conv1(tape, bn1(tape, conv0(tape, o)));
-  return add(tape, z, convdim ? (*convdim)(tape, o) : x);
+  const Tensor y = conv0(tape, o);
+  return norm_conv2d(tape, bn1, conv1, y, (*convdim)(tape, o));
 }
 
 Tensor WideResNet::forward(Tape& tape, const Tensor& images) const {

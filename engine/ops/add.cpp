@@ -9,13 +9,11 @@ Tensor scale_add(Tape& tape, const Tensor& a, double factor, const Tensor& b) {
   const Tensor y = Tensor::activations(device, a.shape());
   device.kernels().scale_add(a.size(), a.as_activations(), factor, b.as_activations(), y.as_activations());
   return tape.record("add", {a, b}, y, [=, a = a.without_memory(), b = b.without_memory()](const Tensor& dy) {
-    const auto send = [&](const Tensor& input, double share) {
-      if (!input.needs_gradient()) return;
-      const auto [dx, write] = input.gradient_slot();
-      device.kernels().scale(dy.size(), share, dy.as_activations(), dx.as_activations(), write);
-    };
-    send(a, 1);
-    send(b, factor);
+    if (b.needs_gradient()) {
+      const auto [db, write] = b.gradient_slot();
+      device.kernels().scale(dy.size(), factor, dy.as_activations(), db.as_activations(), write);
+    }
+    if (a.needs_gradient()) a.add_to_gradient(dy);
   });
 }
 

@@ -1,7 +1,7 @@
 // y = x * w + b (cross-correlation over rows, columns and input channels).
 // Backward: dx = dy * w with the filter turned round, dw = sum over positions of dy x, db = sum of dy; the
 // first two are kernels of their own. Saved: x and w.
-#include "engine/ops.h"
+#include "engine/ops/conv2d.h"
 
 namespace crescendo {
 namespace {
@@ -14,8 +14,10 @@ int64_t out_size(const char* what, int64_t in, int64_t before, int64_t after, in
   return (in + before + after - window) / stride + 1;
 }
 
-Conv2dGeometry geometry_of(const Tape& tape, const Tensor& x, const Tensor& weight,
-                           const Conv2dOptions& options) {
+}  // namespace
+
+Conv2dGeometry conv2d_geometry(const Tape& tape, const Tensor& x, const Tensor& weight,
+                               const Conv2dOptions& options) {
   const Shape& in = x.shape();
   const Shape& filter = weight.shape();
   require(in.rank() == 4, "conv2d: x must be [n, h, w, c], got ", in);
@@ -34,11 +36,9 @@ Conv2dGeometry geometry_of(const Tape& tape, const Tensor& x, const Tensor& weig
   return g;
 }
 
-}  // namespace
-
 Tensor conv2d(Tape& tape, const Tensor& x, const Tensor& weight, const Conv2dOptions& options,
               const Tensor& bias) {
-  const Conv2dGeometry g = geometry_of(tape, x, weight, options);
+  const Conv2dGeometry g = conv2d_geometry(tape, x, weight, options);
   if (bias.defined())
     require(bias.shape() == Shape{g.k}, "conv2d: bias ", bias.shape(), " for ", g.k, " channels");
   const Device& device = x.device();

@@ -4,13 +4,12 @@
 //   dshift = sum dy, dscale = sum dy x^, dx = scale / sqrt(variance + epsilon) * (dy - dshift / m - x^ dscale
 //   / m)
 // (docs/derivations/ghost_batch_norm.md). Saved: x and the statistics; x^ and the mask are computed again.
-#include "engine/ops.h"
+#include "engine/ops/ghost_batch_norm.h"
 
 namespace crescendo {
-namespace {
 
-BatchNormGeometry geometry_of(const Tape& tape, const Tensor& x, const Tensor& scale, const Tensor& shift,
-                              const BatchNormOptions& options) {
+BatchNormGeometry batch_norm_geometry(const Tape& tape, const Tensor& x, const Tensor& scale,
+                                      const Tensor& shift, const BatchNormOptions& options) {
   const Shape& in = x.shape();
   require(in.rank() == 4 || in.rank() == 2, "ghost_batch_norm: x must be [n, h, w, c] or [n, c], got ", in);
   const int64_t channels = in[in.rank() - 1];
@@ -21,8 +20,11 @@ BatchNormGeometry geometry_of(const Tape& tape, const Tensor& x, const Tensor& s
   return {in[0], in.rank() == 4 ? in[1] * in[2] : 1, channels, ghost, options.epsilon, options.relu};
 }
 
-void update_running(const Tape& tape, const BatchNormGeometry& g, Backend& kernels, const Tensor& mean,
-                    const Tensor& variance, const NormStatistics& statistics, double momentum) {
+namespace {
+
+void update_running(const Tape& tape, const BatchNormGeometry& g, Backend& kernels, const Moments& moments,
+                    const NormStatistics& statistics, double momentum) {
+  const auto& [mean, variance] = moments;
   if (tape.options().running_statistics == RunningStatistics::sequential)
     kernels.update_running_statistics(g, 1 - momentum, momentum, mean.as_reals(), variance.as_reals(),
                                       statistics.running_mean.as_reals(),
@@ -33,42 +35,55 @@ void update_running(const Tape& tape, const BatchNormGeometry& g, Backend& kerne
                                       statistics.pending_variance.as_reals());
 }
 
-// The kernel computes dx in any case: for an input that needs none, into memory that goes at once.
+}  // namespace
+
+Moments take_moments(const Tape& tape, const BatchNormGeometry& g, const Tensor& x,
+                     const NormStatistics& statistics, double momentum) {
+  if (!tape.is_training()) return {statistics.running_mean, statistics.running_variance};
+  const Device& device = x.device();
+  Moments moments = x.moments();
+  if (!moments.mean.defined()) {
+    moments = {Tensor::reals(device, {g.ghosts(), g.c}), Tensor::reals(device, {g.ghosts(), g.c})};
+    device.memory().reserve_workspace(device.kernels().workspace(g));
+    device.kernels().ghost_moments(g, x.as_activations(), moments.mean.as_reals(),
+                                   moments.variance.as_reals());
+  }
+  update_running(tape, g, device.kernels(), moments, statistics, momentum);
+  return moments;
+}
+
+NormOperands norm_operands(const Tensor& scale, const Tensor& shift, const Moments& moments) {
+  return {scale.as_reals(), shift.as_reals(), moments.mean.as_reals(), moments.variance.as_reals()};
+}
+
+NormSlots norm_slots(const Tensor& scale, const Tensor& shift) {
+  const auto [dscale, write] = scale.gradient_slot();
+  const auto [dshift, same_write] = shift.gradient_slot();
+  require(same_write == write, "ghost_batch_norm: scale and shift are used apart");
+  return {dscale, dshift, write};
+}
+
 GradientSlot input_slot(const Tensor& x) {
   if (x.needs_gradient()) return x.gradient_slot();
   return {Tensor::activations(x.device(), x.shape()), Write::overwrite};
 }
 
-}  // namespace
-
 Tensor ghost_batch_norm(Tape& tape, const Tensor& x, const Tensor& scale, const Tensor& shift,
                         const NormStatistics& statistics, const BatchNormOptions& options) {
-  const BatchNormGeometry g = geometry_of(tape, x, scale, shift, options);
+  const BatchNormGeometry g = batch_norm_geometry(tape, x, scale, shift, options);
   const Device& device = x.device();
   Backend& kernels = device.kernels();
+  const Moments moments = take_moments(tape, g, x, statistics, options.momentum);
   device.memory().reserve_workspace(kernels.workspace(g));
   const Tensor y = Tensor::activations(device, x.shape());
-  if (!tape.is_training()) {
-    kernels.batch_norm_inference(g, x.as_activations(), scale.as_reals(), shift.as_reals(),
-                                 statistics.running_mean.as_reals(), statistics.running_variance.as_reals(),
-                                 y.as_activations());
-    return tape.record("ghost_batch_norm", {x, scale, shift}, y, nullptr);
-  }
-  const Tensor mean = Tensor::reals(device, {g.ghosts(), g.c});
-  const Tensor variance = Tensor::reals(device, {g.ghosts(), g.c});
-  kernels.ghost_batch_norm_forward(g, x.as_activations(), scale.as_reals(), shift.as_reals(), mean.as_reals(),
-                                   variance.as_reals(), y.as_activations());
-  update_running(tape, g, kernels, mean, variance, statistics, options.momentum);
+  kernels.normalise(g, x.as_activations(), norm_operands(scale, shift, moments), y.as_activations());
 
   return tape.record("ghost_batch_norm", {x, scale, shift}, y, [=](const Tensor& dy) {
     const auto [dx, write_dx] = input_slot(x);
-    const auto [dscale, write_parameters] = scale.gradient_slot();
-    const auto [dshift, same_write] = shift.gradient_slot();
-    require(same_write == write_parameters, "ghost_batch_norm: scale and shift are used apart");
-    device.kernels().ghost_batch_norm_backward(g, x.as_activations(), dy.as_activations(), scale.as_reals(),
-                                               shift.as_reals(), mean.as_reals(), variance.as_reals(),
-                                               dx.as_activations(), write_dx, dscale.as_reals(),
-                                               dshift.as_reals(), write_parameters);
+    const auto [dscale, dshift, write_parameters] = norm_slots(scale, shift);
+    device.kernels().ghost_batch_norm_backward(
+        g, x.as_activations(), dy.as_activations(), norm_operands(scale, shift, moments), dx.as_activations(),
+        write_dx, dscale.as_reals(), dshift.as_reals(), write_parameters);
   });
 }
 

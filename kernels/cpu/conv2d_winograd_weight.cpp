@@ -48,8 +48,9 @@ struct Plan {
   }
 };
 
+template <class Input>
 void sum_chunk(const Conv2dGeometry& g, const Plan& plan, int64_t chunk, int64_t part, const real* x,
-               const real* dy, real* scratch, real* sums) {
+               const Input& input, const real* dy, real* scratch, real* sums) {
   const int64_t first = part * kPart, outputs = std::min(kPart, g.k - first);
   const int64_t last = plan.strips * (chunk + 1) / plan.chunks;
   real* v = scratch;
@@ -62,11 +63,11 @@ void sum_chunk(const Conv2dGeometry& g, const Plan& plan, int64_t chunk, int64_t
     for (int64_t index = begin; index < end; ++index) {
       const winograd::Strip strip = plan.grid.strip(index);
       winograd::transform_strip<winograd::InputTransform>(
-          first_x.next(strip.image), strip, strip.row - g.pad_top, strip.column - g.pad_left, 0, g.c,
+          first_x.next(strip.image), input, strip, strip.row - g.pad_top, strip.column - g.pad_left, 0, g.c,
           v + tiles * plan.v_row, plan.v_row, plan.v_matrix);
       winograd::transform_strip<winograd::FilterTransform<kTile>>(
-          first_dy.next(strip.image), strip, strip.row, strip.column, first, first + outputs,
-          d + tiles * plan.d_row, plan.d_row, plan.d_matrix);
+          first_dy.next(strip.image), winograd::AsTheyAre(), strip, strip.row, strip.column, first,
+          first + outputs, d + tiles * plan.d_row, plan.d_row, plan.d_matrix);
       tiles += strip.tiles;
     }
     const int64_t next_end = std::min(end + plan.block_strips, last);
@@ -117,15 +118,21 @@ int64_t winograd_weight_workspace(const Conv2dGeometry& g, int threads) {
   return plan.chunks * plan.parts * plan.sums_size + threads * plan.scratch_size;
 }
 
-void winograd_weight_gradient(const Conv2dGeometry& g, int threads, const real* x, const real* dy,
-                              real* workspace, real* dweight, Write write) {
+template <class Input>
+void winograd_weight_gradient(const Conv2dGeometry& g, int threads, const real* x, const Input& input,
+                              const real* dy, real* workspace, real* dweight, Write write) {
   const Plan plan(g);
   real* scratch = workspace + plan.chunks * plan.parts * plan.sums_size;
   parallel_for(threads, plan.chunks * plan.parts, [&](int64_t task, int thread) {
-    sum_chunk(g, plan, task / plan.parts, task % plan.parts, x, dy, scratch + thread * plan.scratch_size,
-              workspace + task * plan.sums_size);
+    sum_chunk(g, plan, task / plan.parts, task % plan.parts, x, input, dy,
+              scratch + thread * plan.scratch_size, workspace + task * plan.sums_size);
   });
   parallel_for(threads, g.k, [&](int64_t k, int) { transform_sums(g, plan, k, workspace, dweight, write); });
 }
+
+template void winograd_weight_gradient(const Conv2dGeometry&, int, const real*, const winograd::AsTheyAre&,
+                                       const real*, real*, real*, Write);
+template void winograd_weight_gradient(const Conv2dGeometry&, int, const real*, const winograd::Normalised&,
+                                       const real*, real*, real*, Write);
 
 }  // namespace crescendo

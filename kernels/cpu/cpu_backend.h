@@ -27,6 +27,7 @@ class CpuBackend final : public Backend {
 
   size_t workspace(const Conv2dGeometry&) const override;
   size_t workspace(const BatchNormGeometry&) const override;
+  size_t workspace(const Conv2dGeometry&, const BatchNormGeometry&) const override;
   size_t workspace(const LinearGeometry&) const override;
   size_t workspace(const BiasGeometry&) const override;
   void reserve_workspace(size_t bytes) override;
@@ -38,6 +39,17 @@ class CpuBackend final : public Backend {
   void conv2d_backward_weight(const Conv2dGeometry&, const activation* x, const activation* dy, real* dweight,
                               Write) override;
 
+  bool fuses_norm(const Conv2dGeometry&) const override;
+  void norm_conv2d_forward(const Conv2dGeometry&, const BatchNormGeometry&, const activation* x,
+                           const NormOperands&, const activation* weight, const activation* residual,
+                           activation* y, real* y_mean, real* y_variance) override;
+  void norm_conv2d_backward_weight(const Conv2dGeometry&, const BatchNormGeometry&, const activation* x,
+                                   const NormOperands&, const activation* dy, real* dweight, Write) override;
+  void norm_conv2d_backward_data(const Conv2dGeometry&, const BatchNormGeometry&, const activation* x,
+                                 const NormOperands&, const activation* dy, const activation* weight,
+                                 activation* between, activation* dx, Write write_dx, real* dscale,
+                                 real* dshift, Write write_parameters) override;
+
   void linear_forward(const LinearGeometry&, const activation* x, const activation* weight, const real* bias,
                       activation* y) override;
   void linear_backward_data(const LinearGeometry&, const activation* dy, const activation* weight,
@@ -47,15 +59,11 @@ class CpuBackend final : public Backend {
 
   void bias_backward(const BiasGeometry&, const activation* dy, real* dbias, Write) override;
 
-  void ghost_batch_norm_forward(const BatchNormGeometry&, const activation* x, const real* scale,
-                                const real* shift, real* mean, real* variance, activation* y) override;
+  void ghost_moments(const BatchNormGeometry&, const activation* x, real* mean, real* variance) override;
+  void normalise(const BatchNormGeometry&, const activation* x, const NormOperands&, activation* y) override;
   void ghost_batch_norm_backward(const BatchNormGeometry&, const activation* x, const activation* dy,
-                                 const real* scale, const real* shift, const real* mean, const real* variance,
-                                 activation* dx, Write write_dx, real* dscale, real* dshift,
-                                 Write write_parameters) override;
-  void batch_norm_inference(const BatchNormGeometry&, const activation* x, const real* scale,
-                            const real* shift, const real* running_mean, const real* running_variance,
-                            activation* y) override;
+                                 const NormOperands&, activation* dx, Write write_dx, real* dscale,
+                                 real* dshift, Write write_parameters) override;
   void update_running_statistics(const BatchNormGeometry&, double keep, double weight, const real* mean,
                                  const real* variance, real* running_mean, real* running_variance) override;
 
@@ -108,8 +116,6 @@ class CpuBackend final : public Backend {
     else
       each(n, [&](int64_t i) { to[i] = f(i); });
   }
-  void normalise(const BatchNormGeometry&, int64_t group, const activation* x, const real* scale,
-                 const real* shift, const real* mean, const real* variance, activation* y);
   // The workspace, as elements of T; a kernel takes it once and lays it out itself.
   template <class T>
   T* workspace_as() const {

@@ -1,6 +1,8 @@
 // The convolution that forward and backward data share: every target pixel gathers taps of a source image.
 #pragma once
 
+#include <vector>
+
 #include "kernels/geometry.h"
 #include "kernels/real.h"
 
@@ -21,5 +23,26 @@ struct GatherConvolution {
   int64_t taps() const { return taps_h * taps_w; }
   int64_t pixels() const { return rows * columns; }
 };
+
+// Where the weights of one lie: that of a tap for `in` and `out` is
+// weight[first + row * r + column * s + in_stride * in + out_stride * out]. Either in_stride or out_stride
+// is 1.
+struct GatherWeights {
+  int64_t first;
+  int64_t row, column;
+  int64_t in_stride, out_stride;
+};
+
+struct Gather {
+  GatherConvolution convolution;
+  GatherWeights weights;
+  int64_t target;  // offset of target pixel (0, 0)
+};
+
+Gather gather_forward(const Conv2dGeometry&);
+
+// Backward, every input pixel gathers the outputs it went into. With strides those differ from pixel to
+// pixel: pixels of one phase (h mod stride_h, w mod stride_w) share them.
+std::vector<Gather> gather_backward(const Conv2dGeometry&);
 
 }  // namespace crescendo

@@ -4,6 +4,8 @@
 // sqrt(variance + epsilon), m = ghost * pixels, and g = dy where the ReLU let y through:
 //   y = act(u * (scale * i) + shift)
 //   dshift = sum g      dscale = i * sum g u      dx = scale * i * (g - sum(g) / m - u * i^2 * sum(g u) / m)
+#include "kernels/cpu/ghost_batch_norm.h"
+
 #include <algorithm>
 #include <cmath>
 #include <type_traits>
@@ -14,10 +16,6 @@
 namespace crescendo {
 
 namespace {
-
-// The normalised value before the ReLU. Both passes compute it by this very expression, so that they agree on
-// its sign.
-real output_of(real centred, real factor, real shift) { return centred * factor + shift; }
 
 double inverse_of(const BatchNormGeometry& g, real variance) {
   return 1 / std::sqrt(static_cast<double>(variance) + g.epsilon);
@@ -46,10 +44,10 @@ void sum_moments(const BatchNormGeometry& g, const real* x, double* sums) {
     }
 }
 
-// A ghost's mean and variance from those of its images: squared distances from the common mean are those from
-// the image's own, and those of the image's mean (Chan, Golub & LeVeque 1979).
-void combine_moments(const BatchNormGeometry& g, const double* images, double* totals, real* mean,
-                     real* variance) {
+// Of one ghost: squared distances from the common mean are those from the image's own, and those of the
+// image's mean (Chan, Golub & LeVeque 1979).
+void combine_images(const BatchNormGeometry& g, const double* images, double* totals, real* mean,
+                    real* variance) {
   const double pixels = static_cast<double>(g.pixels), count = static_cast<double>(g.ghost) * pixels;
   add_rows(images, g.ghost, 2 * g.c, totals);
   for (int64_t c = 0; c < g.c; ++c) totals[c] /= static_cast<double>(g.ghost);
@@ -76,15 +74,14 @@ void add_ghosts(const double* totals, int64_t ghosts, int64_t width, int64_t cha
 
 // What every pixel of a ghost needs in the backward pass, one number a channel each.
 struct GhostConstants {
-  real* factor;       // scale * inverse
-  real* mean_g;       // sum(g) / m
-  real* coefficient;  // inverse^2 * sum(g u) / m
+  const real* factor;  // scale * inverse
+  real* mean_g;        // sum(g) / m
+  real* coefficient;   // inverse^2 * sum(g u) / m
 
-  GhostConstants(const BatchNormGeometry& g, int64_t ghost, double* workspace) {
-    factor = reinterpret_cast<real*>(workspace) + ghost * 3 * g.c;
-    mean_g = factor + g.c;
-    coefficient = mean_g + g.c;
-  }
+  GhostConstants(const BatchNormGeometry& g, int64_t ghost, const real* factors, double* workspace)
+      : factor(factors + ghost * g.c),
+        mean_g(reinterpret_cast<real*>(workspace) + ghost * 2 * g.c),
+        coefficient(mean_g + g.c) {}
 };
 
 // Channels are taken kStrip at a time, so that a strip's sums and constants stay in registers while the
@@ -165,86 +162,72 @@ void with_modes(bool relu, Write write, const F& f) {
 
 }  // namespace
 
-// An image needs two rows of sums, a ghost two of totals and three of constants; there are no more ghosts
-// than images.
+// An image needs two rows of sums; there are no more ghosts than images.
 size_t CpuBackend::workspace(const BatchNormGeometry& g) const {
-  return static_cast<size_t>(7 * g.n * g.c) * sizeof(double);
+  return static_cast<size_t>(3 * g.n * g.c + finish_backward_workspace(g)) * sizeof(double);
 }
 
 size_t CpuBackend::workspace(const BiasGeometry& g) const {
   return static_cast<size_t>(2 * g.n * g.c) * sizeof(double);
 }
 
-void CpuBackend::ghost_batch_norm_forward(const BatchNormGeometry& g, const activation* x, const real* scale,
-                                          const real* shift, real* mean, real* variance, activation* y) {
+void norm_factors(const BatchNormGeometry& g, const NormOperands& norm, real* factors) {
+  for (int64_t i = 0; i < g.ghosts() * g.c; ++i)
+    factors[i] =
+        static_cast<real>(static_cast<double>(norm.scale[i % g.c]) * inverse_of(g, norm.variance[i]));
+}
+
+void combine_moments(const BatchNormGeometry& g, int threads, const double* sums, double* totals, real* mean,
+                     real* variance) {
+  parallel_for(threads, g.ghosts(), [&](int64_t ghost, int) {
+    combine_images(g, sums + ghost * g.ghost * 2 * g.c, totals + ghost * 2 * g.c, mean + ghost * g.c,
+                   variance + ghost * g.c);
+  });
+}
+
+void CpuBackend::ghost_moments(const BatchNormGeometry& g, const activation* x, real* mean, real* variance) {
   if (g.n * g.pixels * g.c == 0) return;
   double* sums = workspace_as<double>();  // [n, 2, c]
-  double* totals = sums + g.n * 2 * g.c;  // [ghosts, 2, c]
   parallel_for(g.n, [&](int64_t image, int) {
     sum_moments(g, values_of(x) + image * g.pixels * g.c, sums + image * 2 * g.c);
   });
-  parallel_for(g.ghosts(), [&](int64_t ghost, int) {
-    combine_moments(g, sums + ghost * g.ghost * 2 * g.c, totals + ghost * 2 * g.c, mean + ghost * g.c,
-                    variance + ghost * g.c);
-  });
-  normalise(g, g.ghost, x, scale, shift, mean, variance, y);
+  combine_moments(g, threads_, sums, sums + g.n * 2 * g.c, mean, variance);
 }
 
-void CpuBackend::batch_norm_inference(const BatchNormGeometry& g, const activation* x, const real* scale,
-                                      const real* shift, const real* running_mean,
-                                      const real* running_variance, activation* y) {
+void CpuBackend::normalise(const BatchNormGeometry& g, const activation* x, const NormOperands& norm,
+                           activation* y) {
   if (g.n * g.pixels * g.c == 0) return;
-  normalise(g, g.n, x, scale, shift, running_mean, running_variance, y);
-}
-
-// y, each run of `group` images by statistics of its own.
-void CpuBackend::normalise(const BatchNormGeometry& g, int64_t group, const activation* x, const real* scale,
-                           const real* shift, const real* means, const real* variances, activation* y) {
   real* factors = workspace_as<real>();
-  for (int64_t i = 0; i < g.n / group * g.c; ++i)
-    factors[i] = static_cast<real>(static_cast<double>(scale[i % g.c]) * inverse_of(g, variances[i]));
+  norm_factors(g, norm, factors);
   parallel_for(g.n, [&](int64_t image, int) {
-    const real* mean = means + image / group * g.c;
-    const real* factor = factors + image / group * g.c;
+    const real* mean = norm.mean + image / g.ghost * g.c;
+    const real* factor = factors + image / g.ghost * g.c;
     const real* from = values_of(x) + image * g.pixels * g.c;
     real* to = values_of(y) + image * g.pixels * g.c;
     for (int64_t pixel = 0; pixel < g.pixels; ++pixel, from += g.c, to += g.c)
       for (int64_t c = 0; c < g.c; ++c) {
-        const real v = output_of(from[c] - mean[c], factor[c], shift[c]);
+        const real v = output_of(from[c] - mean[c], factor[c], norm.shift[c]);
         to[c] = g.relu ? relu_of(v) : v;
       }
   });
 }
 
-void CpuBackend::ghost_batch_norm_backward(const BatchNormGeometry& g, const activation* x,
-                                           const activation* dy, const real* scale, const real* shift,
-                                           const real* mean, const real* variance, activation* dx,
-                                           Write write_dx, real* dscale, real* dshift,
-                                           Write write_parameters) {
-  if (g.n * g.pixels * g.c == 0) return;
+// A ghost needs two rows of totals and two of constants.
+int64_t finish_backward_workspace(const BatchNormGeometry& g) { return 4 * g.n * g.c; }
+
+void finish_backward(const BatchNormGeometry& g, bool relu, int threads, const real* x, const real* dy,
+                     const NormOperands& norm, const real* factors, const double* sums, double* workspace,
+                     real* dx, Write write_dx, real* dscale, real* dshift, Write write_parameters) {
   const double count = static_cast<double>(g.ghost * g.pixels);
   const int64_t image_size = g.pixels * g.c, width = 2 * g.c;
-  double* sums = workspace_as<double>();  // [n, 2, c]
-  double* totals = sums + g.n * width;    // [ghosts, 2, c]
-  double* constants = totals + g.n * width;
-  for (int64_t ghost = 0; ghost < g.ghosts(); ++ghost)
-    for (int64_t c = 0; c < g.c; ++c)
-      GhostConstants(g, ghost, constants).factor[c] =
-          static_cast<real>(static_cast<double>(scale[c]) * inverse_of(g, variance[ghost * g.c + c]));
-  parallel_for(g.n, [&](int64_t image, int) {
-    const int64_t ghost = image / g.ghost;
-    with_modes(g.relu, write_dx, [&](auto relu, auto) {
-      sum_gradients<relu()>(g, values_of(x) + image * image_size, values_of(dy) + image * image_size,
-                            mean + ghost * g.c, shift, GhostConstants(g, ghost, constants).factor,
-                            sums + image * width);
-    });
-  });
-  parallel_for(g.ghosts(), [&](int64_t ghost, int) {
+  double* totals = workspace;  // [ghosts, 2, c]
+  double* constants = totals + g.ghosts() * width;
+  parallel_for(threads, g.ghosts(), [&](int64_t ghost, int) {
     double* total = totals + ghost * width;
     add_rows(sums + ghost * g.ghost * width, g.ghost, width, total);
-    const GhostConstants constant(g, ghost, constants);
+    const GhostConstants constant(g, ghost, factors, constants);
     for (int64_t c = 0; c < g.c; ++c) {
-      const double inverse = inverse_of(g, variance[ghost * g.c + c]);
+      const double inverse = inverse_of(g, norm.variance[ghost * g.c + c]);
       total[g.c + c] *= inverse;
       constant.mean_g[c] = static_cast<real>(total[c] / count);
       constant.coefficient[c] = static_cast<real>(inverse * total[g.c + c] / count);
@@ -252,14 +235,33 @@ void CpuBackend::ghost_batch_norm_backward(const BatchNormGeometry& g, const act
   });
   add_ghosts(totals, g.ghosts(), width, g.c, dshift, write_parameters);
   add_ghosts(totals + g.c, g.ghosts(), width, g.c, dscale, write_parameters);
-  parallel_for(g.n, [&](int64_t image, int) {
+  parallel_for(threads, g.n, [&](int64_t image, int) {
     const int64_t ghost = image / g.ghost;
-    with_modes(g.relu, write_dx, [&](auto relu, auto write) {
-      write_gradients<relu(), write()>(
-          g, values_of(x) + image * image_size, values_of(dy) + image * image_size, mean + ghost * g.c, shift,
-          GhostConstants(g, ghost, constants), values_of(dx) + image * image_size);
+    with_modes(relu, write_dx, [&](auto masks, auto write) {
+      write_gradients<masks(), write()>(
+          g, x + image * image_size, dy + image * image_size, norm.mean + ghost * g.c, norm.shift,
+          GhostConstants(g, ghost, factors, constants), dx + image * image_size);
     });
   });
+}
+
+void CpuBackend::ghost_batch_norm_backward(const BatchNormGeometry& g, const activation* x,
+                                           const activation* dy, const NormOperands& norm, activation* dx,
+                                           Write write_dx, real* dscale, real* dshift,
+                                           Write write_parameters) {
+  if (g.n * g.pixels * g.c == 0) return;
+  double* sums = workspace_as<double>();  // [n, 2, c]
+  real* factors = reinterpret_cast<real*>(sums + g.n * 2 * g.c);
+  norm_factors(g, norm, factors);
+  parallel_for(g.n, [&](int64_t image, int) {
+    const int64_t ghost = image / g.ghost, first = image * g.pixels * g.c;
+    with_modes(g.relu, write_dx, [&](auto relu, auto) {
+      sum_gradients<relu()>(g, values_of(x) + first, values_of(dy) + first, norm.mean + ghost * g.c,
+                            norm.shift, factors + ghost * g.c, sums + image * 2 * g.c);
+    });
+  });
+  finish_backward(g, g.relu, threads_, values_of(x), values_of(dy), norm, factors, sums, sums + 3 * g.n * g.c,
+                  values_of(dx), write_dx, dscale, dshift, write_parameters);
 }
 
 void CpuBackend::update_running_statistics(const BatchNormGeometry& g, double keep, double weight,

@@ -23,6 +23,14 @@ inline Vector load(const real* from) { return Eigen::internal::ploadu<Vector>(fr
 inline void store(real* to, const Vector& v) { Eigen::internal::pstoreu(to, v); }
 inline Vector broadcast(const real* from) { return Eigen::internal::pset1<Vector>(*from); }
 inline Vector add(const Vector& a, const Vector& b) { return Eigen::internal::padd(a, b); }
+inline Vector subtract(const Vector& a, const Vector& b) { return Eigen::internal::psub(a, b); }
+inline Vector multiply(const Vector& a, const Vector& b) { return Eigen::internal::pmul(a, b); }
+// Of a NaN and a number it is `a`, whichever that is.
+inline Vector max(const Vector& a, const Vector& b) { return Eigen::internal::pmax(a, b); }
+// `value` where `sign` is positive or NaN, otherwise 0.
+inline Vector where_positive(const Vector& sign, const Vector& value) {
+  return Eigen::internal::pandnot(value, Eigen::internal::pcmp_le(sign, zero()));
+}
 inline Vector multiply_add(const Vector& a, const Vector& b, const Vector& sum) {
   return Eigen::internal::pmadd(a, b, sum);
 }

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <iterator>
+#include <limits>
 #include <utility>
 
 #include "kernels/cpu/simd.h"
@@ -37,8 +38,7 @@ inline bool chosen(ConvolutionAlgorithm algorithm, int64_t rows, int64_t columns
 constexpr double kAtZero = kA2 * kB2, kAtA = 2 * kA2 * (kA2 - kB2), kAtB = 2 * kB2 * (kB2 - kA2);
 
 inline Vector constant(double value) { return Eigen::internal::pset1<Vector>(static_cast<real>(value)); }
-inline Vector subtract(const Vector& x, const Vector& y) { return Eigen::internal::psub(x, y); }
-inline Vector multiply(double factor, const Vector& x) { return Eigen::internal::pmul(constant(factor), x); }
+inline Vector multiply(double factor, const Vector& x) { return crescendo::multiply(constant(factor), x); }
 inline Vector multiply_add(double factor, const Vector& x, const Vector& y) {
   return crescendo::multiply_add(constant(factor), x, y);
 }
@@ -168,6 +168,11 @@ class StripGrid {
         columns_((image_columns + kTile - 1) / kTile),
         strips_((columns_ + kStripTiles - 1) / kStripTiles) {}
 
+  int64_t tiles_of_image() const { return rows_ * columns_; }
+  // Of the tile whose first pixel is (row, column), counted from the first image's first.
+  int64_t tile(int64_t image, int64_t row, int64_t column) const {
+    return (image * rows_ + row / kTile) * columns_ + column / kTile;
+  }
   int64_t strips(int64_t images) const { return images * rows_ * strips_; }
   int64_t strip_tiles() const { return (columns_ + strips_ - 1) / strips_; }  // at most
 
@@ -209,7 +214,7 @@ struct Prefetch {
 // rows below their tiles. `first` is the first image.
 inline Prefetch prefetch_strips(const StripGrid& grid, const Image& first, int64_t begin, int64_t end,
                                 int64_t first_row, int64_t size) {
-  if (begin >= end) return {};
+  if (begin >= end || first.pixels == nullptr) return {};
   const auto place = [&](const Strip& strip, int64_t row) {
     const int64_t rows = strip.image * first.h + std::clamp<int64_t>(strip.row + row, 0, first.h);
     return first.pixels + rows * first.w * first.channels;
@@ -217,11 +222,37 @@ inline Prefetch prefetch_strips(const StripGrid& grid, const Image& first, int64
   return {place(grid.strip(begin), first_row), place(grid.strip(end - 1), first_row + size)};
 }
 
+// What happens to an image's pixels on the way into a transform: nothing, or a normalisation and a ReLU.
+struct AsTheyAre {
+  AsTheyAre at(int64_t, int64_t, int64_t) const { return {}; }
+  Vector operator()(const Vector& pixel) const { return pixel; }
+};
+
+// factor [ghosts,c], as norm_factors has it.
+struct Normalised {
+  const real *mean, *factor, *shift;
+  int64_t ghost, channels;
+  bool relu;
+
+  struct Pixel {
+    Vector mean, factor, shift, floor;
+    Vector centred(const Vector& pixel) const { return subtract(pixel, mean); }
+    Vector linear(const Vector& centred) const { return crescendo::multiply_add(centred, factor, shift); }
+    Vector operator()(const Vector& pixel) const { return max(linear(centred(pixel)), floor); }
+  };
+  // Of a vector of channels of one image.
+  Pixel at(int64_t image, int64_t channel, int64_t lanes) const {
+    const int64_t place = image / ghost * channels + channel;
+    return {load_some(mean + place, lanes), load_some(factor + place, lanes),
+            load_some(shift + channel, lanes), constant(relu ? 0 : -std::numeric_limits<double>::infinity())};
+  }
+};
+
 // Copies `count` channels from `first` on of Rows x columns pixels from (row, column) on, zero outside the
 // image.
-template <int Rows>
+template <int Rows, class Pixel>
 inline void copy_pixels(const Image& image, int64_t row, int64_t column, int64_t columns, int64_t first,
-                        int64_t count, real* to) {
+                        int64_t count, const Pixel& pixel, real* to) {
   const int64_t begin = std::clamp<int64_t>(-column, 0, columns),
                 end = std::clamp<int64_t>(image.w - column, begin, columns);
   for (int64_t i = 0; i < Rows; ++i, to += columns * kLanes) {
@@ -230,10 +261,10 @@ inline void copy_pixels(const Image& image, int64_t row, int64_t column, int64_t
     const real* from = image.pixels + ((row + i) * image.w + column) * image.channels + first;
     for (int64_t j = 0; j < left; ++j) store(to + j * kLanes, zero());
     if (count >= kLanes)
-      for (int64_t j = left; j < right; ++j) store(to + j * kLanes, load(from + j * image.channels));
+      for (int64_t j = left; j < right; ++j) store(to + j * kLanes, pixel(load(from + j * image.channels)));
     else
       for (int64_t j = left; j < right; ++j)
-        store(to + j * kLanes, load_some(from + j * image.channels, count));
+        store(to + j * kLanes, pixel(load_some(from + j * image.channels, count)));
     for (int64_t j = right; j < columns; ++j) store(to + j * kLanes, zero());
   }
 }
@@ -241,14 +272,14 @@ inline void copy_pixels(const Image& image, int64_t row, int64_t column, int64_t
 // Transforms the squares of pixels of a strip's tiles, Transform::kFrom wide and kTile apart, from (row,
 // column) on, for channels [first, last): point i of tile t and channel first + c goes to to[t * tile_stride
 // + i * point_stride + c].
-template <class Transform>
-void transform_strip(const Image& image, const Strip& strip, int64_t row, int64_t column, int64_t first,
-                     int64_t last, real* to, int64_t tile_stride, int64_t point_stride) {
+template <class Transform, class Input>
+void transform_strip(const Image& image, const Input& input, const Strip& strip, int64_t row, int64_t column,
+                     int64_t first, int64_t last, real* to, int64_t tile_stride, int64_t point_stride) {
   constexpr int kSize = Transform::kFrom;
   alignas(64) real pixels[kSize * (kStripTiles * kTile + kSize - kTile) * kLanes];
   const int64_t columns = strip.tiles * kTile + kSize - kTile;
   for (int64_t c = first; c < last; c += kLanes, to += kLanes) {
-    copy_pixels<kSize>(image, row, column, columns, c, last - c, pixels);
+    copy_pixels<kSize>(image, row, column, columns, c, last - c, input.at(strip.image, c, last - c), pixels);
     for (int64_t t = 0; t < strip.tiles; ++t) {
       const real* from = pixels + t * kTile * kLanes;
       real* tile = to + t * tile_stride;

@@ -99,11 +99,11 @@ Results run_batch_norm(Backend& backend, BatchNormGeometry g, const std::vector<
     backend.reserve_workspace(std::max(backend.workspace(g), backend.workspace(bias)));
     real* const means = mean.data() + first / g.ghost * g.c;
     real* const variances = variance.data() + first / g.ghost * g.c;
-    backend.ghost_batch_norm_forward(g, x.at(first * image), scale, shift, means, variances,
-                                     y.at(first * image));
-    backend.ghost_batch_norm_backward(g, x.at(first * image), dy.at(first * image), scale, shift, means,
-                                      variances, dx.at(first * image), Write::overwrite, dscale, dshift,
-                                      write);
+    const NormOperands norm{scale, shift, means, variances};
+    backend.ghost_moments(g, x.at(first * image), means, variances);
+    backend.normalise(g, x.at(first * image), norm, y.at(first * image));
+    backend.ghost_batch_norm_backward(g, x.at(first * image), dy.at(first * image), norm,
+                                      dx.at(first * image), Write::overwrite, dscale, dshift, write);
     backend.bias_backward(bias, dy.at(first * image), dbias, write);
   });
   return {y.values(),      mean.values(),   variance.values(), dx.values(),

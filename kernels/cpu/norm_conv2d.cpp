@@ -1,0 +1,238 @@
+// Convolution of a normalised input by Winograd's algorithm, in as few passes over memory as it has tensors.
+// Forward, the norm and its ReLU happen where the input transform reads x, the residual is added and the
+// moments are summed where the output transform writes y. Backward, the output transform of the data gradient
+// masks it by the ReLU and sums what the norm's gradient needs; the norm's second pass then writes dx. Sums
+// are those of a tile in `real`, then of an image's tiles in order in double, then as ghost_batch_norm.cpp's.
+#include "kernels/cpu/conv2d_winograd.h"
+#include "kernels/cpu/conv2d_winograd_weight.h"
+#include "kernels/cpu/cpu_backend.h"
+#include "kernels/cpu/ghost_batch_norm.h"
+#include "kernels/cpu/pack_weights.h"
+#include "kernels/cpu/winograd_blocks.h"
+
+namespace crescendo {
+
+namespace {
+
+using winograd::kTile;
+using winograd::StripGrid;
+using winograd::TilePlace;
+
+// An image [rows,columns,channels] of a batch, and where a tile's first pixel is in it.
+struct Images {
+  int64_t rows, columns, channels;
+
+  int64_t place(const TilePlace& at) const {
+    return ((at.image * rows + at.row) * columns + at.column) * channels + at.channel;
+  }
+  int64_t step(int64_t i, int64_t j) const { return (i * columns + j) * channels; }
+};
+
+// y = tile + residual, and of each tile the sum of y and of its squared distances from the tile's mean.
+struct ForwardOutput {
+  Images images;
+  const real* residual;  // or null
+  real* y;
+  real* sums;  // [tiles, 2, channels], or null
+
+  winograd::Image reads() const { return {residual, images.rows, images.columns, images.channels}; }
+  template <class Place>
+  void write(const Place& at, Vector (&tile)[kTile][kTile]) const {
+    const int64_t place = images.place(at);
+    if (residual != nullptr)
+      at.each_pixel([&](int64_t i, int64_t j) {
+        tile[i][j] = add(tile[i][j], at.read(residual + place + images.step(i, j)));
+      });
+    at.each_pixel([&](int64_t i, int64_t j) { at.write(y + place + images.step(i, j), tile[i][j]); });
+    if (sums == nullptr) return;
+    Vector sum = zero(), squares = zero();
+    at.each_pixel([&](int64_t i, int64_t j) { sum = add(sum, tile[i][j]); });
+    const Vector mean = winograd::multiply(1 / static_cast<double>(at.rows * at.columns), sum);
+    at.each_pixel([&](int64_t i, int64_t j) {
+      const Vector distance = subtract(tile[i][j], mean);
+      squares = multiply_add(distance, distance, squares);
+    });
+    real* to = sums + at.index * 2 * images.channels + at.channel;
+    at.write(to, sum);
+    at.write(to + images.channels, squares);
+  }
+};
+
+// g = tile where the ReLU let x through, and of each tile the sum of g and of g (x - mean).
+struct BackwardOutput {
+  Images images;
+  winograd::Normalised norm;
+  const real* x;
+  real* g;
+  real* sums;  // [tiles, 2, channels]
+
+  winograd::Image reads() const { return {x, images.rows, images.columns, images.channels}; }
+  template <class Place>
+  void write(const Place& at, const Vector (&tile)[kTile][kTile]) const {
+    const int64_t place = images.place(at);
+    const winograd::Normalised::Pixel pixel = norm.at(at.image, at.channel, at.lanes);
+    Vector sum = zero(), product = zero();
+    at.each_pixel([&](int64_t i, int64_t j) {
+      const int64_t here = place + images.step(i, j);
+      const Vector centred = pixel.centred(at.read(x + here));
+      const Vector masked = norm.relu ? where_positive(pixel.linear(centred), tile[i][j]) : tile[i][j];
+      at.write(g + here, masked);
+      sum = add(sum, masked);
+      product = multiply_add(masked, centred, product);
+    });
+    real* to = sums + at.index * 2 * images.channels + at.channel;
+    at.write(to, sum);
+    at.write(to + images.channels, product);
+  }
+};
+
+// f(index of the tile, its pixels) for each tile of an image.
+template <class F>
+void each_tile(const StripGrid& grid, int64_t image, int64_t rows, int64_t columns, const F& f) {
+  for (int64_t row = 0; row < rows; row += kTile)
+    for (int64_t column = 0; column < columns; column += kTile)
+      f(grid.tile(image, row, column),
+        std::min<int64_t>(kTile, rows - row) * std::min<int64_t>(kTile, columns - column));
+}
+
+// tiles [tiles, 2, c] -> images [n, 2, c]: each image's mean, and the sum of squared distances from it.
+void image_moments(const Conv2dGeometry& g, int threads, const real* tiles, double* images) {
+  const StripGrid grid(g.p, g.q);
+  parallel_for(threads, g.n, [&](int64_t image, int) {
+    double* mean = images + image * 2 * g.k;
+    double* squares = mean + g.k;
+    std::fill(mean, mean + 2 * g.k, 0.0);
+    each_tile(grid, image, g.p, g.q, [&](int64_t tile, int64_t) {
+      for (int64_t k = 0; k < g.k; ++k) mean[k] += static_cast<double>(tiles[tile * 2 * g.k + k]);
+    });
+    for (int64_t k = 0; k < g.k; ++k) mean[k] /= static_cast<double>(g.p * g.q);
+    each_tile(grid, image, g.p, g.q, [&](int64_t tile, int64_t pixels) {
+      const real* sum = tiles + tile * 2 * g.k;
+      for (int64_t k = 0; k < g.k; ++k) {
+        const double distance = static_cast<double>(sum[k]) / static_cast<double>(pixels) - mean[k];
+        squares[k] += static_cast<double>(sum[g.k + k]) + static_cast<double>(pixels) * (distance * distance);
+      }
+    });
+  });
+}
+
+// tiles [tiles, 2, c] -> images [n, 2, c]: the sums over an image's tiles.
+void image_sums(const Conv2dGeometry& g, int threads, const real* tiles, double* images) {
+  const StripGrid grid(g.h, g.w);
+  parallel_for(threads, g.n, [&](int64_t image, int) {
+    double* sums = images + image * 2 * g.c;
+    std::fill(sums, sums + 2 * g.c, 0.0);
+    each_tile(grid, image, g.h, g.w, [&](int64_t tile, int64_t) {
+      for (int64_t i = 0; i < 2 * g.c; ++i) sums[i] += static_cast<double>(tiles[tile * 2 * g.c + i]);
+    });
+  });
+}
+
+// How the workspace is laid out; sizes and offsets in elements of real.
+struct Layout {
+  int64_t factors, tile_sums, image_sums, rest, end;
+
+  // After `used` elements; `images` [n,rows,columns,channels] are those that are summed.
+  Layout(int64_t used, const BatchNormGeometry& norm, int64_t n, const Images& images) {
+    constexpr int64_t kDouble = sizeof(double) / sizeof(real);
+    factors = aligned(used);
+    tile_sums = factors + aligned(norm.ghosts() * norm.c);
+    image_sums =
+        tile_sums + aligned(StripGrid(images.rows, images.columns).tile(n, 0, 0) * 2 * images.channels);
+    rest = image_sums + aligned(n * 2 * images.channels * kDouble);
+    end = rest + n * 4 * images.channels * kDouble;
+  }
+};
+
+Images outputs_of(const Conv2dGeometry& g) { return {g.p, g.q, g.k}; }
+Images inputs_of(const Conv2dGeometry& g) { return {g.h, g.w, g.c}; }
+
+int64_t winograd_workspace(const GatherConvolution& d, int threads) {
+  return winograd_weights_size(d) + threads * winograd_scratch_size(d);
+}
+
+winograd::Normalised normalised(const BatchNormGeometry& g, const NormOperands& norm, const real* factors,
+                                int64_t ghost) {
+  return {norm.mean + ghost * g.c, factors + ghost * g.c, norm.shift, g.ghost, g.c, g.relu};
+}
+
+}  // namespace
+
+bool CpuBackend::fuses_norm(const Conv2dGeometry& g) const {
+  return g.stride_h == 1 && g.stride_w == 1 && uses_winograd(gather_forward(g).convolution, convolution_) &&
+         uses_winograd(gather_backward(g).front().convolution, convolution_) &&
+         uses_winograd_weight(g, convolution_);
+}
+
+size_t CpuBackend::workspace(const Conv2dGeometry& g, const BatchNormGeometry& norm) const {
+  if (g.n == 0) return 0;
+  const int64_t forward = winograd_workspace(gather_forward(g).convolution, threads_),
+                backward = winograd_workspace(gather_backward(g).front().convolution, threads_),
+                weight = winograd_weight_workspace(g, threads_);
+  return static_cast<size_t>(std::max({Layout(forward, norm, g.n, outputs_of(g)).end,
+                                       Layout(backward, norm, g.n, inputs_of(g)).end,
+                                       Layout(weight, norm, 0, inputs_of(g)).end})) *
+         sizeof(real);
+}
+
+void CpuBackend::norm_conv2d_forward(const Conv2dGeometry& g, const BatchNormGeometry& norm,
+                                     const activation* x, const NormOperands& operands,
+                                     const activation* weight, const activation* residual, activation* y,
+                                     real* y_mean, real* y_variance) {
+  if (g.n * g.h * g.w * g.c * g.k == 0) return;
+  const Gather gather = gather_forward(g);
+  const GatherConvolution& d = gather.convolution;
+  const Layout layout(winograd_workspace(d, threads_), norm, g.n, outputs_of(g));
+  real* base = workspace_as<real>();
+  real* sums = y_mean != nullptr ? base + layout.tile_sums : nullptr;
+  norm_factors(norm, operands, base + layout.factors);
+  pack_winograd(gather, threads_, values_of(weight), base);
+  winograd::run_blocks(
+      d, threads_, {values_of(x), g.h, g.w, g.c}, normalised(norm, operands, base + layout.factors, 0), base,
+      base + winograd_weights_size(d),
+      ForwardOutput{outputs_of(g), residual == nullptr ? nullptr : values_of(residual), values_of(y), sums});
+  if (sums == nullptr) return;
+  double* images = reinterpret_cast<double*>(base + layout.image_sums);
+  image_moments(g, threads_, sums, images);
+  combine_moments({.n = g.n, .pixels = g.p * g.q, .c = g.k, .ghost = g.ghost, .epsilon = 0, .relu = false},
+                  threads_, images, reinterpret_cast<double*>(base + layout.rest), y_mean, y_variance);
+}
+
+void CpuBackend::norm_conv2d_backward_weight(const Conv2dGeometry& g, const BatchNormGeometry& norm,
+                                             const activation* x, const NormOperands& operands,
+                                             const activation* dy, real* dweight, Write write) {
+  if (g.n * g.h * g.w * g.c * g.k == 0) return;
+  real* base = workspace_as<real>();
+  real* factors = base + Layout(winograd_weight_workspace(g, threads_), norm, 0, inputs_of(g)).factors;
+  norm_factors(norm, operands, factors);
+  for (int64_t ghost = 0; ghost < norm.ghosts(); ++ghost, write = Write::add)
+    winograd_weight_gradient(g, threads_, values_of(x) + ghost * g.ghost * g.h * g.w * g.c,
+                             normalised(norm, operands, factors, ghost),
+                             values_of(dy) + ghost * g.ghost * g.p * g.q * g.k, base, dweight, write);
+}
+
+void CpuBackend::norm_conv2d_backward_data(const Conv2dGeometry& g, const BatchNormGeometry& norm,
+                                           const activation* x, const NormOperands& operands,
+                                           const activation* dy, const activation* weight,
+                                           activation* between, activation* dx, Write write_dx, real* dscale,
+                                           real* dshift, Write write_parameters) {
+  if (g.n * g.h * g.w * g.c * g.k == 0) return;
+  const Gather gather = gather_backward(g).front();
+  const GatherConvolution& d = gather.convolution;
+  const Layout layout(winograd_workspace(d, threads_), norm, g.n, inputs_of(g));
+  real* base = workspace_as<real>();
+  real* factors = base + layout.factors;
+  norm_factors(norm, operands, factors);
+  pack_winograd(gather, threads_, values_of(weight), base);
+  winograd::run_blocks(d, threads_, {values_of(dy), g.p, g.q, g.k}, winograd::AsTheyAre(), base,
+                       base + winograd_weights_size(d),
+                       BackwardOutput{inputs_of(g), normalised(norm, operands, factors, 0), values_of(x),
+                                      values_of(between), base + layout.tile_sums});
+  double* images = reinterpret_cast<double*>(base + layout.image_sums);
+  image_sums(g, threads_, base + layout.tile_sums, images);
+  finish_backward(norm, false, threads_, values_of(x), values_of(between), operands, factors, images,
+                  reinterpret_cast<double*>(base + layout.rest), values_of(dx), write_dx, dscale, dshift,
+                  write_parameters);
+}
+
+}  // namespace crescendo

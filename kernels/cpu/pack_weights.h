@@ -1,0 +1,14 @@
+// Lays out a convolution's weights as its inner loops read them.
+#pragma once
+
+#include "kernels/cpu/gather_convolution.h"
+
+namespace crescendo {
+
+// For run_direct: pads the last tile with zeros, and adds the zeros that are read outside the borders.
+void pack_direct(const Gather&, int threads, const real* weight, real* packed);
+
+// For Winograd's algorithm: transformed.
+void pack_winograd(const Gather&, int threads, const real* weight, real* transformed);
+
+}  // namespace crescendo

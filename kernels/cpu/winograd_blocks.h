@@ -1,0 +1,129 @@
+// A gathering 3x3 convolution of stride 1 by Winograd's algorithm, whatever is done to its input and output
+// besides. Tiles of 4x4 target pixels are taken in blocks small enough that a block stays in the second-level
+// cache:
+//   V[point][tile][in]  = B^T source B, of the 6x6 source pixels under a tile
+//   M[point][tile][out] = V[point] * U[point], 36 matrix products
+//   target              = A^T M A
+// A target value is a function of its own tile alone, so neither the block nor the thread changes it.
+#pragma once
+
+#include "kernels/cpu/gather_convolution.h"
+#include "kernels/cpu/matmul_tile.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/cpu/winograd.h"
+
+namespace crescendo::winograd {
+
+struct BlockPlan {
+  StripGrid grid;
+  int64_t strips, block_strips;                        // of all images, of a block
+  int64_t v_row, v_matrix, m_row, m_matrix, u_matrix;  // strides in elements
+
+  explicit BlockPlan(const GatherConvolution& d) : grid(d.rows, d.columns), strips(grid.strips(d.images)) {
+    // The products of wide layers read more weights: share them among more tiles.
+    const int64_t tiles = std::clamp<int64_t>((d.in + d.out) / 8, 16, 64);
+    block_strips = std::max<int64_t>(1, tiles / grid.strip_tiles());
+    v_row = padded_to_tiles(d.in) + kSkew;
+    m_row = padded_to_tiles(d.out) + kSkew;
+    v_matrix = block_strips * grid.strip_tiles() * v_row + kSkew;
+    m_matrix = block_strips * grid.strip_tiles() * m_row + kSkew;
+    u_matrix = d.in * padded_to_tiles(d.out) + kSkew;
+  }
+  int64_t scratch_size() const { return kMatrices * (v_matrix + m_matrix); }  // of a thread
+};
+
+// Of a tile of target pixels, and of a vector of their channels.
+struct TilePlace {
+  int64_t image, row, column;  // of its first pixel
+  int64_t rows, columns;       // that exist
+  int64_t index;               // StripGrid::tile
+  int64_t channel, lanes;      // the first, and how many there are
+};
+
+// A tile all of whose pixels and lanes exist: what is known at compile time stays in registers.
+struct WholeTile : TilePlace {
+  template <class F>
+  void each_pixel(const F& f) const {
+    repeat<kTile>([&](auto i) { repeat<kTile>([&](auto j) { f(i(), j()); }); });
+  }
+  Vector read(const real* from) const { return load(from); }
+  void write(real* to, const Vector& value) const { store(to, value); }
+};
+
+struct PartOfTile : TilePlace {
+  template <class F>
+  void each_pixel(const F& f) const {
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t j = 0; j < columns; ++j) f(i, j);
+  }
+  Vector read(const real* from) const { return load_some(from, lanes); }
+  void write(real* to, const Vector& value) const { store_some(to, lanes, value); }
+};
+
+template <class Place, class Output>
+void transform_target(const GatherConvolution& d, const BlockPlan& plan, const TilePlace& place,
+                      const real* m, const Output& output) {
+  Place at{place};
+  for (int64_t k = 0; k < d.out; k += kLanes) {
+    at.channel = k;
+    at.lanes = d.out - k;
+    Vector tile[kTile][kTile];
+    in_two_dimensions<OutputTransform<kTile>>(
+        [&](int i, int j) { return load(m + (i * kPoints + j) * plan.m_matrix + k); },
+        [&](int i, int j, const Vector& value) { tile[i][j] = value; });
+    output.write(at, tile);
+  }
+}
+
+// Input: AsTheyAre or Normalised. Output: write(place, k, lanes, tile) takes the results of a vector of
+// channels; reads() is what it reads besides, an image like the target or nothing.
+template <class Input, class Output>
+void run_blocks(const GatherConvolution& d, int threads, const Image& source, const Input& input,
+                const real* transformed, real* scratch, const Output& output) {
+  const BlockPlan plan(d);
+  const int64_t blocks = (plan.strips + plan.block_strips - 1) / plan.block_strips;
+  parallel_for(threads, blocks, [&](int64_t block, int thread) {
+    const int64_t begin = block * plan.block_strips, end = std::min(begin + plan.block_strips, plan.strips);
+    real* v = scratch + thread * plan.scratch_size();
+    real* m = v + kMatrices * plan.v_matrix;
+    int64_t tiles = 0;
+    for (int64_t index = begin; index < end; ++index) {
+      const Strip strip = plan.grid.strip(index);
+      transform_strip<InputTransform>(source.next(strip.image), input, strip, strip.row + d.first_row,
+                                      strip.column + d.first_column, 0, d.in, v + tiles * plan.v_row,
+                                      plan.v_row, plan.v_matrix);
+      tiles += strip.tiles;
+    }
+    const int64_t next_end = std::min(end + plan.block_strips, plan.strips);
+    const Prefetch next = prefetch_strips(plan.grid, source, end, next_end, d.first_row, kPoints);
+    const Prefetch besides = prefetch_strips(plan.grid, output.reads(), begin, end, 0, kTile);
+    for (int64_t point = 0; point < kMatrices; ++point) {
+      next.slice(point, kMatrices);
+      besides.slice(point, kMatrices);
+      multiply_tiles(
+          tiles, d.out, d.in, v + point * plan.v_matrix, plan.v_row, 1, transformed + point * plan.u_matrix,
+          d.in * kTileWidth, [](int64_t width) { return width; }, m + point * plan.m_matrix, plan.m_row,
+          Write::overwrite);
+    }
+    for (int64_t index = begin; index < end; ++index) {
+      const Strip strip = plan.grid.strip(index);
+      for (int64_t t = 0; t < strip.tiles; ++t, m += plan.m_row) {
+        const int64_t column = strip.column + t * kTile;
+        const TilePlace place{.image = strip.image,
+                              .row = strip.row,
+                              .column = column,
+                              .rows = std::min<int64_t>(kTile, d.rows - strip.row),
+                              .columns = std::min<int64_t>(kTile, d.columns - column),
+                              .index = plan.grid.tile(strip.image, strip.row, column),
+                              .channel = 0,
+                              .lanes = 0};
+        if (place.rows == kTile && place.columns == kTile && d.out % kLanes == 0)
+          transform_target<WholeTile>(d, plan, place, m, output);
+        else
+          transform_target<PartOfTile>(d, plan, place, m, output);
+      }
+    }
+  });
+}
+
+}  // namespace crescendo::winograd
