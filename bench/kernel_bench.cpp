@@ -1,0 +1,187 @@
+// kernel_bench: every kernel's time beside what this machine can do at most, and beside a peer's. Built on
+// Google Benchmark, whose flags (--benchmark_filter, --benchmark_out, ...) it takes besides its own.
+#include <benchmark/benchmark.h>
+#include <fmt/format.h>
+#include <omp.h>
+
+#include <algorithm>
+#include <set>
+
+#include "engine/check.h"
+#include "kernel_list.h"
+#include "kernel_table.h"
+#include "kernels/cpu/backend.h"
+#include "peak.h"
+#include "program.h"
+
+namespace crescendo::bench {
+namespace {
+
+struct Options {
+  int threads = 0;
+  int64_t batch = 32;
+  ConvolutionAlgorithm convolution = ConvolutionAlgorithm::automatic;
+  std::string layers = "wrn-16-4";
+  std::string peer = "none";
+};
+
+struct Machine {
+  Backend& backend;
+  Peak peak;
+  Peer peer;
+  int threads;
+};
+
+// Ours first, then the peer as often: with --benchmark_repetitions they take turns.
+void run_benchmark(benchmark::State& state, const KernelBenchmark& kernel, const Machine& machine) {
+  const Call ours = kernel.prepare(machine.backend);
+  const Call peer = kernel.prepare_peer ? kernel.prepare_peer(machine.peer, machine.threads) : Call();
+  ours();
+  const Stopwatch watch;
+  for ([[maybe_unused]] const auto iteration : state) ours();
+  const auto iterations = static_cast<double>(state.iterations());
+  const double seconds = watch.seconds() / iterations;
+
+  const Work& work = kernel.work;
+  state.counters[kGflops] = 2 * work.multiply_adds / seconds / 1e9;
+  state.counters[kGigabytes] = work.bytes / seconds / 1e9;
+  state.counters[kPeakShare] = work.multiply_adds / seconds / machine.peak.multiply_adds;
+  state.counters[kBandwidthShare] = work.bytes / seconds / machine.peak.bytes;
+  if (kernel.times_in_model > 0) state.counters[kTimesInModel] = kernel.times_in_model;
+  if (!peer) return;
+  peer();
+  const Stopwatch peer_watch;
+  for (int64_t i = 0; i < state.iterations(); ++i) peer();
+  state.counters[kPeerSeconds] = peer_watch.seconds() / iterations;
+  state.counters[kRatio] = peer_watch.seconds() / iterations / seconds;
+}
+
+KernelList chosen_kernels(const Options& options) {
+  KernelList list;
+  if (options.layers == "cases" || options.layers == "all") add_cases(list);
+  for (const LayerTable& table : layer_tables())
+    if (options.layers == table.model || options.layers == "all") add_model(list, table, options.batch);
+  // Models share sizes.
+  std::set<std::string> names;
+  std::erase_if(list, [&](const KernelBenchmark& kernel) { return !names.insert(kernel.name).second; });
+  return list;
+}
+
+// The library's own flags, in the form it expects; throws for any other. It keeps the pointer `program`.
+void initialise_library(char* program, std::vector<std::string> flags) {
+  std::vector<char*> words{program};
+  for (std::string& flag : flags) words.push_back(flag.data());
+  auto count = static_cast<int>(words.size());
+  benchmark::Initialize(&count, words.data());
+  require(count == 1, "unknown option ", count > 1 ? words[1] : "", " (see --help)");
+}
+
+void describe(const Options& options, const Machine& machine) {
+  const std::string peak = fmt::format("{:.1f}", 2 * machine.peak.multiply_adds / 1e9);
+  const std::string bandwidth = fmt::format("{:.1f}", machine.peak.bytes / 1e9);
+  benchmark::AddCustomContext("backend", machine.backend.name() + ", " + cpu_instruction_set());
+  benchmark::AddCustomContext("convolution", name_of(options.convolution));
+  benchmark::AddCustomContext("peak_gflops", peak);
+  benchmark::AddCustomContext("bandwidth_gbytes_per_second", bandwidth);
+  if (machine.peer != Peer::none) benchmark::AddCustomContext("peer", version_of(machine.peer));
+}
+
+std::string heading(const Options& options, const Machine& machine) {
+  std::string text = fmt::format(
+      "{}, {}, convolution {}\npeak {:.1f} GFLOP/s, memory {:.1f} GB/s, both just measured on as many "
+      "threads\n",
+      machine.backend.name(), cpu_instruction_set(), name_of(options.convolution),
+      2 * machine.peak.multiply_adds / 1e9, machine.peak.bytes / 1e9);
+  if (machine.peer != Peer::none)
+    text += fmt::format("peer: {}; ratio: its time through ours\n", version_of(machine.peer));
+  return text;
+}
+
+bool has_flag(const std::vector<std::string>& flags, const char* start) {
+  return std::any_of(flags.begin(), flags.end(),
+                     [&](const std::string& flag) { return flag.starts_with(start); });
+}
+
+int run(const Options& options, char* program, const std::vector<std::string>& flags) {
+  initialise_library(program, flags);
+  const bool only_names = has_flag(flags, "--benchmark_list_tests");
+  const int threads = resolved_threads(options.threads);
+  omp_set_num_threads(threads);  // for the peers
+  const auto backend = make_cpu_backend(threads, options.convolution);
+  const KernelList kernels = chosen_kernels(options);
+  const Peak peak = only_names ? Peak{} : measure_peak(threads);
+  const Machine machine{*backend, peak, peers().at(options.peer), threads};
+  for (const KernelBenchmark& kernel : kernels)
+    benchmark::RegisterBenchmark(kernel.name.c_str(), [&](benchmark::State& state) {
+      run_benchmark(state, kernel, machine);
+    })->Unit(benchmark::kMicrosecond);
+
+  describe(options, machine);
+  KernelTable table(heading(options, machine), machine.peer != Peer::none);
+  const bool own_table = !only_names && !has_flag(flags, "--benchmark_format=");
+  const size_t count =
+      own_table ? benchmark::RunSpecifiedBenchmarks(&table) : benchmark::RunSpecifiedBenchmarks();
+  return count > 0 ? kDone : kBadInput;  // the library has said that nothing matches the filter
+}
+
+std::vector<std::string> layer_choices() {
+  std::vector<std::string> choices;
+  for (const LayerTable& table : layer_tables()) choices.push_back(table.model);
+  choices.insert(choices.end(), {"cases", "all"});
+  return choices;
+}
+
+std::vector<std::string> peer_choices() {
+  std::vector<std::string> choices;
+  for (const auto& [name, peer] : peers()) choices.push_back(name);
+  return choices;
+}
+
+void add_options(CLI::App& app, Options& options) {
+  add_threads_option(app, options.threads);
+  app.add_option("--batch", options.batch, "Images of a model's layer")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  add_convolution_option(app, options.convolution);
+  app.add_option("--layers", options.layers,
+                 "What sizes: the convolutions of a model, with what runs on their outputs and once an "
+                 "update; cases: "
+                 "all kernels on the sizes of their tests; all")
+      ->check(CLI::IsMember(layer_choices()))
+      ->capture_default_str();
+  app.add_option(
+         "--peer", options.peer,
+         "Times the same convolution by another library, in turn with ours. onednn: on operands in the "
+         "layouts it "
+         "chooses itself; onednn-reorder: reorders from and to NHWC included; eigen: im2col and a product")
+      ->check(CLI::IsMember(peer_choices()))
+      ->capture_default_str();
+}
+
+}  // namespace
+}  // namespace crescendo::bench
+
+int main(int argc, char** argv) {
+  using namespace crescendo::bench;
+  CLI::App app(
+      "Times every kernel, beside the processor's peak and the memory's bandwidth, measured just before.",
+      "kernel_bench");
+  Options options;
+  add_options(app, options);
+  app.allow_extras();
+  app.footer(
+      "GFLOP/s count the multiply-adds of direct convolution, so Winograd's algorithm may exceed the peak; "
+      "GB/s count each\n"
+      "operand once, so small ones that stay in a cache may exceed the memory.\n"
+      "Google Benchmark's flags work as well, among them:\n"
+      "  --benchmark_filter=REGEX --benchmark_min_time=SECONDS --benchmark_repetitions=N (a line then tells "
+      "medians)\n"
+      "  --benchmark_out=FILE --benchmark_out_format=json|csv --benchmark_format=json "
+      "--benchmark_list_tests\n"
+      "Examples:\n"
+      "  kernel_bench --layers wrn-16-4 --batch 128 --benchmark_filter=conv_\n"
+      "  kernel_bench --layers resnet-50 --peer onednn --benchmark_repetitions=5 "
+      "--benchmark_out=resnet-50.json\n"
+      "  kernel_bench --layers cases --threads 1 --benchmark_filter='^(sgd|momentum|adam)/'");
+  return run_program(app, argc, argv, [&] { return run(options, argv[0], app.remaining()); });
+}

@@ -1,0 +1,14 @@
+// What this machine can do at most, measured where it will be compared with.
+#pragma once
+
+namespace crescendo::bench {
+
+struct Peak {
+  double multiply_adds = 0;  // a second, of real, in registers
+  double bytes = 0;          // a second, to and from memory, as a triad counts them
+};
+
+// On as many threads as the kernels will have: the best of several tries, about half a second.
+Peak measure_peak(int threads);
+
+}  // namespace crescendo::bench

@@ -1,0 +1,9 @@
+// A build without oneDNN.
+#include "peer.h"
+
+namespace crescendo::bench {
+
+Call onednn_convolution(ConvolutionPass, const Conv2dGeometry&, bool) { return {}; }
+std::string onednn_version() { return ""; }
+
+}  // namespace crescendo::bench

@@ -1,0 +1,84 @@
+#include "program.h"
+
+#include <fmt/format.h>
+#include <omp.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <map>
+#include <new>
+#include <stdexcept>
+
+namespace crescendo::bench {
+namespace {
+
+const std::map<std::string, ConvolutionAlgorithm>& algorithms() {
+  static const std::map<std::string, ConvolutionAlgorithm> names{{"auto", ConvolutionAlgorithm::automatic},
+                                                                 {"winograd", ConvolutionAlgorithm::winograd},
+                                                                 {"direct", ConvolutionAlgorithm::direct}};
+  return names;
+}
+
+int fail(const CLI::App& app, const char* what, int code) {
+  fmt::print(stderr, "{}: {}\n", app.get_name(), what);
+  return code;
+}
+
+}  // namespace
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const size_t half = values.size() / 2;
+  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+int64_t peak_resident_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss * 1024;  // Linux counts in KiB
+}
+
+void add_threads_option(CLI::App& app, int& threads) {
+  app.add_option("--threads", threads, "Threads; 0: one per core")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+}
+
+void add_convolution_option(CLI::App& app, ConvolutionAlgorithm& convolution) {
+  const auto set = [&convolution](const std::string& name) { convolution = algorithms().at(name); };
+  std::vector<std::string> names;
+  for (const auto& [name, algorithm] : algorithms()) names.push_back(name);
+  app.add_option_function<std::string>("--convolution", set, "How 3x3 convolutions of stride 1 are computed")
+      ->check(CLI::IsMember(names))
+      ->default_str(name_of(convolution));
+}
+
+std::string name_of(ConvolutionAlgorithm convolution) {
+  for (const auto& [name, algorithm] : algorithms())
+    if (algorithm == convolution) return name;
+  return "";
+}
+
+int resolved_threads(int threads) { return threads > 0 ? threads : omp_get_max_threads(); }
+
+int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& body) {
+  app.failure_message([](const CLI::App* failed, const CLI::Error& error) {
+    return fmt::format("{}: {} (see --help)\n", failed->get_name(), error.what());
+  });
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kDone : kBadInput;
+  }
+  try {
+    return body();
+  } catch (const std::invalid_argument& error) {
+    return fail(app, error.what(), kBadInput);
+  } catch (const std::bad_alloc&) {
+    return fail(app, "out of memory; a smaller --batch needs less", kBadInput);
+  } catch (const std::exception& error) {
+    return fail(app, error.what(), kOurError);
+  }
+}
+
+}  // namespace crescendo::bench

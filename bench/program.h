@@ -1,0 +1,39 @@
+// What the benchmark programs have in common: options, errors, a clock, medians.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <functional>
+#include <vector>
+
+#include "kernels/geometry.h"
+
+namespace crescendo::bench {
+
+class Stopwatch {
+ public:
+  double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point start_ = Clock::now();
+};
+
+double median(std::vector<double> values);  // of at least one
+
+// The most memory this process has held, as the system counts it.
+int64_t peak_resident_bytes();
+
+// --threads, 0 being one per core, and --convolution.
+void add_threads_option(CLI::App& app, int& threads);
+void add_convolution_option(CLI::App& app, ConvolutionAlgorithm& convolution);
+std::string name_of(ConvolutionAlgorithm);
+int resolved_threads(int threads);
+
+// Exit codes: an error is one line.
+inline constexpr int kDone = 0, kOurError = 1, kBadInput = 2;
+
+// Parses, then runs `body`; returns its exit code, or that of what was thrown.
+int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& body);
+
+}  // namespace crescendo::bench
