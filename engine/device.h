@@ -15,6 +15,9 @@ class Device {
   // Computes nothing and touches no memory: counts the multiply-adds and the bytes that a model would need.
   static Device dry_run(int threads = 0, ConvolutionAlgorithm = ConvolutionAlgorithm::automatic);
 
+  // Any backend: one that passes calls on and watches them, say.
+  explicit Device(std::unique_ptr<Backend> backend);
+
   // The instruction set that the processor's kernels were compiled for, e.g. "AVX2 FMA".
   static std::string instruction_set();
 
@@ -24,7 +27,6 @@ class Device {
 
  private:
   struct State;
-  explicit Device(std::unique_ptr<Backend> backend);
   std::shared_ptr<State> state_;
 };
 

@@ -1,0 +1,210 @@
+// step_bench: whole training steps (forward, loss, backward, Nesterov momentum) of a model, or its
+// evaluation, on made-up images that are in memory already.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "breakdown.h"
+#include "kernels/cpu/backend.h"
+#include "operands.h"
+#include "program.h"
+#include "trainer/device_batch.h"
+#include "trainer/gradient_sum.h"
+#include "trainer/memory.h"
+#include "trainer/optimizer.h"
+
+namespace crescendo::bench {
+namespace {
+
+constexpr ImageSize kImageSize{32, 32, 3};
+constexpr int64_t kClasses = 10;
+
+struct Options {
+  TrainOptions training;  // model, batches, threads, convolution
+  bool evaluate = false;
+  int64_t steps = 10, warmup = 2;
+  bool breakdown = false, json = false;
+};
+
+std::vector<LoadedSamples> made_up_samples(int64_t batch, int64_t micro_batch) {
+  std::vector<LoadedSamples> all;
+  for (int64_t first = 0; first < batch; first += micro_batch) {
+    LoadedSamples samples;
+    samples.range = {first, std::min(micro_batch, batch - first)};
+    samples.images = repeated_noise<float>(samples.range.count * kImageSize.elements());
+    for (int64_t i = 0; i < samples.range.count; ++i)
+      samples.labels.push_back(static_cast<int32_t>((first + i) % kClasses));
+    all.push_back(std::move(samples));
+  }
+  return all;
+}
+
+// A model and what a step of it needs.
+class Network {
+ public:
+  Network(const Options& options, const Device& device)
+      : options_(options.training),
+        device_(device),
+        model_(make_model(options_.model, {.classes = kClasses, .image_channels = kImageSize.channels})),
+        samples_(made_up_samples(options_.batch, micro_batch_size(options_))) {
+    model_->parameters.allocate(device);
+    model_->parameters.initialise(options_.seed);
+    if (options.evaluate) return;
+    optimizer_.emplace(options_, model_->parameters);
+    gradients_.emplace(options_, *model_, kImageSize, device);
+  }
+
+  void train() {
+    gradients_->begin();
+    for (const LoadedSamples& samples : samples_) gradients_->add(samples);
+    optimizer_->step({.learning_rate = 0.01,
+                      .momentum = options_.momentum,
+                      .weight_decay = options_.weight_decay,
+                      .batch = options_.batch},
+                     ++updates_, gradients_->finish());
+  }
+
+  void evaluate() const {
+    for (const LoadedSamples& samples : samples_) {
+      Tape tape = Tape::off();
+      const DeviceBatch batch(device_, kImageSize, samples);
+      softmax_cross_entropy(tape, model_->forward(tape, batch.images), batch.labels).losses.to_host();
+    }
+  }
+
+ private:
+  const TrainOptions& options_;
+  Device device_;
+  std::unique_ptr<Model> model_;
+  std::vector<LoadedSamples> samples_;
+  std::optional<Optimizer> optimizer_;
+  std::optional<GradientSum> gradients_;
+  int64_t updates_ = 0;
+};
+
+struct Result {
+  std::vector<double> seconds;  // of each step
+  size_t allocator_bytes = 0;
+  int64_t resident_bytes = 0;
+  std::optional<Breakdown> breakdown;
+
+  double step() const { return median(seconds); }
+};
+
+Result measure(const Options& options) {
+  const TrainOptions& training = options.training;
+  std::unique_ptr<Backend> backend = make_cpu_backend(training.threads, training.convolution);
+  TimingBackend* timing = nullptr;
+  if (options.breakdown) {
+    auto timed = std::make_unique<TimingBackend>(std::move(backend));
+    timing = timed.get();
+    backend = std::move(timed);
+  }
+  const Device device(std::move(backend));
+  Network network(options, device);
+  const auto step = [&] { options.evaluate ? network.evaluate() : network.train(); };
+
+  Result result;
+  for (int64_t i = 0; i < options.warmup; ++i) step();
+  if (timing != nullptr) timing->forget();
+  double total = 0;
+  for (int64_t i = 0; i < options.steps; ++i) {
+    const Stopwatch watch;
+    step();
+    result.seconds.push_back(watch.seconds());
+    total += result.seconds.back();
+  }
+  result.allocator_bytes = device.memory().use().peak;
+  result.resident_bytes = peak_resident_bytes();
+  if (timing != nullptr) result.breakdown.emplace(timing->times(), total, options.steps);
+  return result;
+}
+
+void print_json(const Options& options, const Result& result) {
+  const TrainOptions& training = options.training;
+  nlohmann::json json = {{"program", "step_bench"},
+                         {"model", training.model},
+                         {"mode", options.evaluate ? "evaluate" : "train"},
+                         {"batch", training.batch},
+                         {"ghost_batch", training.ghost_batch},
+                         {"micro_batch", micro_batch_size(training)},
+                         {"threads", training.threads},
+                         {"convolution", name_of(training.convolution)},
+                         {"instruction_set", Device::instruction_set()},
+                         {"steps", options.steps},
+                         {"seconds_per_step", result.step()},
+                         {"seconds", result.seconds},
+                         {"images_per_second", static_cast<double>(training.batch) / result.step()},
+                         {"peak_resident_bytes", result.resident_bytes},
+                         {"peak_allocator_bytes", result.allocator_bytes}};
+  if (result.breakdown) json["breakdown"] = result.breakdown->json();
+  fmt::print("{}\n", json.dump());
+}
+
+void print_text(const Options& options, const Result& result) {
+  const TrainOptions& training = options.training;
+  const auto mebibytes = [](auto bytes) { return static_cast<double>(bytes) / (1 << 20); };
+  const auto [least, most] = std::minmax_element(result.seconds.begin(), result.seconds.end());
+  fmt::print("{} {}, batch {} (ghost batch {}, micro-batch {}), {} thread{}, {}, convolution {}\n",
+             options.evaluate ? "evaluating" : "training", training.model, training.batch,
+             training.ghost_batch, micro_batch_size(training), training.threads,
+             training.threads == 1 ? "" : "s", Device::instruction_set(), name_of(training.convolution));
+  fmt::print("a step     {:.4f} s, the median of {} from {:.4f} to {:.4f}\n", result.step(), options.steps,
+             *least, *most);
+  fmt::print("images/s   {:.1f}\n", static_cast<double>(training.batch) / result.step());
+  fmt::print("memory     {:.0f} MiB from the allocator at most, {:.0f} MiB resident at most\n",
+             mebibytes(result.allocator_bytes), mebibytes(result.resident_bytes));
+  if (result.breakdown) fmt::print("\nOf a step, on average:\n{}", result.breakdown->table());
+}
+
+int run(Options& options) {
+  TrainOptions& training = options.training;
+  training.threads = resolved_threads(training.threads);
+  training.optimizer = OptimizerKind::nesterov;
+  const int64_t ghost = training.ghost_batch, micro_batch = micro_batch_size(training);
+  require(training.batch % ghost == 0, "--batch ", training.batch, " is no multiple of --ghost-batch ",
+          ghost);
+  require(micro_batch % ghost == 0, "--micro-batch ", micro_batch, " is no multiple of --ghost-batch ",
+          ghost);
+  const Result result = measure(options);
+  (options.json ? print_json : print_text)(options, result);
+  return kDone;
+}
+
+void add_options(CLI::App& app, Options& options) {
+  const auto count = [&](const char* name, int64_t& value, int64_t least, const char* meaning) {
+    app.add_option(name, value, meaning)->check(CLI::Range(least, int64_t{1} << 24))->capture_default_str();
+  };
+  app.add_option("--model", options.training.model, "A model by name")->capture_default_str();
+  count("--batch", options.training.batch, 1, "Images of a step");
+  count("--ghost-batch", options.training.ghost_batch, 1, "Images that are normalised together");
+  count("--micro-batch", options.training.micro_batch, 0, "Images computed at once; 0: one ghost batch");
+  add_threads_option(app, options.training.threads);
+  add_convolution_option(app, options.training.convolution);
+  app.add_flag("--evaluate", options.evaluate, "Forward and loss only, as evaluation does them");
+  count("--steps", options.steps, 1, "Steps to time");
+  count("--warmup", options.warmup, 0, "Steps before them");
+  app.add_flag(
+      "--breakdown", options.breakdown,
+      "Time, GFLOP/s (of direct convolution) and GB/s (each operand once) of every kernel on every size");
+  app.add_flag("--json", options.json, "One JSON object");
+}
+
+}  // namespace
+}  // namespace crescendo::bench
+
+int main(int argc, char** argv) {
+  using namespace crescendo::bench;
+  CLI::App app("Times whole training steps on images in memory: median seconds, images/s and peak memory.",
+               "step_bench");
+  Options options;
+  add_options(app, options);
+  app.footer(
+      "Examples:\n"
+      "  step_bench --model wrn-16-4 --batch 128 --threads 2\n"
+      "  step_bench --batch 512 --micro-batch 256 --breakdown\n"
+      "  step_bench --evaluate --convolution direct --json");
+  return run_program(app, argc, argv, [&] { return run(options); });
+}

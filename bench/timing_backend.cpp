@@ -1,0 +1,162 @@
+#include "timing_backend.h"
+
+#include "program.h"
+
+namespace crescendo::bench {
+
+template <class Geometry, class Call>
+void TimingBackend::time(const char* kernel, const Geometry& geometry, const Work& work, const Call& call) {
+  const Stopwatch watch;
+  call();
+  const double seconds = watch.seconds();
+  KernelTime& time = times_[{kernel, text_of(geometry)}];
+  ++time.calls;
+  time.seconds += seconds;
+  time.work.multiply_adds += work.multiply_adds;
+  time.work.bytes += work.bytes;
+}
+
+void TimingBackend::upload_activations(int64_t n, const float* host, activation* to) {
+  time("upload_activations", n, streaming(n, 2), [&] { timed_->upload_activations(n, host, to); });
+}
+void TimingBackend::download_activations(int64_t n, const activation* from, real* host) {
+  time("download_activations", n, streaming(n, 2), [&] { timed_->download_activations(n, from, host); });
+}
+void TimingBackend::conv2d_forward(const Conv2dGeometry& g, const activation* x, const activation* weight,
+                                   const real* bias, activation* y) {
+  time("conv2d_forward", g, work_of(g), [&] { timed_->conv2d_forward(g, x, weight, bias, y); });
+}
+void TimingBackend::conv2d_backward_data(const Conv2dGeometry& g, const activation* dy,
+                                         const activation* weight, activation* dx, Write write) {
+  time("conv2d_backward_data", g, work_of(g),
+       [&] { timed_->conv2d_backward_data(g, dy, weight, dx, write); });
+}
+void TimingBackend::conv2d_backward_weight(const Conv2dGeometry& g, const activation* x, const activation* dy,
+                                           real* dweight, Write write) {
+  time("conv2d_backward_weight", g, work_of(g),
+       [&] { timed_->conv2d_backward_weight(g, x, dy, dweight, write); });
+}
+void TimingBackend::linear_forward(const LinearGeometry& g, const activation* x, const activation* weight,
+                                   const real* bias, activation* y) {
+  time("linear_forward", g, work_of(g), [&] { timed_->linear_forward(g, x, weight, bias, y); });
+}
+void TimingBackend::linear_backward_data(const LinearGeometry& g, const activation* dy,
+                                         const activation* weight, activation* dx, Write write) {
+  time("linear_backward_data", g, work_of(g),
+       [&] { timed_->linear_backward_data(g, dy, weight, dx, write); });
+}
+void TimingBackend::linear_backward_weight(const LinearGeometry& g, const activation* x, const activation* dy,
+                                           real* dweight, Write write) {
+  time("linear_backward_weight", g, work_of(g),
+       [&] { timed_->linear_backward_weight(g, x, dy, dweight, write); });
+}
+void TimingBackend::bias_backward(const BiasGeometry& g, const activation* dy, real* dbias, Write write) {
+  time("bias_backward", g, work_of(g), [&] { timed_->bias_backward(g, dy, dbias, write); });
+}
+void TimingBackend::ghost_batch_norm_forward(const BatchNormGeometry& g, const activation* x,
+                                             const real* scale, const real* shift, real* mean, real* variance,
+                                             activation* y) {
+  time("ghost_batch_norm_forward", g, work_of(g, 2),
+       [&] { timed_->ghost_batch_norm_forward(g, x, scale, shift, mean, variance, y); });
+}
+void TimingBackend::ghost_batch_norm_backward(const BatchNormGeometry& g, const activation* x,
+                                              const activation* dy, const real* scale, const real* shift,
+                                              const real* mean, const real* variance, activation* dx,
+                                              Write write_dx, real* dscale, real* dshift,
+                                              Write write_parameters) {
+  time("ghost_batch_norm_backward", g, work_of(g, 3), [&] {
+    timed_->ghost_batch_norm_backward(g, x, dy, scale, shift, mean, variance, dx, write_dx, dscale, dshift,
+                                      write_parameters);
+  });
+}
+void TimingBackend::batch_norm_inference(const BatchNormGeometry& g, const activation* x, const real* scale,
+                                         const real* shift, const real* running_mean,
+                                         const real* running_variance, activation* y) {
+  time("batch_norm_inference", g, work_of(g, 2),
+       [&] { timed_->batch_norm_inference(g, x, scale, shift, running_mean, running_variance, y); });
+}
+void TimingBackend::update_running_statistics(const BatchNormGeometry& g, double keep, double weight,
+                                              const real* mean, const real* variance, real* running_mean,
+                                              real* running_variance) {
+  time("update_running_statistics", g, streaming(2 * (g.ghosts() + 1) * g.c, 1), [&] {
+    timed_->update_running_statistics(g, keep, weight, mean, variance, running_mean, running_variance);
+  });
+}
+void TimingBackend::max_pool2d_forward(const Pool2dGeometry& g, const activation* x, activation* y,
+                                       int32_t* winners) {
+  time("max_pool2d_forward", g, work_of(g, true), [&] { timed_->max_pool2d_forward(g, x, y, winners); });
+}
+void TimingBackend::max_pool2d_backward(const Pool2dGeometry& g, const activation* dy, const int32_t* winners,
+                                        activation* dx, Write write) {
+  time("max_pool2d_backward", g, work_of(g, true),
+       [&] { timed_->max_pool2d_backward(g, dy, winners, dx, write); });
+}
+void TimingBackend::average_pool2d_forward(const Pool2dGeometry& g, const activation* x, activation* y) {
+  time("average_pool2d_forward", g, work_of(g, false), [&] { timed_->average_pool2d_forward(g, x, y); });
+}
+void TimingBackend::average_pool2d_backward(const Pool2dGeometry& g, const activation* dy, activation* dx,
+                                            Write write) {
+  time("average_pool2d_backward", g, work_of(g, false),
+       [&] { timed_->average_pool2d_backward(g, dy, dx, write); });
+}
+void TimingBackend::relu_forward(int64_t n, const activation* x, activation* y) {
+  time("relu_forward", n, streaming(n, 2), [&] { timed_->relu_forward(n, x, y); });
+}
+void TimingBackend::relu_backward(int64_t n, const activation* y, const activation* dy, activation* dx,
+                                  Write write) {
+  time("relu_backward", n, streaming(n, 3), [&] { timed_->relu_backward(n, y, dy, dx, write); });
+}
+void TimingBackend::scale_add(int64_t n, const activation* a, double factor, const activation* b,
+                              activation* y) {
+  time("scale_add", n, streaming(n, 3), [&] { timed_->scale_add(n, a, factor, b, y); });
+}
+void TimingBackend::scale(int64_t n, double factor, const activation* dy, activation* dx, Write write) {
+  time("scale", n, streaming(n, 2), [&] { timed_->scale(n, factor, dy, dx, write); });
+}
+void TimingBackend::dropout(const DropoutGeometry& g, const activation* x, activation* y, Write write) {
+  time("dropout", g.n * g.elements, streaming(g.n * g.elements, 2), [&] { timed_->dropout(g, x, y, write); });
+}
+void TimingBackend::copy_channels(const ChannelSlice& g, const activation* from, activation* to,
+                                  Write write) {
+  time("copy_channels", g, streaming(g.rows * g.count, 2),
+       [&] { timed_->copy_channels(g, from, to, write); });
+}
+void TimingBackend::softmax_cross_entropy_forward(const CrossEntropyGeometry& g, const activation* logits,
+                                                  const int32_t* labels, real* losses, int32_t* correct) {
+  time("softmax_cross_entropy_forward", g, work_of(g, 1),
+       [&] { timed_->softmax_cross_entropy_forward(g, logits, labels, losses, correct); });
+}
+void TimingBackend::softmax_cross_entropy_backward(const CrossEntropyGeometry& g, const activation* logits,
+                                                   const int32_t* labels, const real* dlosses,
+                                                   activation* dlogits, Write write) {
+  time("softmax_cross_entropy_backward", g, work_of(g, 2),
+       [&] { timed_->softmax_cross_entropy_backward(g, logits, labels, dlosses, dlogits, write); });
+}
+void TimingBackend::fill(int64_t n, double value, real* to) {
+  time("fill", n, streaming(n, 1), [&] { timed_->fill(n, value, to); });
+}
+void TimingBackend::fill_activations(int64_t n, double value, activation* to) {
+  time("fill_activations", n, streaming(n, 1), [&] { timed_->fill_activations(n, value, to); });
+}
+void TimingBackend::blend(int64_t n, double keep, double weight, const real* from, real* to) {
+  time("blend", n, streaming(n, 3), [&] { timed_->blend(n, keep, weight, from, to); });
+}
+void TimingBackend::sum_of_squares(int64_t n, const real* x, double* result) {
+  time("sum_of_squares", n, streaming(n, 1), [&] { timed_->sum_of_squares(n, x, result); });
+}
+void TimingBackend::first_nonfinite(int64_t n, const real* x, int64_t* result) {
+  time("first_nonfinite", n, streaming(n, 1), [&] { timed_->first_nonfinite(n, x, result); });
+}
+void TimingBackend::sgd(const OptimizerStep& g, const real* gradients, real* values, activation* copy) {
+  time("sgd", g.n, streaming(g.n, 3), [&] { timed_->sgd(g, gradients, values, copy); });
+}
+void TimingBackend::momentum(const MomentumStep& g, const real* gradients, real* values, real* velocity,
+                             activation* copy) {
+  time("momentum", g.n, streaming(g.n, 5), [&] { timed_->momentum(g, gradients, values, velocity, copy); });
+}
+void TimingBackend::adam(const AdamStep& g, const real* gradients, real* values, real* first, real* second,
+                         activation* copy) {
+  time("adam", g.n, streaming(g.n, 7), [&] { timed_->adam(g, gradients, values, first, second, copy); });
+}
+
+}  // namespace crescendo::bench
