@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""One variant of PyTorch at what step_bench does: training steps, or evaluation, on images in memory.
+
+Prints one JSON object with the seconds of each step. A variant is a process of its own, so that its peak memory is
+its own. With --steps 0 --warmup 0 it stops where the first step would begin.
+"""
+
+import argparse
+import json
+import pathlib
+import resource
+import statistics
+import sys
+import time
+
+import torch
+from torch.nn import functional as F
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests" / "golden"))
+from make_wrn_golden import CLASSES, WideResNet  # the network whose results ours are tested against
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="wrn-16-4", help="wrn-DEPTH-WIDTH")
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--layout", choices=["nchw", "channels_last"], default="nchw")
+    parser.add_argument("--compile", action="store_true", help="torch.compile the model")
+    parser.add_argument("--evaluate", action="store_true", help="forward and loss only")
+    parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--warmup", type=int, default=2)
+    return parser.parse_args()
+
+
+def make_step(options):
+    """A function that does one step."""
+    layout = torch.channels_last if options.layout == "channels_last" else torch.contiguous_format
+    _, depth, width = options.model.split("-")
+    model = WideResNet(int(depth), int(width)).to(memory_format=layout)
+    images = torch.randn(options.batch, 3, 32, 32).to(memory_format=layout)
+    labels = torch.arange(options.batch) % CLASSES
+    network = torch.compile(model) if options.compile else model
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4)
+
+    def train():
+        optimizer.zero_grad(set_to_none=True)
+        F.cross_entropy(network(images), labels).backward()
+        optimizer.step()
+
+    def evaluate():
+        with torch.inference_mode():
+            F.cross_entropy(network(images), labels).item()
+
+    model.train(not options.evaluate)
+    return evaluate if options.evaluate else train
+
+
+def main():
+    options = arguments()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(1)
+    step = make_step(options)
+    seconds = []
+    for index in range(options.warmup + options.steps):
+        start = time.perf_counter()
+        step()
+        if index >= options.warmup:
+            seconds.append(time.perf_counter() - start)
+    print(json.dumps({
+        "torch": torch.__version__,
+        "seconds": seconds,
+        "seconds_per_step": statistics.median(seconds) if seconds else None,
+        "peak_resident_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }))
+
+
+if __name__ == "__main__":
+    main()
