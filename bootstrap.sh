@@ -8,7 +8,7 @@ readonly packages=(
   libeigen3-dev libopencv-dev libxxhash-dev          # matrices, pictures, checksums
   libcli11-dev nlohmann-json3-dev libfmt-dev         # command line, JSON, text
   libjs-chart.js                                     # curves of the report page
-  doctest-dev python3                                # tests
+  doctest-dev python3 libbenchmark-dev               # tests, benchmarks
 )
 
 usage() {
