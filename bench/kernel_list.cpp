@@ -24,7 +24,11 @@ void add_update(KernelList& list, int64_t n) {
 }  // namespace
 
 void add_model(KernelList& list, const LayerTable& table, int64_t batch) {
-  for (const Layer& layer : table.layers) add_convolution(list, layer.geometry(batch), layer.count);
+  for (const Layer& layer : table.layers) {
+    const Conv2dGeometry g = layer.geometry(batch);
+    add_convolution(list, g, layer.count);
+    if (g.r == 3 && g.stride_h == 1) add_norm_convolution(list, g);
+  }
   int64_t parameters = 0;
   for (const Layer& layer : table.layers) {
     add_activation(list, layer.geometry(batch));
@@ -34,7 +38,10 @@ void add_model(KernelList& list, const LayerTable& table, int64_t batch) {
 }
 
 void add_cases(KernelList& list) {
-  for (const auto& test : test::conv2d_cases()) add_convolution(list, test.geometry, 0);
+  for (const auto& test : test::conv2d_cases()) {
+    add_convolution(list, test.geometry, 0);
+    add_norm_convolution(list, test.geometry);
+  }
   for (const LinearGeometry& g : test::linear_cases()) add_linear(list, g);
   for (const BiasGeometry& g : test::bias_cases()) add_bias(list, g);
   for (const BatchNormGeometry& g : test::batch_norm_cases()) add_batch_norm(list, g);

@@ -5,10 +5,10 @@
 namespace crescendo::bench {
 namespace {
 
-struct NormOperands {
+struct NormBuffers {
   Activations x, y;
   Reals scale, shift, mean, variance;
-  NormOperands(Backend& backend, const BatchNormGeometry& g)
+  NormBuffers(Backend& backend, const BatchNormGeometry& g)
       : x(backend, g.n * g.pixels * g.c),
         y(backend, g.n * g.pixels * g.c),
         scale(backend, g.c),
@@ -40,26 +40,24 @@ struct LossOperands {
 }  // namespace
 
 void add_batch_norm(KernelList& list, const BatchNormGeometry& g) {
-  add(list, "ghost_batch_norm_forward", text_of(g), work_of(g, 2), [g](Backend& b) -> Call {
-    return [&b, g, o = NormOperands(b, g)] {
-      b.ghost_batch_norm_forward(g, o.x, o.scale, o.shift, o.mean, o.variance, o.y);
-    };
+  add(list, "ghost_moments", text_of(g), work_of(g, 1), [g](Backend& b) -> Call {
+    return [&b, g, o = NormBuffers(b, g)] { b.ghost_moments(g, o.x, o.mean, o.variance); };
   });
   add(list, "ghost_batch_norm_backward", text_of(g), work_of(g, 3), [g](Backend& b) -> Call {
-    return [&b, g, o = NormOperands(b, g), dy = Activations(b, g.n * g.pixels * g.c), dscale = Reals(b, g.c),
+    return [&b, g, o = NormBuffers(b, g), dy = Activations(b, g.n * g.pixels * g.c), dscale = Reals(b, g.c),
             dshift = Reals(b, g.c)] {
-      b.ghost_batch_norm_backward(g, o.x, dy, o.scale, o.shift, o.mean, o.variance, o.y, Write::overwrite,
+      b.ghost_batch_norm_backward(g, o.x, dy, {o.scale, o.shift, o.mean, o.variance}, o.y, Write::overwrite,
                                   dscale, dshift, Write::overwrite);
     };
   });
-  add(list, "batch_norm_inference", text_of(g), work_of(g, 2), [g](Backend& b) -> Call {
-    return [&b, g, o = NormOperands(b, g)] {
-      b.batch_norm_inference(g, o.x, o.scale, o.shift, o.mean, o.variance, o.y);
+  add(list, "normalise", text_of(g), work_of(g, 2), [g](Backend& b) -> Call {
+    return [&b, g, o = NormBuffers(b, g)] {
+      b.normalise(g, o.x, {o.scale, o.shift, o.mean, o.variance}, o.y);
     };
   });
   add(list, "update_running_statistics", text_of(g), streaming(2 * (g.ghosts() + 1) * g.c, 1),
       [g](Backend& b) -> Call {
-        return [&b, g, o = NormOperands(b, g), mean = Reals(b, g.c), variance = Reals(b, g.c)] {
+        return [&b, g, o = NormBuffers(b, g), mean = Reals(b, g.c), variance = Reals(b, g.c)] {
           b.update_running_statistics(g, 0.9, 0.1, o.mean, o.variance, mean, variance);
         };
       });

@@ -15,6 +15,8 @@ inline void add(KernelList& list, const std::string& kernel, const std::string& 
 }
 
 void add_convolution(KernelList&, const Conv2dGeometry&, int times_in_model);  // its three passes
+// Its three passes with the norm before it, residual and moments behind it.
+void add_norm_convolution(KernelList&, const Conv2dGeometry&);
 void add_linear(KernelList&, const LinearGeometry&);
 void add_bias(KernelList&, const BiasGeometry&);
 void add_batch_norm(KernelList&, const BatchNormGeometry&);

@@ -36,6 +36,49 @@ Call prepare_pass(Backend& b, const Conv2dGeometry& g, ConvolutionPass pass) {
   return {};
 }
 
+// What a norm needs besides the convolution's operands.
+struct FusedOperands : ConvolutionOperands {
+  BatchNormGeometry norm;
+  Activations between;
+  Reals scale, shift, mean, variance, y_mean, y_variance;
+  FusedOperands(Backend& backend, const Conv2dGeometry& g)
+      : ConvolutionOperands(backend, g),
+        norm{.n = g.n, .pixels = g.h * g.w, .c = g.c, .ghost = g.ghost, .epsilon = 1e-5, .relu = true},
+        between(backend, g.n * g.h * g.w * g.c),
+        scale(backend, g.c),
+        shift(backend, g.c),
+        mean(backend, norm.ghosts() * g.c),
+        variance(backend, norm.ghosts() * g.c),
+        y_mean(backend, norm.ghosts() * g.k),
+        y_variance(backend, norm.ghosts() * g.k) {
+    backend.reserve_workspace(backend.workspace(g, norm));
+  }
+  NormOperands operands() const { return {scale, shift, mean, variance}; }
+};
+
+// The convolution alone where the backend has no kernel that takes the norm along.
+Call prepare_fused(Backend& b, const Conv2dGeometry& g, ConvolutionPass pass) {
+  if (!b.fuses_norm(g)) return prepare_pass(b, g, pass);
+  const FusedOperands o(b, g);
+  switch (pass) {
+    case ConvolutionPass::forward:
+      return [&b, g, o] {
+        b.norm_conv2d_forward(g, o.norm, o.x, o.operands(), o.weight, o.y, o.y, o.y_mean, o.y_variance);
+      };
+    case ConvolutionPass::backward_data:
+      return [&b, g, o, dscale = Reals(b, g.c), dshift = Reals(b, g.c),
+              dx = Activations(b, g.n * g.h * g.w * g.c)] {
+        b.norm_conv2d_backward_data(g, o.norm, o.x, o.operands(), o.y, o.weight, o.between, dx,
+                                    Write::overwrite, dscale, dshift, Write::overwrite);
+      };
+    case ConvolutionPass::backward_weights:
+      return [&b, g, o, dweight = Reals(b, g.k * g.r * g.s * g.c)] {
+        b.norm_conv2d_backward_weight(g, o.norm, o.x, o.operands(), o.y, dweight, Write::overwrite);
+      };
+  }
+  return {};
+}
+
 struct LinearOperands {
   Activations x, weight, y;
   LinearOperands(Backend& backend, const LinearGeometry& g)
@@ -59,6 +102,16 @@ void add_convolution(KernelList& list, const Conv2dGeometry& g, int times_in_mod
   add("conv_forward", ConvolutionPass::forward);
   add("conv_backward_data", ConvolutionPass::backward_data);
   add("conv_backward_weights", ConvolutionPass::backward_weights);
+}
+
+void add_norm_convolution(KernelList& list, const Conv2dGeometry& g) {
+  const auto add = [&](const char* kernel, ConvolutionPass pass) {
+    bench::add(list, kernel, text_of(g), work_of(g),
+               [g, pass](Backend& backend) { return prepare_fused(backend, g, pass); });
+  };
+  add("norm_conv_forward", ConvolutionPass::forward);
+  add("norm_conv_backward_data", ConvolutionPass::backward_data);
+  add("norm_conv_backward_weights", ConvolutionPass::backward_weights);
 }
 
 void add_linear(KernelList& list, const LinearGeometry& g) {

@@ -53,27 +53,44 @@ void TimingBackend::linear_backward_weight(const LinearGeometry& g, const activa
 void TimingBackend::bias_backward(const BiasGeometry& g, const activation* dy, real* dbias, Write write) {
   time("bias_backward", g, work_of(g), [&] { timed_->bias_backward(g, dy, dbias, write); });
 }
-void TimingBackend::ghost_batch_norm_forward(const BatchNormGeometry& g, const activation* x,
-                                             const real* scale, const real* shift, real* mean, real* variance,
-                                             activation* y) {
-  time("ghost_batch_norm_forward", g, work_of(g, 2),
-       [&] { timed_->ghost_batch_norm_forward(g, x, scale, shift, mean, variance, y); });
+void TimingBackend::norm_conv2d_forward(const Conv2dGeometry& g, const BatchNormGeometry& norm,
+                                        const activation* x, const NormOperands& operands,
+                                        const activation* weight, const activation* residual, activation* y,
+                                        real* y_mean, real* y_variance) {
+  time("norm_conv2d_forward", g, work_of(g),
+       [&] { timed_->norm_conv2d_forward(g, norm, x, operands, weight, residual, y, y_mean, y_variance); });
 }
-void TimingBackend::ghost_batch_norm_backward(const BatchNormGeometry& g, const activation* x,
-                                              const activation* dy, const real* scale, const real* shift,
-                                              const real* mean, const real* variance, activation* dx,
-                                              Write write_dx, real* dscale, real* dshift,
-                                              Write write_parameters) {
-  time("ghost_batch_norm_backward", g, work_of(g, 3), [&] {
-    timed_->ghost_batch_norm_backward(g, x, dy, scale, shift, mean, variance, dx, write_dx, dscale, dshift,
+void TimingBackend::norm_conv2d_backward_weight(const Conv2dGeometry& g, const BatchNormGeometry& norm,
+                                                const activation* x, const NormOperands& operands,
+                                                const activation* dy, real* dweight, Write write) {
+  time("norm_conv2d_backward_weight", g, work_of(g),
+       [&] { timed_->norm_conv2d_backward_weight(g, norm, x, operands, dy, dweight, write); });
+}
+void TimingBackend::norm_conv2d_backward_data(const Conv2dGeometry& g, const BatchNormGeometry& norm,
+                                              const activation* x, const NormOperands& operands,
+                                              const activation* dy, const activation* weight,
+                                              activation* between, activation* dx, Write write_dx,
+                                              real* dscale, real* dshift, Write write_parameters) {
+  time("norm_conv2d_backward_data", g, work_of(g), [&] {
+    timed_->norm_conv2d_backward_data(g, norm, x, operands, dy, weight, between, dx, write_dx, dscale, dshift,
                                       write_parameters);
   });
 }
-void TimingBackend::batch_norm_inference(const BatchNormGeometry& g, const activation* x, const real* scale,
-                                         const real* shift, const real* running_mean,
-                                         const real* running_variance, activation* y) {
-  time("batch_norm_inference", g, work_of(g, 2),
-       [&] { timed_->batch_norm_inference(g, x, scale, shift, running_mean, running_variance, y); });
+void TimingBackend::ghost_moments(const BatchNormGeometry& g, const activation* x, real* mean,
+                                  real* variance) {
+  time("ghost_moments", g, work_of(g, 1), [&] { timed_->ghost_moments(g, x, mean, variance); });
+}
+void TimingBackend::normalise(const BatchNormGeometry& g, const activation* x, const NormOperands& norm,
+                              activation* y) {
+  time("normalise", g, work_of(g, 2), [&] { timed_->normalise(g, x, norm, y); });
+}
+void TimingBackend::ghost_batch_norm_backward(const BatchNormGeometry& g, const activation* x,
+                                              const activation* dy, const NormOperands& norm, activation* dx,
+                                              Write write_dx, real* dscale, real* dshift,
+                                              Write write_parameters) {
+  time("ghost_batch_norm_backward", g, work_of(g, 3), [&] {
+    timed_->ghost_batch_norm_backward(g, x, dy, norm, dx, write_dx, dscale, dshift, write_parameters);
+  });
 }
 void TimingBackend::update_running_statistics(const BatchNormGeometry& g, double keep, double weight,
                                               const real* mean, const real* variance, real* running_mean,

@@ -42,6 +42,9 @@ class TimingBackend final : public Backend {
 
   size_t workspace(const Conv2dGeometry& g) const override { return timed_->workspace(g); }
   size_t workspace(const BatchNormGeometry& g) const override { return timed_->workspace(g); }
+  size_t workspace(const Conv2dGeometry& g, const BatchNormGeometry& norm) const override {
+    return timed_->workspace(g, norm);
+  }
   size_t workspace(const LinearGeometry& g) const override { return timed_->workspace(g); }
   size_t workspace(const BiasGeometry& g) const override { return timed_->workspace(g); }
   void reserve_workspace(size_t bytes) override { timed_->reserve_workspace(bytes); }
@@ -53,6 +56,17 @@ class TimingBackend final : public Backend {
   void conv2d_backward_weight(const Conv2dGeometry&, const activation* x, const activation* dy, real* dweight,
                               Write) override;
 
+  bool fuses_norm(const Conv2dGeometry& g) const override { return timed_->fuses_norm(g); }
+  void norm_conv2d_forward(const Conv2dGeometry&, const BatchNormGeometry&, const activation* x,
+                           const NormOperands&, const activation* weight, const activation* residual,
+                           activation* y, real* y_mean, real* y_variance) override;
+  void norm_conv2d_backward_weight(const Conv2dGeometry&, const BatchNormGeometry&, const activation* x,
+                                   const NormOperands&, const activation* dy, real* dweight, Write) override;
+  void norm_conv2d_backward_data(const Conv2dGeometry&, const BatchNormGeometry&, const activation* x,
+                                 const NormOperands&, const activation* dy, const activation* weight,
+                                 activation* between, activation* dx, Write write_dx, real* dscale,
+                                 real* dshift, Write write_parameters) override;
+
   void linear_forward(const LinearGeometry&, const activation* x, const activation* weight, const real* bias,
                       activation* y) override;
   void linear_backward_data(const LinearGeometry&, const activation* dy, const activation* weight,
@@ -62,15 +76,11 @@ class TimingBackend final : public Backend {
 
   void bias_backward(const BiasGeometry&, const activation* dy, real* dbias, Write) override;
 
-  void ghost_batch_norm_forward(const BatchNormGeometry&, const activation* x, const real* scale,
-                                const real* shift, real* mean, real* variance, activation* y) override;
+  void ghost_moments(const BatchNormGeometry&, const activation* x, real* mean, real* variance) override;
+  void normalise(const BatchNormGeometry&, const activation* x, const NormOperands&, activation* y) override;
   void ghost_batch_norm_backward(const BatchNormGeometry&, const activation* x, const activation* dy,
-                                 const real* scale, const real* shift, const real* mean, const real* variance,
-                                 activation* dx, Write write_dx, real* dscale, real* dshift,
-                                 Write write_parameters) override;
-  void batch_norm_inference(const BatchNormGeometry&, const activation* x, const real* scale,
-                            const real* shift, const real* running_mean, const real* running_variance,
-                            activation* y) override;
+                                 const NormOperands&, activation* dx, Write write_dx, real* dscale,
+                                 real* dshift, Write write_parameters) override;
   void update_running_statistics(const BatchNormGeometry&, double keep, double weight, const real* mean,
                                  const real* variance, real* running_mean, real* running_variance) override;
 
