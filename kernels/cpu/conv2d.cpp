@@ -11,17 +11,6 @@ namespace crescendo {
 
 namespace {
 
-// A 1x1 filter does not see where one image ends: all pixels are one long row, and a linear layer is the
-// same.
-Conv2dGeometry flattened(Conv2dGeometry g) {
-  const bool pointwise = g.r == 1 && g.s == 1 && g.stride_h == 1 && g.stride_w == 1 && g.p == g.h &&
-                         g.q == g.w && g.pad_top == 0 && g.pad_left == 0;
-  if (!pointwise) return g;
-  g.w = g.q = g.n * g.h * g.w;
-  g.n = g.h = g.p = 1;
-  return g;
-}
-
 // How a backend computes convolutions.
 struct Means {
   ConvolutionAlgorithm algorithm;
@@ -39,46 +28,39 @@ void convolve(const Gather& gather, const Means& means, const real* source, cons
                  target, write);
   } else {
     pack_direct(gather, means.threads, weight, means.workspace);
-    run_direct(d, means.threads, source, means.workspace, bias, target, write);
+    run_direct(d, means.threads, source, means.workspace, bias, means.workspace + packed_size(d), target,
+               write);
   }
 }
 
 bool is_empty(const Conv2dGeometry& g) { return g.n * g.h * g.w * g.c * g.p * g.q * g.k == 0; }
-
-// Enough for either pass: each packs every tap once at most.
-int64_t direct_workspace(const Conv2dGeometry& g) {
-  const int64_t taps = g.r * g.s;
-  return std::max(aligned(taps * g.c * padded_to_tiles(g.k)) + aligned(g.c),
-                  aligned(taps * g.k * padded_to_tiles(g.c)) + aligned(g.k));
-}
 
 }  // namespace
 
 size_t CpuBackend::workspace(const Conv2dGeometry& g) const {
   const int64_t weight = uses_winograd_weight(g, convolution_) ? winograd_weight_workspace(g, threads_)
                                                                : weight_workspace(g, threads_);
-  int64_t size = std::max(direct_workspace(g), weight);
+  int64_t size = weight;
   const auto reserve = [&](const GatherConvolution& d) {
-    if (uses_winograd(d, convolution_))
-      size = std::max(size, winograd_weights_size(d) + threads_ * winograd_scratch_size(d));
+    size = std::max(size, uses_winograd(d, convolution_)
+                              ? winograd_weights_size(d) + threads_ * winograd_scratch_size(d)
+                              : packed_size(d) + threads_ * direct_scratch_size(d));
   };
   reserve(gather_forward(g).convolution);
   for (const Gather& phase : gather_backward(g)) reserve(phase.convolution);
   return static_cast<size_t>(size) * sizeof(real);
 }
 
-void CpuBackend::conv2d_forward(const Conv2dGeometry& geometry, const activation* x, const activation* weight,
+void CpuBackend::conv2d_forward(const Conv2dGeometry& g, const activation* x, const activation* weight,
                                 const real* bias, activation* y) {
-  if (is_empty(geometry)) return;
-  const Conv2dGeometry g = flattened(geometry);
+  if (is_empty(g)) return;
   convolve(gather_forward(g), {convolution_, threads_, workspace_as<real>()}, values_of(x), values_of(weight),
            bias, values_of(y), Write::overwrite);
 }
 
-void CpuBackend::conv2d_backward_data(const Conv2dGeometry& geometry, const activation* dy,
-                                      const activation* weight, activation* dx, Write write) {
-  if (is_empty(geometry)) return;
-  const Conv2dGeometry g = flattened(geometry);
+void CpuBackend::conv2d_backward_data(const Conv2dGeometry& g, const activation* dy, const activation* weight,
+                                      activation* dx, Write write) {
+  if (is_empty(g)) return;
   for (const Gather& phase : gather_backward(g))
     convolve(phase, {convolution_, threads_, workspace_as<real>()}, values_of(dy), values_of(weight), nullptr,
              values_of(dx), write);

@@ -5,13 +5,13 @@
 
 namespace crescendo {
 
-// Elements of the packed weights: [tile of out][r][s][in][width of tile], and of the zeros read outside the
-// borders.
+// Elements of the packed weights, [tile of out][r][s][in][width of tile], and of each thread's scratch.
 int64_t packed_size(const GatherConvolution&);
-int64_t zeros_size(const GatherConvolution&);
+int64_t direct_scratch_size(const GatherConvolution&);
 
-// `packed` holds the packed weights and then the zeros, both written by the caller (pack_weights, std::fill).
+// target (=|+=) the convolution of source [images,h,w,in] with packed weights (pack_direct), plus bias [out]
+// or null. `scratch` holds direct_scratch_size elements a thread.
 void run_direct(const GatherConvolution&, int threads, const real* source, const real* packed,
-                const real* bias, real* target, Write);
+                const real* bias, real* scratch, real* target, Write);
 
 }  // namespace crescendo

@@ -71,10 +71,8 @@ void sum_chunk(const Conv2dGeometry& g, const Plan& plan, int64_t chunk, int64_t
       tiles += strip.tiles;
     }
     const int64_t next_end = std::min(end + plan.block_strips, last);
-    const winograd::Prefetch next_x =
-        winograd::prefetch_strips(plan.grid, first_x, end, next_end, -g.pad_top, kPoints);
-    const winograd::Prefetch next_dy =
-        winograd::prefetch_strips(plan.grid, first_dy, end, next_end, 0, kTile);
+    const Prefetch next_x = winograd::prefetch_strips(plan.grid, first_x, end, next_end, -g.pad_top, kPoints);
+    const Prefetch next_dy = winograd::prefetch_strips(plan.grid, first_dy, end, next_end, 0, kTile);
     for (int64_t point = 0; point < kMatrices; ++point) {
       next_x.slice(point, kMatrices);
       next_dy.slice(point, kMatrices);

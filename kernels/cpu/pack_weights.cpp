@@ -41,7 +41,6 @@ void pack_direct(const Gather& gather, int threads, const real* weight, real* pa
           store(to + (in + j) * width + i, rows[j]);
       }
   });
-  std::fill_n(packed + packed_size(d), zeros_size(d), real{0});
 }
 
 // A vector of inputs of a tile of outputs at a time.

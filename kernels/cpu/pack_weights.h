@@ -5,7 +5,7 @@
 
 namespace crescendo {
 
-// For run_direct: pads the last tile with zeros, and adds the zeros that are read outside the borders.
+// For run_direct; the last tile is padded with zeros.
 void pack_direct(const Gather&, int threads, const real* weight, real* packed);
 
 // For Winograd's algorithm: transformed.

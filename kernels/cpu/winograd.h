@@ -14,6 +14,7 @@
 #include <limits>
 #include <utility>
 
+#include "kernels/cpu/prefetch.h"
 #include "kernels/cpu/simd.h"
 #include "kernels/geometry.h"
 
@@ -31,7 +32,7 @@ constexpr double kA = 0.75, kB = 1.5, kA2 = kA * kA, kB2 = kB * kB;
 inline bool chosen(ConvolutionAlgorithm algorithm, int64_t rows, int64_t columns, int64_t in, int64_t out) {
   if (algorithm != ConvolutionAlgorithm::automatic) return algorithm == ConvolutionAlgorithm::winograd;
   const int64_t tiles = (rows + kTile - 1) / kTile * ((columns + kTile - 1) / kTile);
-  return 9 * rows * columns >= 2 * kMatrices * tiles && in >= 32 && out >= 32;
+  return 9 * rows * columns >= 2 * kMatrices * tiles && in >= 16 && out >= 16;
 }
 
 // Products of a point's differences from the other finite points: Lagrange's denominators.
@@ -194,20 +195,6 @@ struct Image {
   int64_t h, w, channels;
 
   Image next(int64_t images) const { return {pixels + images * h * w * channels, h, w, channels}; }
-};
-
-// Memory to be brought into the second-level cache while something else is computed: slice(i, n) asks for the
-// i-th of n parts.
-struct Prefetch {
-  const real* begin = nullptr;
-  const real* end = nullptr;
-
-  void slice(int64_t i, int64_t n) const {
-    constexpr int64_t kLine = 64 / sizeof(real);
-    const int64_t lines = (end - begin) / kLine;
-    for (int64_t line = lines * i / n; line < lines * (i + 1) / n; ++line)
-      __builtin_prefetch(begin + line * kLine, 0, 2);
-  }
 };
 
 // What transform_strip reads for the strips [begin, end), for squares of `size` pixels that start `first_row`
