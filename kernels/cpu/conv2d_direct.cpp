@@ -14,11 +14,18 @@ namespace {
 constexpr int64_t kMostGroups = 8;  // of kTileRows pixels in a block
 
 int64_t depth_of(const GatherConvolution& d) { return d.taps() * d.in; }
+// Between patches: beyond their size, for powers of two would collide in the cache's sets.
+int64_t patch_stride(const GatherConvolution& d) { return aligned(depth_of(d)) + 16; }
 
 int64_t block_pixels(const GatherConvolution& d) {
   constexpr int64_t kCachedElements = 1 << 16;  // a quarter of the second-level cache
   return kTileRows * std::clamp<int64_t>(kCachedElements / (kTileRows * std::max<int64_t>(1, depth_of(d))), 1,
                                          kMostGroups);
+}
+
+// Whether all target pixels lie equally far apart, across rows and images.
+bool is_one_row(const GatherConvolution& d) {
+  return d.target_row == d.columns * d.target_pixel && d.target_image == d.rows * d.target_row;
 }
 
 // Target pixels [begin, end), counted row after row and image after image.
@@ -53,7 +60,7 @@ void write_tile(const GatherConvolution& d, const Block& block, int64_t first, c
 int64_t packed_size(const GatherConvolution& d) { return aligned(depth_of(d) * padded_to_tiles(d.out)); }
 
 int64_t direct_scratch_size(const GatherConvolution& d) {
-  return aligned(block_pixels(d) * (depth_of(d) + kTileWidth));
+  return aligned(block_pixels(d) * (patch_stride(d) + kTileWidth));
 }
 
 void run_direct(const GatherConvolution& d, int threads, const real* source, const real* packed,
@@ -67,22 +74,26 @@ void run_direct(const GatherConvolution& d, int threads, const real* source, con
     const int64_t count = block.end - block.begin;
     real* sums = scratch + thread * direct_scratch_size(d);
     real* patches = sums + block_pixels(d) * kTileWidth;
-    const bool as_it_is = is_im2col(d);
-    if (!as_it_is) im2col(d, source, block.begin, count, depth, patches);
+    const bool as_it_is = is_im2col(d) && depth < 256;
+    const int64_t row_stride = as_it_is ? depth : patch_stride(d);
+    if (!as_it_is) im2col(d, source, block.begin, count, row_stride, patches);
     const real* rows = as_it_is ? source + block.begin * depth : patches;
     const Prefetch next = prefetch_im2col(d, source, block.end, std::min(pixels, block.end + size));
     const int64_t groups = (count + kTileRows - 1) / kTileRows;
     int64_t products = 0;
     for (int64_t first = 0; first < d.out; first += kTileWidth) {
       const int64_t width = tile_width(d.out, first / kTileWidth);
+      const bool in_place = bias == nullptr && is_one_row(d) && first + width <= d.out;
+      real* to = in_place ? target + block.begin * d.target_pixel + first : sums;
+      const int64_t stride = in_place ? d.target_pixel : kTileWidth;
       for (int64_t row = 0; row < count; row += kTileRows, ++products) {
         next.slice(products, groups * tiles_of(d.out));
         multiply_tiles(
-            std::min<int64_t>(kTileRows, count - row), width, depth, rows + row * depth, depth, 1,
-            packed + first * depth, 0, [](int64_t w) { return w; }, sums + row * kTileWidth, kTileWidth,
-            Write::overwrite);
+            std::min<int64_t>(kTileRows, count - row), width, depth, rows + row * row_stride, row_stride, 1,
+            packed + first * depth, 0, [](int64_t w) { return w; }, to + row * stride, stride,
+            in_place ? write : Write::overwrite);
       }
-      write_tile(d, block, first, sums, bias, target, write);
+      if (!in_place) write_tile(d, block, first, sums, bias, target, write);
     }
   });
 }

@@ -16,12 +16,14 @@ namespace {
 
 // Output channels of a part.
 constexpr int64_t kPart = 128;
+// Powers of two between patches would collide in the cache's sets.
+constexpr int64_t kSkew = 16;
 
 struct Plan {
   GatherConvolution gather;
   int64_t pixels, block;  // of the ghost; of a block of patches
   int64_t chunks, parts;
-  int64_t columns, stride;  // of a patch, and padded to whole vectors
+  int64_t columns, stride;  // of a patch; between patches
   int64_t sums_size;        // elements of a chunk's part
 
   explicit Plan(const Conv2dGeometry& g) : gather(gather_forward(g).convolution) {
@@ -31,31 +33,33 @@ struct Plan {
     parts = (g.k + kPart - 1) / kPart;
     chunks = std::clamp<int64_t>(pixels / kChunkPixels, 1, std::max<int64_t>(1, kMostTasks / parts));
     columns = gather.taps() * g.c;
-    stride = padded_to_tiles(columns);
+    stride = padded_to_tiles(columns) + kSkew;
     block = std::clamp<int64_t>(kCachedElements / stride, 32, 256);
     sums_size = aligned(std::min(kPart, g.k) * stride);
   }
-  bool needs_patches() const { return !is_im2col(gather) || columns != stride; }
+  int64_t scratch_size() const { return aligned(block * (stride + kPart)); }  // patches and dy of a block
 };
 
 void sum_chunk(const Conv2dGeometry& g, const Plan& plan, int64_t chunk, int64_t part, const real* x,
-               const real* dy, real* patches, real* sums) {
+               const real* dy, real* scratch, real* sums) {
   const int64_t start = plan.pixels * chunk / plan.chunks, last = plan.pixels * (chunk + 1) / plan.chunks;
   const int64_t first = part * kPart, outputs = std::min(kPart, g.k - first);
   for (int64_t begin = start; begin < last; begin += plan.block) {
     const int64_t count = std::min(plan.block, last - begin);
-    if (plan.needs_patches()) im2col(plan.gather, x, begin, count, plan.stride, patches);
-    const real* rows = plan.needs_patches() ? patches : x + begin * plan.stride;
+    real* patches = scratch;
+    real* gradients = scratch + plan.block * plan.stride;
+    im2col(plan.gather, x, begin, count, plan.stride, patches);
+    for (int64_t pixel = 0; pixel < count; ++pixel)
+      std::copy_n(dy + (begin + pixel) * g.k + first, outputs, gradients + pixel * kPart);
     const int64_t tiles = tiles_of(plan.columns);
     const Prefetch next =
         prefetch_im2col(plan.gather, x, begin + count, std::min(last, begin + count + plan.block));
     for (int64_t tile = 0; tile < tiles; ++tile) {
       next.slice(tile, tiles);
       multiply_tiles(
-          outputs, tile_width(plan.columns, tile), count, dy + begin * g.k + first,
-          std::integral_constant<int64_t, 1>(), g.k, rows + tile * kTileWidth, 0,
-          [&](int64_t) { return plan.stride; }, sums + tile * kTileWidth, plan.stride,
-          begin == start ? Write::overwrite : Write::add);
+          outputs, tile_width(plan.columns, tile), count, gradients, std::integral_constant<int64_t, 1>(),
+          kPart, patches + tile * kTileWidth, 0, [&](int64_t) { return plan.stride; },
+          sums + tile * kTileWidth, plan.stride, begin == start ? Write::overwrite : Write::add);
     }
   }
 }
@@ -78,16 +82,16 @@ void add_chunks(const Plan& plan, int64_t k, const real* sums, real* dweight, Wr
 int64_t weight_workspace(const Conv2dGeometry& g, int threads) {
   if (g.ghost * g.p * g.q * g.k * g.c == 0) return 0;
   const Plan plan(g);
-  return plan.chunks * plan.parts * plan.sums_size + threads * aligned(plan.block * plan.stride);
+  return plan.chunks * plan.parts * plan.sums_size + threads * plan.scratch_size();
 }
 
 void ghost_weight_gradient(const Conv2dGeometry& g, int threads, const real* x, const real* dy,
                            real* workspace, real* dweight, Write write) {
   const Plan plan(g);
-  real* patches = workspace + plan.chunks * plan.parts * plan.sums_size;
+  real* scratch = workspace + plan.chunks * plan.parts * plan.sums_size;
   parallel_for(threads, plan.chunks * plan.parts, [&](int64_t task, int thread) {
-    sum_chunk(g, plan, task / plan.parts, task % plan.parts, x, dy,
-              patches + thread * aligned(plan.block * plan.stride), workspace + task * plan.sums_size);
+    sum_chunk(g, plan, task / plan.parts, task % plan.parts, x, dy, scratch + thread * plan.scratch_size(),
+              workspace + task * plan.sums_size);
   });
   parallel_for(threads, g.k, [&](int64_t k, int) { add_chunks(plan, k, workspace, dweight, write); });
 }
