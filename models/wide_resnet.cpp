@@ -65,8 +65,9 @@ WideResNet::Block WideResNet::make_block(const Scope& scope, int64_t in, int64_t
 Tensor WideResNet::Block::operator()(Tape& tape, const Tensor& x) const {
   if (!convdim) return norm_conv2d(tape, bn1, conv1, norm_conv2d(tape, bn0, conv0, x), x);
   const Tensor o = bn0(tape, x);
-  const Tensor y = conv0(tape, o);
-  return norm_conv2d(tape, bn1, conv1, y, (*convdim)(tape, o));
+  // First, so that its gradient comes last: where it skips pixels, it then adds nothing.
+  const Tensor shortcut = (*convdim)(tape, o);
+  return norm_conv2d(tape, bn1, conv1, conv0(tape, o), shortcut);
 }
 
 Tensor WideResNet::forward(Tape& tape, const Tensor& images) const {

@@ -61,9 +61,11 @@ void CpuBackend::conv2d_forward(const Conv2dGeometry& g, const activation* x, co
 void CpuBackend::conv2d_backward_data(const Conv2dGeometry& g, const activation* dy, const activation* weight,
                                       activation* dx, Write write) {
   if (is_empty(g)) return;
-  for (const Gather& phase : gather_backward(g))
+  for (const Gather& phase : gather_backward(g)) {
+    if (phase.convolution.taps() == 0 && write == Write::add) continue;
     convolve(phase, {convolution_, threads_, workspace_as<real>()}, values_of(dy), values_of(weight), nullptr,
              values_of(dx), write);
+  }
 }
 
 void CpuBackend::conv2d_backward_weight(const Conv2dGeometry& g, const activation* x, const activation* dy,
