@@ -78,21 +78,16 @@ void run_direct(const GatherConvolution& d, int threads, const real* source, con
     const int64_t row_stride = as_it_is ? depth : patch_stride(d);
     if (!as_it_is) im2col(d, source, block.begin, count, row_stride, patches);
     const real* rows = as_it_is ? source + block.begin * depth : patches;
-    const Prefetch next = prefetch_im2col(d, source, block.end, std::min(pixels, block.end + size));
-    const int64_t groups = (count + kTileRows - 1) / kTileRows;
-    int64_t products = 0;
+    const int64_t next_end = std::min(pixels, block.end + size);
+    Prefetch next = prefetch_im2col(d, source, block.end, next_end, tile_count(count, d.out));
     for (int64_t first = 0; first < d.out; first += kTileWidth) {
       const int64_t width = tile_width(d.out, first / kTileWidth);
       const bool in_place = bias == nullptr && is_one_row(d) && first + width <= d.out;
       real* to = in_place ? target + block.begin * d.target_pixel + first : sums;
       const int64_t stride = in_place ? d.target_pixel : kTileWidth;
-      for (int64_t row = 0; row < count; row += kTileRows, ++products) {
-        next.slice(products, groups * tiles_of(d.out));
-        multiply_tiles(
-            std::min<int64_t>(kTileRows, count - row), width, depth, rows + row * row_stride, row_stride, 1,
-            packed + first * depth, 0, [](int64_t w) { return w; }, to + row * stride, stride,
-            in_place ? write : Write::overwrite);
-      }
+      multiply_tiles(
+          count, width, depth, rows, row_stride, 1, packed + first * depth, 0, [](int64_t w) { return w; },
+          to, stride, in_place ? write : Write::overwrite, next);
       if (!in_place) write_tile(d, block, first, sums, bias, target, write);
     }
   });

@@ -51,16 +51,13 @@ void sum_chunk(const Conv2dGeometry& g, const Plan& plan, int64_t chunk, int64_t
     im2col(plan.gather, x, begin, count, plan.stride, patches);
     for (int64_t pixel = 0; pixel < count; ++pixel)
       std::copy_n(dy + (begin + pixel) * g.k + first, outputs, gradients + pixel * kPart);
-    const int64_t tiles = tiles_of(plan.columns);
-    const Prefetch next =
-        prefetch_im2col(plan.gather, x, begin + count, std::min(last, begin + count + plan.block));
-    for (int64_t tile = 0; tile < tiles; ++tile) {
-      next.slice(tile, tiles);
-      multiply_tiles(
-          outputs, tile_width(plan.columns, tile), count, gradients, std::integral_constant<int64_t, 1>(),
-          kPart, patches + tile * kTileWidth, 0, [&](int64_t) { return plan.stride; },
-          sums + tile * kTileWidth, plan.stride, begin == start ? Write::overwrite : Write::add);
-    }
+    const int64_t next_end = std::min(last, begin + count + plan.block);
+    Prefetch next =
+        prefetch_im2col(plan.gather, x, begin + count, next_end, tile_count(outputs, plan.columns));
+    multiply_tiles(
+        outputs, plan.columns, count, gradients, std::integral_constant<int64_t, 1>(), kPart, patches,
+        kTileWidth, [&](int64_t) { return plan.stride; }, sums, plan.stride,
+        begin == start ? Write::overwrite : Write::add, next);
   }
 }
 

@@ -71,16 +71,16 @@ void sum_chunk(const Conv2dGeometry& g, const Plan& plan, int64_t chunk, int64_t
       tiles += strip.tiles;
     }
     const int64_t next_end = std::min(end + plan.block_strips, last);
-    const Prefetch next_x = winograd::prefetch_strips(plan.grid, first_x, end, next_end, -g.pad_top, kPoints);
-    const Prefetch next_dy = winograd::prefetch_strips(plan.grid, first_dy, end, next_end, 0, kTile);
-    for (int64_t point = 0; point < kMatrices; ++point) {
-      next_x.slice(point, kMatrices);
-      next_dy.slice(point, kMatrices);
+    const int64_t steps = tile_count(outputs, g.c) * kMatrices / 2;
+    Prefetch next_x =
+        winograd::prefetch_strips(plan.grid, first_x, end, next_end, -g.pad_top, kPoints, steps);
+    Prefetch next_dy = winograd::prefetch_strips(plan.grid, first_dy, end, next_end, 0, kTile, steps);
+    for (int64_t point = 0; point < kMatrices; ++point)
       multiply_tiles(
           outputs, g.c, tiles, d + point * plan.d_matrix, std::integral_constant<int64_t, 1>(), plan.d_row,
           v + point * plan.v_matrix, kTileWidth, [&](int64_t) { return plan.v_row; },
-          sums + point * plan.sum_matrix, plan.sum_row, begin == start ? Write::overwrite : Write::add);
-    }
+          sums + point * plan.sum_matrix, plan.sum_row, begin == start ? Write::overwrite : Write::add,
+          point < kMatrices / 2 ? next_x : next_dy);
   }
 }
 

@@ -2,6 +2,7 @@
 // products of `depth` columns of a and rows of b pass by.
 #pragma once
 
+#include "kernels/cpu/prefetch.h"
 #include "kernels/cpu/simd.h"
 
 namespace crescendo {
@@ -35,18 +36,25 @@ template <int Rows, int Vectors, class RowStride>
     for (int v = 0; v < Vectors; ++v) store(c + m * c_stride + v * kLanes, sums[m][v]);
 }
 
+// How many tiles multiply_tiles computes.
+inline int64_t tile_count(int64_t rows, int64_t columns) {
+  return (rows + kTileRows - 1) / kTileRows * tiles_of(columns);
+}
+
 // The same for any number of rows, and of columns padded to whole vectors: c [rows, columns]. b lies in
-// panels of kTileWidth columns, b_panel elements apart, with rows b_stride(width of panel) apart.
+// panels of kTileWidth columns, b_panel elements apart, with rows b_stride(width of panel) apart. `ahead` is
+// fetched meanwhile, a little before each tile.
 template <class RowStride, class BStride>
 void multiply_tiles(int64_t rows, int64_t columns, int64_t depth, const real* a, RowStride row_stride,
                     int64_t depth_stride, const real* b, int64_t b_panel, const BStride& b_stride, real* c,
-                    int64_t c_stride, Write write) {
+                    int64_t c_stride, Write write, Prefetch& ahead) {
   const int64_t groups = (rows + kTileRows - 1) / kTileRows;  // of about equal size
   for (int64_t t = 0; t < tiles_of(columns); ++t) {
     const int64_t width = tile_width(columns, t);
     with_vectors(width, [&](auto vectors) {
       for (int64_t group = 0; group < groups; ++group) {
         const int64_t begin = rows * group / groups, end = rows * (group + 1) / groups;
+        ahead.step();
         with_rows(end - begin, [&](auto count) {
           multiply_tile<count(), vectors()>(depth, a + begin * row_stride, row_stride, depth_stride,
                                             b + t * b_panel, b_stride(width),

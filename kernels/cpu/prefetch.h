@@ -1,4 +1,4 @@
-// Bringing memory into the cache ahead of its use.
+// Bringing memory into the second-level cache ahead of its use, while something else is computed.
 #pragma once
 
 #include <cstdint>
@@ -7,18 +7,24 @@
 
 namespace crescendo {
 
-// Memory to be brought into the second-level cache while something else is computed: slice(i, n) asks for the
-// i-th of n parts.
-struct Prefetch {
-  const real* begin = nullptr;
-  const real* end = nullptr;
+class Prefetch {
+ public:
+  Prefetch() = default;
+  // [begin, end), to be asked for in `steps` equal parts: many at once would fill the queue of misses.
+  Prefetch(const real* begin, const real* end, int64_t steps)
+      : next_(begin), end_(end), step_(((end - begin) / kLine / steps + 1) * kLine) {}
 
-  void slice(int64_t i, int64_t n) const {
-    constexpr int64_t kLine = 64 / sizeof(real);
-    const int64_t lines = (end - begin) / kLine;
-    for (int64_t line = lines * i / n; line < lines * (i + 1) / n; ++line)
-      __builtin_prefetch(begin + line * kLine, 0, 2);
+  void step() {
+    const real* stop = end_ - next_ < step_ ? end_ : next_ + step_;
+    for (; next_ < stop; next_ += kLine) __builtin_prefetch(next_, 0, 2);
+    next_ = stop;
   }
+
+ private:
+  static constexpr int64_t kLine = 64 / sizeof(real);
+  const real* next_ = nullptr;
+  const real* end_ = nullptr;
+  int64_t step_ = 0;
 };
 
 }  // namespace crescendo

@@ -94,17 +94,17 @@ void run_blocks(const GatherConvolution& d, int threads, const Image& source, co
                                       plan.v_row, plan.v_matrix);
       tiles += strip.tiles;
     }
+    // First what the results are joined with, then the next block's pixels.
     const int64_t next_end = std::min(end + plan.block_strips, plan.strips);
-    const Prefetch next = prefetch_strips(plan.grid, source, end, next_end, d.first_row, kPoints);
-    const Prefetch besides = prefetch_strips(plan.grid, output.reads(), begin, end, 0, kTile);
-    for (int64_t point = 0; point < kMatrices; ++point) {
-      next.slice(point, kMatrices);
-      besides.slice(point, kMatrices);
+    const bool joined = output.reads().pixels != nullptr;
+    const int64_t steps = tile_count(tiles, d.out) * kMatrices / (joined ? 2 : 1);
+    Prefetch besides = prefetch_strips(plan.grid, output.reads(), begin, end, 0, kTile, steps);
+    Prefetch next = prefetch_strips(plan.grid, source, end, next_end, d.first_row, kPoints, steps);
+    for (int64_t point = 0; point < kMatrices; ++point)
       multiply_tiles(
           tiles, d.out, d.in, v + point * plan.v_matrix, plan.v_row, 1, transformed + point * plan.u_matrix,
           d.in * kTileWidth, [](int64_t width) { return width; }, m + point * plan.m_matrix, plan.m_row,
-          Write::overwrite);
-    }
+          Write::overwrite, joined && point < kMatrices / 2 ? besides : next);
     for (int64_t index = begin; index < end; ++index) {
       const Strip strip = plan.grid.strip(index);
       for (int64_t t = 0; t < strip.tiles; ++t, m += plan.m_row) {
