@@ -16,6 +16,7 @@ struct Target {
   const real* bias;
   real* target;
   Write how;
+  bool past_cache;
 
   winograd::Image reads() const { return {}; }
   template <class Place>
@@ -26,7 +27,7 @@ struct Target {
     at.each_pixel([&](int64_t i, int64_t j) {
       real* to = corner + i * d.target_row + j * d.target_pixel;
       const Vector result = add(tile[i][j], offset);
-      at.write(to, how == Write::add ? add(at.read(to), result) : result);
+      at.write(to, how == Write::add ? add(at.read(to), result) : result, past_cache);
     });
   }
 };
@@ -59,8 +60,10 @@ void transform_weights(const GatherConvolution& d, int64_t out, int64_t in, cons
 
 void run_winograd(const GatherConvolution& d, int threads, const real* source, const real* transformed,
                   const real* bias, real* scratch, real* target, Write write) {
+  const bool past_cache =
+      write == Write::overwrite && goes_past_cache(target, d.images * d.pixels() * d.out, d.target_pixel);
   winograd::run_blocks(d, threads, {source, d.h, d.w, d.in}, winograd::AsTheyAre(), transformed, scratch,
-                       Target{d, bias, target, write});
+                       Target{d, bias, target, write, past_cache});
 }
 
 }  // namespace crescendo

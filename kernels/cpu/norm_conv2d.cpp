@@ -34,6 +34,7 @@ struct ForwardOutput {
   const real* residual;  // or null
   real* y;
   real* sums;  // [tiles, 2, channels], or null
+  bool past_cache;
 
   winograd::Image reads() const { return {residual, images.rows, images.columns, images.channels}; }
   template <class Place>
@@ -43,7 +44,8 @@ struct ForwardOutput {
       at.each_pixel([&](int64_t i, int64_t j) {
         tile[i][j] = add(tile[i][j], at.read(residual + place + images.step(i, j)));
       });
-    at.each_pixel([&](int64_t i, int64_t j) { at.write(y + place + images.step(i, j), tile[i][j]); });
+    at.each_pixel(
+        [&](int64_t i, int64_t j) { at.write(y + place + images.step(i, j), tile[i][j], past_cache); });
     if (sums == nullptr) return;
     Vector sum = zero(), squares = zero();
     at.each_pixel([&](int64_t i, int64_t j) { sum = add(sum, tile[i][j]); });
@@ -65,6 +67,7 @@ struct BackwardOutput {
   const real* x;
   real* g;
   real* sums;  // [tiles, 2, channels]
+  bool past_cache;
 
   winograd::Image reads() const { return {x, images.rows, images.columns, images.channels}; }
   template <class Place>
@@ -76,7 +79,7 @@ struct BackwardOutput {
       const int64_t here = place + images.step(i, j);
       const Vector centred = pixel.centred(at.read(x + here));
       const Vector masked = norm.relu ? where_positive(pixel.linear(centred), tile[i][j]) : tile[i][j];
-      at.write(g + here, masked);
+      at.write(g + here, masked, past_cache);
       sum = add(sum, masked);
       product = multiply_add(masked, centred, product);
     });
@@ -190,7 +193,8 @@ void CpuBackend::norm_conv2d_forward(const Conv2dGeometry& g, const BatchNormGeo
   winograd::run_blocks(
       d, threads_, {values_of(x), g.h, g.w, g.c}, normalised(norm, operands, base + layout.factors, 0), base,
       base + winograd_weights_size(d),
-      ForwardOutput{outputs_of(g), residual == nullptr ? nullptr : values_of(residual), values_of(y), sums});
+      ForwardOutput{outputs_of(g), residual == nullptr ? nullptr : values_of(residual), values_of(y), sums,
+                    goes_past_cache(values_of(y), g.n * g.p * g.q * g.k, g.k)});
   if (sums == nullptr) return;
   double* images = reinterpret_cast<double*>(base + layout.image_sums);
   image_moments(g, threads_, sums, images);
@@ -227,7 +231,8 @@ void CpuBackend::norm_conv2d_backward_data(const Conv2dGeometry& g, const BatchN
   winograd::run_blocks(d, threads_, {values_of(dy), g.p, g.q, g.k}, winograd::AsTheyAre(), base,
                        base + winograd_weights_size(d),
                        BackwardOutput{inputs_of(g), normalised(norm, operands, factors, 0), values_of(x),
-                                      values_of(between), base + layout.tile_sums});
+                                      values_of(between), base + layout.tile_sums,
+                                      goes_past_cache(values_of(between), g.n * g.h * g.w * g.c, g.c)});
   double* images = reinterpret_cast<double*>(base + layout.image_sums);
   image_sums(g, threads_, base + layout.tile_sums, images);
   finish_backward(norm, false, threads_, values_of(x), values_of(between), operands, factors, images,

@@ -10,6 +10,7 @@
 #include "kernels/cpu/gather_convolution.h"
 #include "kernels/cpu/matmul_tile.h"
 #include "kernels/cpu/parallel.h"
+#include "kernels/cpu/stream.h"
 #include "kernels/cpu/winograd.h"
 
 namespace crescendo::winograd {
@@ -48,6 +49,9 @@ struct WholeTile : TilePlace {
   }
   Vector read(const real* from) const { return load(from); }
   void write(real* to, const Vector& value) const { store(to, value); }
+  void write(real* to, const Vector& value, bool past_cache) const {
+    past_cache ? stream(to, value) : store(to, value);
+  }
 };
 
 struct PartOfTile : TilePlace {
@@ -57,7 +61,7 @@ struct PartOfTile : TilePlace {
       for (int64_t j = 0; j < columns; ++j) f(i, j);
   }
   Vector read(const real* from) const { return load_some(from, lanes); }
-  void write(real* to, const Vector& value) const { store_some(to, lanes, value); }
+  void write(real* to, const Vector& value, bool = false) const { store_some(to, lanes, value); }
 };
 
 template <class Place, class Output>
@@ -123,6 +127,7 @@ void run_blocks(const GatherConvolution& d, int threads, const Image& source, co
           transform_target<PartOfTile>(d, plan, place, m, output);
       }
     }
+    end_streaming();
   });
 }
 

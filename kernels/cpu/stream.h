@@ -1,0 +1,33 @@
+// Stores that go past the cache to memory: for results that would have left it before anybody reads them.
+// They save reading the memory that they replace. This file asks what the compiler was told about the
+// processor.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/cpu/simd.h"
+
+namespace crescendo {
+
+// Whether a result of so many elements, `channels` a pixel, should and can be stored so: it is larger than
+// half of a usual third-level cache, and every vector of channels is aligned.
+inline bool goes_past_cache(const real* to, int64_t elements, int64_t channels) {
+  constexpr int64_t kCachedBytes = 16 << 20;
+  return elements * static_cast<int64_t>(sizeof(real)) > kCachedBytes && channels % kLanes == 0 &&
+         reinterpret_cast<uintptr_t>(to) % sizeof(Vector) == 0;
+}
+
+#if defined(__AVX512F__)
+inline void stream(float* to, const __m512& v) { _mm512_stream_ps(to, v); }
+inline void stream(double* to, const __m512d& v) { _mm512_stream_pd(to, v); }
+inline void end_streaming() { _mm_sfence(); }
+#elif defined(__AVX__)
+inline void stream(float* to, const __m256& v) { _mm256_stream_ps(to, v); }
+inline void stream(double* to, const __m256d& v) { _mm256_stream_pd(to, v); }
+inline void end_streaming() { _mm_sfence(); }
+#else
+inline void stream(real* to, const Vector& v) { store(to, v); }
+inline void end_streaming() {}
+#endif
+
+}  // namespace crescendo
