@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include "kernels/cpu/cpu_backend.h"
+#include "kernels/cpu/stream.h"
 #include "kernels/pointwise.h"
 
 namespace crescendo {
@@ -129,9 +130,9 @@ void sum_gradients(const BatchNormGeometry& g, const real* x, const real* dy, co
 // dx of one image.
 template <bool Relu, Write write>
 void write_gradients(const BatchNormGeometry& g, const real* x, const real* dy, const real* means,
-                     const real* shifts, const GhostConstants& ghost, real* dx) {
+                     const real* shifts, const GhostConstants& ghost, bool past_cache, real* dx) {
   each_strip(g.c, [&](int64_t first, auto count) {
-    real mean[kStrip], shift[kStrip], factor[kStrip], mean_g[kStrip], coefficient[kStrip];
+    real mean[kStrip], shift[kStrip], factor[kStrip], mean_g[kStrip], coefficient[kStrip], gradient[kStrip];
     for (int64_t c = 0; c < count; ++c) {
       mean[c] = means[first + c], shift[c] = shifts[first + c], factor[c] = ghost.factor[first + c];
       mean_g[c] = ghost.mean_g[first + c], coefficient[c] = ghost.coefficient[first + c];
@@ -142,9 +143,13 @@ void write_gradients(const BatchNormGeometry& g, const real* x, const real* dy, 
         const real u = x[begin + c] - mean[c];
         const real dyi = dy[begin + c];
         const real d = Relu ? relu_gradient(output_of(u, factor[c], shift[c]), dyi) : dyi;
-        const real gradient = factor[c] * ((d - mean_g[c]) - u * coefficient[c]);
-        dx[begin + c] = write == Write::add ? dx[begin + c] + gradient : gradient;
+        gradient[c] = factor[c] * ((d - mean_g[c]) - u * coefficient[c]);
       }
+      if (write == Write::overwrite && past_cache)
+        for (int64_t c = 0; c < count; c += kLanes) stream(dx + begin + c, load(gradient + c));
+      else
+        for (int64_t c = 0; c < count; ++c)
+          dx[begin + c] = write == Write::add ? dx[begin + c] + gradient[c] : gradient[c];
     }
   });
 }
@@ -235,13 +240,15 @@ void finish_backward(const BatchNormGeometry& g, bool relu, int threads, const r
   });
   add_ghosts(totals, g.ghosts(), width, g.c, dshift, write_parameters);
   add_ghosts(totals + g.c, g.ghosts(), width, g.c, dscale, write_parameters);
+  const bool past_cache = g.c % kStrip == 0 && goes_past_cache(dx, g.n * image_size, g.c);
   parallel_for(threads, g.n, [&](int64_t image, int) {
     const int64_t ghost = image / g.ghost;
     with_modes(relu, write_dx, [&](auto masks, auto write) {
       write_gradients<masks(), write()>(
           g, x + image * image_size, dy + image * image_size, norm.mean + ghost * g.c, norm.shift,
-          GhostConstants(g, ghost, factors, constants), dx + image * image_size);
+          GhostConstants(g, ghost, factors, constants), past_cache, dx + image * image_size);
     });
+    end_streaming();
   });
 }
 
