@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <limits>
+#include <utility>
 
 #include "support/tensors.h"
 
@@ -101,6 +102,34 @@ TEST_CASE("tensor: the first gradient overwrites, later ones add, until it is fo
   CHECK_FALSE(x.gradient().defined());
   CHECK(x.gradient_slot().write == Write::overwrite);
   CHECK(x.gradient().is(first.gradient));  // the memory stays
+}
+
+TEST_CASE("tensor: a gradient that nobody else holds is taken as it is, any other is added") {
+  const Device device = Device::cpu(1);
+  const Tensor x = Tensor::activations(device, {3});
+  Tensor first = make_activations(device, {3}, {1, 2, 3});
+  const void* place = first.as_activations();
+  {
+    // What the tape does: it holds the gradient alone while backward runs.
+    const Tensor only = std::exchange(first, Tensor());
+    x.add_to_gradient(only);
+  }
+  CHECK(x.gradient().as_activations() == place);
+  const Tensor second = make_activations(device, {3}, {10, 20, 30});
+  x.add_to_gradient(second);
+  CHECK(x.gradient().to_host() == std::vector<real>{11, 22, 33});
+
+  const Tensor y = Tensor::activations(device, {3}), other_owner = second;
+  y.add_to_gradient(second);
+  CHECK_FALSE(y.gradient().is(second));
+  y.add_to_gradient(second);
+  CHECK(y.gradient().to_host() == std::vector<real>{20, 40, 60});
+  CHECK(second.to_host() == std::vector<real>{10, 20, 30});
+
+  const Tensor z = Tensor::activations(device, {3}), home = make_activations(device, {3}, {5, 5, 5});
+  z.bind_gradient(home);
+  z.add_to_gradient(make_activations(device, {3}, {1, 2, 3}));
+  CHECK(home.to_host() == std::vector<real>{1, 2, 3});
 }
 
 TEST_CASE("tensor: a bound gradient is where contributions go") {
