@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs a benchmark program in a tiny form: it must end with 0 and valid JSON, and refuse bad input in one line.
 
-Usage: test_programs.py BUILD_FOLDER kernel_bench|step_bench|loader_bench|compare
+Usage: test_programs.py BUILD_FOLDER kernel_bench|step_bench|loader_bench|conv2d_ladder|compare
 """
 
 import collections
@@ -38,8 +38,8 @@ class ProgramTest(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 
-    def expect_help(self, name):
-        self.assertIn("--threads", self.output(name, "--help"))
+    def expect_help(self, name, option="--threads"):
+        self.assertIn(option, self.output(name, "--help"))
 
     def expect_refusal(self, name, *words, says):
         done = self.run_program(name, *words)
@@ -154,6 +154,38 @@ class LoaderBench(ProgramTest):
         self.expect_refusal("loader_bench", "--augment", "colour", says="colour")
 
 
+class Conv2dLadder(ProgramTest):
+    def expect_agreement(self, *words):
+        versions = json.loads(self.output("conv2d_ladder", "--rounds", "1", "--json", *words))["versions"]
+        self.assertEqual([version["name"][0] for version in versions], list("12345678"))
+        for version in versions:
+            self.assertTrue(version["agrees"], version)
+            self.assertLessEqual(version["difference"], version["tolerance"], version)
+            self.assertGreater(version["seconds_per_call"], 0)
+        # Winograd's algorithm rounds in another way: a difference of zero would mean that nothing was compared.
+        for version in versions[5:]:
+            self.assertGreater(version["difference"], 0, version)
+
+    def test_versions_agree(self):
+        self.expect_agreement("--batch", "2", "--size", "8")
+
+    def test_versions_agree_where_tiles_overlap_and_blocks_are_cut(self):
+        self.expect_agreement("--batch", "1", "--size", "20", "--channels", "128")
+
+    def test_table(self):
+        table = self.output("conv2d_ladder", "--batch", "1", "--size", "8", "--rounds", "1")
+        for words in "1 loops", "8 library", "GFLOP/s", "of peak":
+            self.assertIn(words, table)
+
+    def test_bad_input(self):
+        self.expect_help("conv2d_ladder", "--channels")
+        self.expect_refusal("conv2d_ladder", "--channels", "65", says="--channels 65 is no multiple of 64")
+        self.expect_refusal("conv2d_ladder", "--size", "30", says="--size 30 is no multiple of 4")
+        self.expect_refusal("conv2d_ladder", "--batch", "0", says="--batch")
+        self.expect_refusal("conv2d_ladder", "--channels", "4096", "--size", "1024", says="billion")
+        self.expect_refusal("conv2d_ladder", "--speed", says="--speed")
+
+
 class Compare(ProgramTest):
     def test_our_side_alone(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -187,10 +219,10 @@ class Compare(ProgramTest):
 def main():
     global BUILD
     if len(sys.argv) != 3:
-        sys.exit("usage: test_programs.py BUILD_FOLDER kernel_bench|step_bench|loader_bench|compare")
+        sys.exit("usage: test_programs.py BUILD_FOLDER kernel_bench|step_bench|loader_bench|conv2d_ladder|compare")
     BUILD = pathlib.Path(sys.argv[1])
     case = {"kernel_bench": KernelBench, "step_bench": StepBench, "loader_bench": LoaderBench,
-            "compare": Compare}[sys.argv[2]]
+            "conv2d_ladder": Conv2dLadder, "compare": Compare}[sys.argv[2]]
     suite = unittest.defaultTestLoader.loadTestsFromTestCase(case)
     sys.exit(not unittest.TextTestRunner(verbosity=2).run(suite).wasSuccessful())
 

@@ -1,0 +1,35 @@
+// 8. The library's kernel (kernels/cpu/winograd_blocks.h), by the call that the engine makes. Beyond
+// blocks, it transforms strips of neighbouring tiles, whose pixels it copies once, row group by row group so
+// that what is under way fits into the registers; and during the products it asks for the pixels of the next
+// block, so that memory works while the arithmetic does.
+#include "kernels/cpu/backend.h"
+#include "ladder.h"
+
+namespace crescendo::bench {
+
+Convolution library(const Layer& layer) {
+  const Conv2dGeometry geometry{.n = layer.images,
+                                .h = layer.size,
+                                .w = layer.size,
+                                .c = layer.channels,
+                                .p = layer.size,
+                                .q = layer.size,
+                                .k = layer.channels,
+                                .r = 3,
+                                .s = 3,
+                                .stride_h = 1,
+                                .stride_w = 1,
+                                .pad_top = 1,
+                                .pad_left = 1,
+                                .ghost = layer.images};
+  const std::shared_ptr<Backend> backend = make_cpu_backend(1, ConvolutionAlgorithm::winograd);
+  backend->reserve_workspace(backend->workspace(geometry));
+  return [=](const real* x, const real* weight, real* y) {
+    // This backend's activations are reals.
+    backend->conv2d_forward(geometry, reinterpret_cast<const activation*>(x),
+                            reinterpret_cast<const activation*>(weight), nullptr,
+                            reinterpret_cast<activation*>(y));
+  };
+}
+
+}  // namespace crescendo::bench
