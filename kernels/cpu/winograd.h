@@ -235,8 +235,8 @@ struct Normalised {
   }
 };
 
-// Copies `count` channels from `first` on of Rows x columns pixels from (row, column) on, zero outside the
-// image.
+// Copies `count` channels from `first` on of Rows x columns pixels from (row, column) on, each as `pixel`
+// makes it; zero outside the image.
 template <int Rows, class Pixel>
 inline void copy_pixels(const Image& image, int64_t row, int64_t column, int64_t columns, int64_t first,
                         int64_t count, const Pixel& pixel, real* to) {

@@ -79,8 +79,8 @@ void transform_target(const GatherConvolution& d, const BlockPlan& plan, const T
   }
 }
 
-// Input: AsTheyAre or Normalised. Output: write(place, k, lanes, tile) takes the results of a vector of
-// channels; reads() is what it reads besides, an image like the target or nothing.
+// Input: AsTheyAre or Normalised. Output: write(place, tile) takes the results of a vector of channels, place
+// being a WholeTile or a PartOfTile; reads() is what it reads besides, an image like the target or nothing.
 template <class Input, class Output>
 void run_blocks(const GatherConvolution& d, int threads, const Image& source, const Input& input,
                 const real* transformed, real* scratch, const Output& output) {
