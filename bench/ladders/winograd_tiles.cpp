@@ -76,11 +76,12 @@ void transform_panels(const Layer& layer, const real* packed, const Matrices& u)
 
 void multiply_matrices(int64_t channels, int64_t tiles, const Matrices& v, const Matrices& u,
                        const Matrices& m) {
+  Prefetch nothing_ahead;
   for (int64_t point = 0; point < kMatrices; ++point)
     multiply_tiles(
         tiles, channels, channels, v.values + point * v.matrix, v.row, 1, u.values + point * u.matrix,
         channels * kTileWidth, [](int64_t width) { return width; }, m.values + point * m.matrix, m.row,
-        Write::overwrite);
+        Write::overwrite, nothing_ahead);
 }
 
 // The 6x6 pixels under a tile, zero outside the image, to V.
