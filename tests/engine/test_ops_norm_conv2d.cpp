@@ -25,7 +25,8 @@ struct Layer {
              {random_reals(device, {kIn}, 6), make_reals(device, {kIn}, {0.5, 1, 2, 3, 4}),
               random_reals(device, {kIn}, 7), random_reals(device, {kIn}, 8)},
              {.relu = true}} {
-    for (const Tensor& tensor : {x, weight, residual, norm.scale, norm.shift}) tensor.set_needs_gradient(true);
+    for (const Tensor& tensor : {x, weight, residual, norm.scale, norm.shift})
+      tensor.set_needs_gradient(true);
   }
   Tensor fused(Tape& tape) const { return norm_conv2d(tape, x, norm, weight, kSame, residual); }
   Tensor one_by_one(Tape& tape) const {
@@ -59,7 +60,8 @@ TEST_CASE("norm_conv2d: trains as the three ops do") {
   const Layer fused(winograd()), plain(winograd());
   const auto results = train(fused, [&](Tape& tape) { return fused.fused(tape); });
   const auto expected = train(plain, [&](Tape& tape) { return plain.one_by_one(tape); });
-  // Normalised values of about 2, in sums over filters or over all pixels, divided by deviations of about 0.5.
+  // Normalised values of about 2, in sums over filters or over all pixels, divided by deviations of about
+  // 0.5.
   const double tolerance = kWinogradAmplification * 2 * sum_tolerance(kImages * kSide * kSide, 2);
   REQUIRE(results.size() == expected.size());
   for (size_t i = 0; i < results.size(); ++i) {
@@ -109,7 +111,8 @@ TEST_CASE("norm_conv2d: rejects what does not fit") {
   const Layer layer(winograd());
   const Device device = layer.x.device();
   Tape tape = Tape::training({.ghost = kGhost});
-  CHECK_THROWS_AS(norm_conv2d(tape, layer.x, layer.norm, layer.weight, kSame, layer.x), std::invalid_argument);
+  CHECK_THROWS_AS(norm_conv2d(tape, layer.x, layer.norm, layer.weight, kSame, layer.x),
+                  std::invalid_argument);
   CHECK_THROWS_AS(norm_conv2d(tape, layer.residual, layer.norm, layer.weight, kSame), std::invalid_argument);
 }
 
