@@ -43,16 +43,16 @@ inline void im2col(const GatherConvolution& d, const real* source, int64_t first
   }
 }
 
-// What im2col reads for the target pixels [begin, end).
-inline Prefetch prefetch_im2col(const GatherConvolution& d, const real* source, int64_t begin, int64_t end,
+// What im2col reads for the target pixels [from, to).
+inline Prefetch prefetch_im2col(const GatherConvolution& d, const real* source, int64_t from, int64_t to,
                                 int64_t steps) {
-  if (begin >= end) return {};
+  if (from >= to) return {};
   const auto place = [&](int64_t pixel, int64_t row) {
     const int64_t image = pixel / d.pixels(), i = pixel % d.pixels() / d.columns;
     const int64_t rows = image * d.h + std::clamp<int64_t>(i * d.step_h + d.first_row + row, 0, d.h);
     return source + rows * d.w * d.in;
   };
-  return {place(begin, 0), place(end - 1, d.taps_h), steps};
+  return {place(from, 0), place(to - 1, d.taps_h), steps};
 }
 
 }  // namespace crescendo

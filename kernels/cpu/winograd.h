@@ -197,16 +197,16 @@ struct Image {
   Image next(int64_t images) const { return {pixels + images * h * w * channels, h, w, channels}; }
 };
 
-// What transform_strip reads for the strips [begin, end), for squares of `size` pixels that start `first_row`
+// What transform_strip reads for the strips [from, to), for squares of `size` pixels that start `first_row`
 // rows below their tiles. `first` is the first image.
-inline Prefetch prefetch_strips(const StripGrid& grid, const Image& first, int64_t begin, int64_t end,
+inline Prefetch prefetch_strips(const StripGrid& grid, const Image& first, int64_t from, int64_t to,
                                 int64_t first_row, int64_t size, int64_t steps) {
-  if (begin >= end || first.pixels == nullptr) return {};
+  if (from >= to || first.pixels == nullptr) return {};
   const auto place = [&](const Strip& strip, int64_t row) {
     const int64_t rows = strip.image * first.h + std::clamp<int64_t>(strip.row + row, 0, first.h);
     return first.pixels + rows * first.w * first.channels;
   };
-  return {place(grid.strip(begin), first_row), place(grid.strip(end - 1), first_row + size), steps};
+  return {place(grid.strip(from), first_row), place(grid.strip(to - 1), first_row + size), steps};
 }
 
 // What happens to an image's pixels on the way into a transform: nothing, or a normalisation and a ReLU.
