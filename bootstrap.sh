@@ -20,7 +20,7 @@ Usage: ./bootstrap.sh COMMAND [OPTIONS]
   demo [OPTIONS]     the same, then train a small wide ResNet three ways on built-in data and write a report;
                      OPTIONS go to `crescendo demo`
 
--D options go to CMake, e.g. ./bootstrap.sh build -DCRESCENDO_NATIVE=OFF
+-D options go to CMake, e.g. ./bootstrap.sh build -DCRESCENDO_INSTRUCTION_SETS=native
 
 Missing Debian packages are listed, then installed with apt-get, as root or with sudo. Once they are installed
 nothing needs the network. On other distributions, install the equivalents of these first:

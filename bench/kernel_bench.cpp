@@ -21,6 +21,7 @@ struct Options {
   int threads = 0;
   int64_t batch = 32;
   ConvolutionAlgorithm convolution = ConvolutionAlgorithm::automatic;
+  InstructionSet instruction_set = InstructionSet::automatic;
   std::string layers = "wrn-16-4";
   std::string peer = "none";
 };
@@ -79,7 +80,7 @@ void initialise_library(char* program, std::vector<std::string> flags) {
 void describe(const Options& options, const Machine& machine) {
   const std::string peak = fmt::format("{:.1f}", 2 * machine.peak.multiply_adds / 1e9);
   const std::string bandwidth = fmt::format("{:.1f}", machine.peak.bytes / 1e9);
-  benchmark::AddCustomContext("backend", machine.backend.name() + ", " + cpu_instruction_set());
+  benchmark::AddCustomContext("backend", machine.backend.name());
   benchmark::AddCustomContext("convolution", name_of(options.convolution));
   benchmark::AddCustomContext("peak_gflops", peak);
   benchmark::AddCustomContext("bandwidth_gbytes_per_second", bandwidth);
@@ -88,10 +89,10 @@ void describe(const Options& options, const Machine& machine) {
 
 std::string heading(const Options& options, const Machine& machine) {
   std::string text = fmt::format(
-      "{}, {}, convolution {}\npeak {:.1f} GFLOP/s, memory {:.1f} GB/s, both just measured on as many "
+      "{}, convolution {}\npeak {:.1f} GFLOP/s, memory {:.1f} GB/s, both just measured on as many "
       "threads\n",
-      machine.backend.name(), cpu_instruction_set(), name_of(options.convolution),
-      2 * machine.peak.multiply_adds / 1e9, machine.peak.bytes / 1e9);
+      machine.backend.name(), name_of(options.convolution), 2 * machine.peak.multiply_adds / 1e9,
+      machine.peak.bytes / 1e9);
   if (machine.peer != Peer::none)
     text += fmt::format("peer: {}; ratio: its time through ours\n", version_of(machine.peer));
   return text;
@@ -107,7 +108,7 @@ int run(const Options& options, char* program, const std::vector<std::string>& f
   const bool only_names = has_flag(flags, "--benchmark_list_tests");
   const int threads = resolved_threads(options.threads);
   omp_set_num_threads(threads);  // for the peers
-  const auto backend = make_cpu_backend(threads, options.convolution);
+  const auto backend = make_cpu_backend(threads, options.convolution, options.instruction_set);
   const KernelList kernels = chosen_kernels(options);
   const Peak peak = only_names ? Peak{} : measure_peak(threads);
   const Machine machine{*backend, peak, peers().at(options.peer), threads};
@@ -143,6 +144,7 @@ void add_options(CLI::App& app, Options& options) {
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
   add_convolution_option(app, options.convolution);
+  add_instruction_set_option(app, options.instruction_set);
   app.add_option("--layers", options.layers,
                  "What sizes: the convolutions of a model, with what runs on their outputs and once an "
                  "update; cases: "

@@ -11,6 +11,9 @@
 #include "program.h"
 
 namespace crescendo::bench {
+
+using namespace CRESCENDO_CPU;
+
 namespace {
 
 constexpr int kTries = 20;
@@ -29,7 +32,7 @@ void multiply_add_chains(real factor_value, real term_value) {
   Vector sums[kChains];
   for (Vector& sum : sums) sum = zero();
   for (int64_t step = 0; step < kSteps; ++step)
-    for (Vector& sum : sums) sum = crescendo::multiply_add(sum, factor, term);
+    for (Vector& sum : sums) sum = multiply_add(sum, factor, term);
   for (const Vector& sum : sums) {
     std::array<real, kLanes> lanes{};
     store(lanes.data(), sum);

@@ -59,6 +59,19 @@ std::string name_of(ConvolutionAlgorithm convolution) {
   return "";
 }
 
+void add_instruction_set_option(CLI::App& app, InstructionSet& set) {
+  set = resolved(InstructionSet::automatic);
+  std::map<std::string, InstructionSet> choices;
+  for (const InstructionSet one : instruction_sets()) choices.emplace(name_of(one), one);
+  std::vector<std::string> names;
+  for (const auto& [name, one] : choices) names.push_back(name);
+  app.add_option_function<std::string>(
+         "--instruction-set", [&set, choices](const std::string& name) { set = choices.at(name); },
+         "What the kernels are compiled for")
+      ->check(CLI::IsMember(names))
+      ->default_str(std::string(name_of(set)));
+}
+
 int resolved_threads(int threads) { return threads > 0 ? threads : omp_get_max_threads(); }
 
 int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& body) {

@@ -95,7 +95,8 @@ struct Result {
 
 Result measure(const Options& options) {
   const TrainOptions& training = options.training;
-  std::unique_ptr<Backend> backend = make_cpu_backend(training.threads, training.convolution);
+  std::unique_ptr<Backend> backend =
+      make_cpu_backend(training.threads, training.convolution, training.instruction_set);
   TimingBackend* timing = nullptr;
   if (options.breakdown) {
     auto timed = std::make_unique<TimingBackend>(std::move(backend));
@@ -132,7 +133,7 @@ void print_json(const Options& options, const Result& result) {
                          {"micro_batch", micro_batch_size(training)},
                          {"threads", training.threads},
                          {"convolution", name_of(training.convolution)},
-                         {"instruction_set", Device::instruction_set()},
+                         {"instruction_set", name_of(training.instruction_set)},
                          {"steps", options.steps},
                          {"seconds_per_step", result.step()},
                          {"seconds", result.seconds},
@@ -150,7 +151,8 @@ void print_text(const Options& options, const Result& result) {
   fmt::print("{} {}, batch {} (ghost batch {}, micro-batch {}), {} thread{}, {}, convolution {}\n",
              options.evaluate ? "evaluating" : "training", training.model, training.batch,
              training.ghost_batch, micro_batch_size(training), training.threads,
-             training.threads == 1 ? "" : "s", Device::instruction_set(), name_of(training.convolution));
+             training.threads == 1 ? "" : "s", name_of(training.instruction_set),
+             name_of(training.convolution));
   fmt::print("a step     {:.4f} s, the median of {} from {:.4f} to {:.4f}\n", result.step(), options.steps,
              *least, *most);
   fmt::print("images/s   {:.1f}\n", static_cast<double>(training.batch) / result.step());
@@ -183,6 +185,7 @@ void add_options(CLI::App& app, Options& options) {
   count("--micro-batch", options.training.micro_batch, 0, "Images computed at once; 0: one ghost batch");
   add_threads_option(app, options.training.threads);
   add_convolution_option(app, options.training.convolution);
+  add_instruction_set_option(app, options.training.instruction_set);
   app.add_flag("--evaluate", options.evaluate, "Forward and loss only, as evaluation does them");
   count("--steps", options.steps, 1, "Steps to time");
   count("--warmup", options.warmup, 0, "Steps before them");

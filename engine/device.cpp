@@ -13,15 +13,13 @@ struct Device::State {
 
 Device::Device(std::unique_ptr<Backend> backend) : state_(std::make_shared<State>(std::move(backend))) {}
 
-Device Device::cpu(int threads, ConvolutionAlgorithm convolution) {
-  return Device(make_cpu_backend(threads, convolution));
+Device Device::cpu(int threads, ConvolutionAlgorithm convolution, InstructionSet set) {
+  return Device(make_cpu_backend(threads, convolution, set));
 }
 
-Device Device::dry_run(int threads, ConvolutionAlgorithm convolution) {
-  return Device(std::make_unique<DryRunBackend>(make_cpu_backend(threads, convolution)));
+Device Device::dry_run(int threads, ConvolutionAlgorithm convolution, InstructionSet set) {
+  return Device(std::make_unique<DryRunBackend>(make_cpu_backend(threads, convolution, set)));
 }
-
-std::string Device::instruction_set() { return cpu_instruction_set(); }
 
 Backend& Device::kernels() const { return *state_->backend; }
 Allocator& Device::memory() const { return state_->memory; }

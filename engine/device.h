@@ -2,24 +2,24 @@
 #pragma once
 
 #include <memory>
-#include <string>
 
 #include "engine/allocator.h"
+#include "kernels/instruction_set.h"
 
 namespace crescendo {
 
 class Device {
  public:
   // The processor. `threads` 0 means one per core. The number changes speed only, never a bit of a result.
-  static Device cpu(int threads = 0, ConvolutionAlgorithm = ConvolutionAlgorithm::automatic);
+  // Throws std::invalid_argument if the instruction set is not among instruction_sets().
+  static Device cpu(int threads = 0, ConvolutionAlgorithm = ConvolutionAlgorithm::automatic,
+                    InstructionSet = InstructionSet::automatic);
   // Computes nothing and touches no memory: counts the multiply-adds and the bytes that a model would need.
-  static Device dry_run(int threads = 0, ConvolutionAlgorithm = ConvolutionAlgorithm::automatic);
+  static Device dry_run(int threads = 0, ConvolutionAlgorithm = ConvolutionAlgorithm::automatic,
+                        InstructionSet = InstructionSet::automatic);
 
   // Any backend: one that passes calls on and watches them, say.
   explicit Device(std::unique_ptr<Backend> backend);
-
-  // The instruction set that the processor's kernels were compiled for, e.g. "AVX2 FMA".
-  static std::string instruction_set();
 
   Backend& kernels() const;
   Allocator& memory() const;

@@ -11,7 +11,7 @@ int64_t micro_batch_size(const TrainOptions& options) {
 }
 
 TrainingMemory training_memory(const TrainOptions& options, const ImageSize& image_size, int64_t classes) {
-  const Device device = Device::dry_run(options.threads, options.convolution);
+  const Device device = Device::dry_run(options.threads, options.convolution, options.instruction_set);
   const std::unique_ptr<Model> model =
       make_model(options.model, {.classes = classes, .image_channels = image_size.channels});
   model->parameters.allocate(device);

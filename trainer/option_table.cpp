@@ -211,6 +211,13 @@ void list_machine(Group group) {
       {{"auto", ConvolutionAlgorithm::automatic},
        {"winograd", ConvolutionAlgorithm::winograd},
        {"direct", ConvolutionAlgorithm::direct}});
+  group.word<InstructionSet>(
+      "instruction-set", &Options::instruction_set,
+      "Of the processor; auto: the best it has, or the one a resumed run was begun with",
+      {{"auto", InstructionSet::automatic},
+       {"avx512", InstructionSet::avx512},
+       {"avx2", InstructionSet::avx2},
+       {"generic", InstructionSet::generic}});
   group.number("loader-threads", &Options::loader_threads, "Background threads that prepare images");
   group.word("noise-scale", &Options::noise_scale,
              "Measure the gradient noise scale B_simple: another pass over the gradients a ghost batch",

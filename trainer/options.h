@@ -9,6 +9,7 @@
 #include "data/dataset.h"
 #include "engine/tape.h"
 #include "kernels/geometry.h"
+#include "kernels/instruction_set.h"
 #include "trainer/schedule.h"
 
 namespace crescendo {
@@ -49,6 +50,7 @@ struct TrainOptions {
   int64_t micro_batch = 0;  // --micro-batch auto|N: images computed at once; 0: auto
   int threads = 0;          // 0: one a core
   ConvolutionAlgorithm convolution = ConvolutionAlgorithm::automatic;  // auto|winograd|direct
+  InstructionSet instruction_set = InstructionSet::automatic;          // auto|avx512|avx2|generic
   int loader_threads = 1;    // --loader-threads: background threads that prepare images
   bool noise_scale = false;  // --noise-scale on|off: measure B_simple
 

@@ -6,6 +6,7 @@
 
 #include "engine/check.h"
 #include "trainer/option_table.h"
+#include "trainer/run_folder.h"
 
 namespace crescendo {
 namespace {
@@ -15,14 +16,35 @@ constexpr std::array<std::string_view, 12> kFree = {
     "data-dir", "init",        "threads",    "loader-threads",   "micro-batch", "run-dir",
     "resume",   "max-updates", "eval-every", "checkpoint-every", "keep",        "quiet"};
 
+// Changes the rounding, but a run must be able to move to another processor: the trainer warns.
+constexpr std::string_view kInstructionSet = "instruction-set";
+
 }  // namespace
+
+TrainOptions with_instruction_set(TrainOptions options) {
+  const bool automatic = options.instruction_set == InstructionSet::automatic;
+  const auto ignore = [](const std::string&) {};  // the trainer will say of damaged checkpoints
+  const auto checkpoint =
+      automatic && options.resume ? newest_checkpoint_of(options.run_dir, ignore) : std::nullopt;
+  if (checkpoint) {
+    TrainOptions saved;
+    apply_config(saved, read_checkpoint_info(*checkpoint).config, *checkpoint);
+    options.instruction_set = saved.instruction_set;
+    require(has_instruction_set(saved.instruction_set), "--resume: ", *checkpoint, " was trained with ",
+            name_of(saved.instruction_set), ", which this processor does not have: --instruction-set ",
+            name_of(resolved(InstructionSet::automatic)), " goes on with slightly other rounding");
+  }
+  options.instruction_set = resolved(options.instruction_set);
+  return options;
+}
 
 void require_same_run(const std::string& saved_config, const TrainOptions& options,
                       const std::string& checkpoint) {
   TrainOptions saved;
   apply_config(saved, saved_config, checkpoint);
   for (const OptionField& field : option_fields()) {
-    if (std::find(kFree.begin(), kFree.end(), field.name) != kFree.end()) continue;
+    if (std::find(kFree.begin(), kFree.end(), field.name) != kFree.end() || field.name == kInstructionSet)
+      continue;
     require(field.get(saved) == field.get(options), "--resume: --", field.name, " is ", field.get(options),
             " but ", checkpoint, " was trained with ", field.get(saved));
   }

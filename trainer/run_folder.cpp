@@ -67,18 +67,6 @@ std::optional<std::string> damage(const std::string& path) {
   }
 }
 
-// The newest checkpoint that verifies; none if there are no checkpoints.
-std::optional<std::string> newest_of(const std::string& run, const Log& log) {
-  const std::vector<std::string> paths = checkpoints_of(run);
-  for (const std::string& path : paths) {
-    const auto why = damage(path);
-    if (!why) return path;
-    log("warning: " + *why + "; trying the checkpoint before it");
-  }
-  require(paths.empty(), run, ": all ", paths.size(), " checkpoints are damaged");
-  return std::nullopt;
-}
-
 bool holds_run(const std::string& path) {
   return fs::exists(path + "/config.toml") || fs::exists(path + "/metrics.jsonl") ||
          fs::exists(path + "/manifest.json") || !checkpoints_of(path).empty();
@@ -185,7 +173,7 @@ void RunFolder::add_start(const Facts& facts) {
 }
 
 std::optional<std::string> RunFolder::newest_checkpoint() {
-  std::optional<std::string> newest = newest_of(path_, log_);
+  std::optional<std::string> newest = newest_checkpoint_of(path_, log_);
   if (newest) verified_.insert(*newest);
   return newest;
 }
@@ -217,11 +205,22 @@ void RunFolder::rotate(int64_t keep) {
   }
 }
 
+std::optional<std::string> newest_checkpoint_of(const std::string& run, const Log& log) {
+  const std::vector<std::string> paths = checkpoints_of(run);
+  for (const std::string& path : paths) {
+    const auto why = damage(path);
+    if (!why) return path;
+    log("warning: " + *why + "; trying the checkpoint before it");
+  }
+  require(paths.empty(), run, ": all ", paths.size(), " checkpoints are damaged");
+  return std::nullopt;
+}
+
 std::string resolve_checkpoint(const std::string& run, const Log& log) {
   std::error_code error;
   require(fs::exists(run, error), run, ": no such file or folder");
   if (!fs::is_directory(run, error)) return run;
-  const std::optional<std::string> newest = newest_of(run, log);
+  const std::optional<std::string> newest = newest_checkpoint_of(run, log);
   require(newest.has_value(), run, ": holds no checkpoint");
   return *newest;
 }

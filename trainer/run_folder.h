@@ -39,8 +39,7 @@ class RunFolder {
   // memory. Throws FileError.
   void add_start(const Facts& facts);
 
-  // The newest checkpoint that verifies; none if there are no checkpoints. Says of each damaged one it passes
-  // over that it does. Throws std::invalid_argument if all are damaged.
+  // newest_checkpoint_of this folder, which need not be checked again.
   std::optional<std::string> newest_checkpoint();
 
   // Saves checkpoints/<samples seen>.safetensors and then removes all but the newest `keep` >= 1 verifiable
@@ -60,6 +59,10 @@ class RunFolder {
   int lock_ = -1;
   std::set<std::string> verified_;  // checkpoints this process wrote or checked
 };
+
+// The newest checkpoint of a run that verifies; none if there are no checkpoints, or no such folder. Says of
+// each damaged one it passes over that it does. Throws std::invalid_argument if all are damaged.
+std::optional<std::string> newest_checkpoint_of(const std::string& run, const Log& log);
 
 // RUN on the command line: a checkpoint file, or a run folder, meaning its newest checkpoint that verifies
 // (damaged ones passed over are logged). Throws std::invalid_argument if there is none.

@@ -38,12 +38,12 @@ TrainingData open_training_data(const TrainOptions& options) {
 
 Trainer::Trainer(const TrainOptions& options, const TrainingData& data, Progress& progress,
                  const Facts& facts)
-    : options_(options),
+    : options_(with_instruction_set(options)),
       progress_(progress),
       data_(data),
       schedule_(schedule_options(options, data.train->size())),
       timeline_(schedule_),
-      device_(Device::cpu(options.threads, options.convolution)),
+      device_(Device::cpu(options_.threads, options_.convolution, options_.instruction_set)),
       model_(open_model(options, *data_.train, device_)),
       optimizer_(options, model_->parameters),
       gradients_(options_, *model_, data_.train->image_size(), device_),
@@ -58,6 +58,7 @@ Trainer::Trainer(const TrainOptions& options, const TrainingData& data, Progress
     folder_.write_config(config_text(options_));
   }
   Facts all = facts;
+  all.emplace_back("instruction set", name_of(options_.instruction_set));
   all.emplace_back("data", options.data);
   all.emplace_back("train data digest", data_.train->digest());
   all.emplace_back("test data digest", data_.test->digest());
@@ -66,7 +67,13 @@ Trainer::Trainer(const TrainOptions& options, const TrainingData& data, Progress
 }
 
 void Trainer::take_up(const std::string& checkpoint) {
-  require_same_run(read_checkpoint_info(checkpoint).config, options_, checkpoint);
+  TrainOptions saved;
+  const std::string config = read_checkpoint_info(checkpoint).config;
+  require_same_run(config, options_, checkpoint);
+  apply_config(saved, config, checkpoint);
+  if (saved.instruction_set != options_.instruction_set)
+    progress_.warn(fmt::format("warning: {} was trained with {}: {} rounds slightly otherwise", checkpoint,
+                               name_of(saved.instruction_set), name_of(options_.instruction_set)));
   TrainingState loaded = state();
   load_checkpoint(checkpoint, loaded);
   counters_ = loaded.info.counters;

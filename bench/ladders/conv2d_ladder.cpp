@@ -113,7 +113,7 @@ void print_table(const Options& options, const Peak& peak, const std::vector<Mea
   const Layer& layer = options.layer;
   fmt::print("3x3 convolution of {} images of {}x{}, {} -> {} channels: {:.2f} GFLOP; {}, one thread\n",
              layer.images, layer.size, layer.size, layer.channels, layer.channels,
-             2e-9 * static_cast<double>(layer.multiply_adds()), cpu_instruction_set());
+             2e-9 * static_cast<double>(layer.multiply_adds()), name_of(resolved(InstructionSet::automatic)));
   fmt::print("peak {:.1f} GFLOP/s, memory {:.1f} GB/s, both just measured; medians of {} round{}\n\n",
              2e-9 * peak.multiply_adds, 1e-9 * peak.bytes, options.rounds, options.rounds == 1 ? "" : "s");
   fmt::print("{:<22} {:<44} {:>8} {:>8} {:>8} {:>7} {:>10}\n", "version", "idea", "ms", "GFLOP/s", "of peak",
@@ -135,7 +135,7 @@ void print_json(const Options& options, const Peak& peak, const std::vector<Meas
                          {"batch", layer.images},
                          {"size", layer.size},
                          {"channels", layer.channels},
-                         {"instruction_set", cpu_instruction_set()},
+                         {"instruction_set", name_of(resolved(InstructionSet::automatic))},
                          {"peak_gflops", 2e-9 * peak.multiply_adds},
                          {"bandwidth_gbytes_per_second", 1e-9 * peak.bytes},
                          {"versions", nlohmann::json::array()}};

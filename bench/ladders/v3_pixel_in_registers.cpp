@@ -7,6 +7,9 @@
 #include "kernels/cpu/simd.h"
 
 namespace crescendo::bench {
+
+using namespace CRESCENDO_CPU;
+
 namespace {
 
 constexpr int kVectors = 4, kWidth = kVectors * kLanes;

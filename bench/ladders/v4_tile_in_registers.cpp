@@ -7,6 +7,9 @@
 #include "kernels/cpu/simd.h"
 
 namespace crescendo::bench {
+
+using namespace CRESCENDO_CPU;
+
 namespace {
 
 // Where there are fewer than 32 registers, as many rows as fit.

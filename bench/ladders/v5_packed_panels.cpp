@@ -10,6 +10,9 @@
 #include "ladder.h"
 
 namespace crescendo::bench {
+
+using namespace CRESCENDO_CPU;
+
 namespace {
 
 constexpr int kRows = std::min(8, kTileRows);

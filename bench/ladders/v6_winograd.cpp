@@ -9,6 +9,8 @@
 
 namespace crescendo::bench {
 
+using namespace CRESCENDO_CPU;
+
 Convolution winograd_whole(const Layer& layer) {
   const int64_t channels = layer.channels, tiles = tile_count(layer);
   const Memory packed = allocate(channels * layer.filter()),

@@ -10,6 +10,9 @@
 #include "winograd_tiles.h"
 
 namespace crescendo::bench {
+
+using namespace CRESCENDO_CPU;
+
 namespace {
 
 constexpr int64_t kBlock = 16;                // tiles

@@ -5,6 +5,9 @@
 #include "kernels/cpu/matmul_tile.h"
 
 namespace crescendo::bench {
+
+using namespace CRESCENDO_CPU;
+
 namespace {
 
 constexpr real kA = 0.75, kB = 1.5, kA2 = kA * kA, kB2 = kB * kB;

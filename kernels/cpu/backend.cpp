@@ -1,63 +1,38 @@
+// Chooses at run time among the kernels compiled for each instruction set. Every other file of this folder is
+// compiled once for each, in a namespace of its name (CRESCENDO_CPU); this one for any processor.
 #include "kernels/cpu/backend.h"
 
-#include <cstdint>
-#include <cstring>
-#include <new>
-
-#include "kernels/cpu/cpu_backend.h"
+#include <stdexcept>
 
 namespace crescendo {
 
-namespace {
-
-constexpr std::align_val_t kAlignment{64};
-
-}  // namespace
-
-std::unique_ptr<Backend> make_cpu_backend(int threads, ConvolutionAlgorithm convolution) {
-  return std::make_unique<CpuBackend>(threads > 0 ? threads : omp_get_max_threads(), convolution);
+namespace avx512 {
+std::unique_ptr<Backend> make_backend(int threads, ConvolutionAlgorithm);
+}
+namespace avx2 {
+std::unique_ptr<Backend> make_backend(int threads, ConvolutionAlgorithm);
+}
+namespace generic {
+std::unique_ptr<Backend> make_backend(int threads, ConvolutionAlgorithm);
 }
 
-CpuBackend::~CpuBackend() { release(workspace_, workspace_bytes_); }
-
-std::string CpuBackend::name() const {
-  return "CPU, " + std::to_string(threads_) + (threads_ == 1 ? " thread" : " threads");
-}
-
-size_t CpuBackend::activation_bytes() const { return sizeof(real); }
-
-void* CpuBackend::allocate(size_t bytes) {
-  if (bytes > PTRDIFF_MAX) throw std::bad_alloc();
-  return ::operator new(bytes, kAlignment);
-}
-
-void CpuBackend::release(void* block, size_t) { ::operator delete(block, kAlignment); }
-
-void CpuBackend::upload(const void* host, void* to, size_t bytes) {
-  if (bytes > 0) std::memcpy(to, host, bytes);
-}
-
-void CpuBackend::download(const void* from, void* host, size_t bytes) {
-  if (bytes > 0) std::memcpy(host, from, bytes);
-}
-
-void CpuBackend::upload_activations(int64_t n, const float* host, activation* to) {
-  real* y = values_of(to);
-  each(n, [=](int64_t i) { y[i] = host[i]; });
-}
-
-void CpuBackend::download_activations(int64_t n, const activation* from, real* host) {
-  const real* x = values_of(from);
-  each(n, [=](int64_t i) { host[i] = x[i]; });
-}
-
-void CpuBackend::reserve_workspace(size_t bytes) {
-  if (bytes <= workspace_bytes_) return;
-  release(workspace_, workspace_bytes_);
-  workspace_ = nullptr;
-  workspace_bytes_ = 0;
-  workspace_ = allocate(bytes);
-  workspace_bytes_ = bytes;
+std::unique_ptr<Backend> make_cpu_backend(int threads, ConvolutionAlgorithm convolution, InstructionSet set) {
+  switch (resolved(set)) {
+#ifdef CRESCENDO_AVX512
+    case InstructionSet::avx512:
+      return avx512::make_backend(threads, convolution);
+#endif
+#ifdef CRESCENDO_AVX2
+    case InstructionSet::avx2:
+      return avx2::make_backend(threads, convolution);
+#endif
+#ifdef CRESCENDO_GENERIC
+    case InstructionSet::generic:
+      return generic::make_backend(threads, convolution);
+#endif
+    default:
+      throw std::logic_error("no kernels for this instruction set");
+  }
 }
 
 }  // namespace crescendo

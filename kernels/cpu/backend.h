@@ -2,17 +2,16 @@
 #pragma once
 
 #include <memory>
-#include <string>
 
 #include "kernels/backend.h"
+#include "kernels/instruction_set.h"
 
 namespace crescendo {
 
-// `threads` 0 means one per core (as OpenMP counts them).
+// `threads` 0 means one per core (as OpenMP counts them). Throws std::invalid_argument if the instruction set
+// is not among instruction_sets().
 std::unique_ptr<Backend> make_cpu_backend(int threads = 0,
-                                          ConvolutionAlgorithm = ConvolutionAlgorithm::automatic);
-
-// The instruction set the kernels were compiled for, e.g. "AVX2 FMA".
-std::string cpu_instruction_set();
+                                          ConvolutionAlgorithm = ConvolutionAlgorithm::automatic,
+                                          InstructionSet = InstructionSet::automatic);
 
 }  // namespace crescendo

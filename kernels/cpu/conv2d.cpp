@@ -7,7 +7,7 @@
 #include "kernels/cpu/pack_weights.h"
 #include "kernels/cpu/simd.h"
 
-namespace crescendo {
+namespace crescendo::CRESCENDO_CPU {
 
 namespace {
 
@@ -82,4 +82,4 @@ void CpuBackend::conv2d_backward_weight(const Conv2dGeometry& g, const activatio
   }
 }
 
-}  // namespace crescendo
+}  // namespace crescendo::CRESCENDO_CPU

@@ -7,7 +7,7 @@
 #include "kernels/cpu/matmul_tile.h"
 #include "kernels/cpu/parallel.h"
 
-namespace crescendo {
+namespace crescendo::CRESCENDO_CPU {
 
 namespace {
 
@@ -93,4 +93,4 @@ void run_direct(const GatherConvolution& d, int threads, const real* source, con
   });
 }
 
-}  // namespace crescendo
+}  // namespace crescendo::CRESCENDO_CPU

@@ -3,7 +3,7 @@
 
 #include "kernels/cpu/gather_convolution.h"
 
-namespace crescendo {
+namespace crescendo::CRESCENDO_CPU {
 
 // Elements of the packed weights, [tile of out][r][s][in][width of tile], and of each thread's scratch.
 int64_t packed_size(const GatherConvolution&);
@@ -14,4 +14,4 @@ int64_t direct_scratch_size(const GatherConvolution&);
 void run_direct(const GatherConvolution&, int threads, const real* source, const real* packed,
                 const real* bias, real* scratch, real* target, Write);
 
-}  // namespace crescendo
+}  // namespace crescendo::CRESCENDO_CPU

@@ -10,7 +10,7 @@
 #include "kernels/cpu/matmul_tile.h"
 #include "kernels/cpu/parallel.h"
 
-namespace crescendo {
+namespace crescendo::CRESCENDO_CPU {
 
 namespace {
 
@@ -93,4 +93,4 @@ void ghost_weight_gradient(const Conv2dGeometry& g, int threads, const real* x, 
   parallel_for(threads, g.k, [&](int64_t k, int) { add_chunks(plan, k, workspace, dweight, write); });
 }
 
-}  // namespace crescendo
+}  // namespace crescendo::CRESCENDO_CPU

@@ -4,7 +4,7 @@
 #include "kernels/geometry.h"
 #include "kernels/real.h"
 
-namespace crescendo {
+namespace crescendo::CRESCENDO_CPU {
 
 // Elements of workspace.
 int64_t weight_workspace(const Conv2dGeometry&, int threads);
@@ -13,4 +13,4 @@ int64_t weight_workspace(const Conv2dGeometry&, int threads);
 void ghost_weight_gradient(const Conv2dGeometry&, int threads, const real* x, const real* dy, real* workspace,
                            real* dweight, Write);
 
-}  // namespace crescendo
+}  // namespace crescendo::CRESCENDO_CPU

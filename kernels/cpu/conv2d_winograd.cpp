@@ -3,7 +3,7 @@
 
 #include "kernels/cpu/winograd_blocks.h"
 
-namespace crescendo {
+namespace crescendo::CRESCENDO_CPU {
 
 namespace {
 
@@ -66,4 +66,4 @@ void run_winograd(const GatherConvolution& d, int threads, const real* source, c
                        Target{d, bias, target, write, past_cache});
 }
 
-}  // namespace crescendo
+}  // namespace crescendo::CRESCENDO_CPU

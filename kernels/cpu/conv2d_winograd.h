@@ -4,7 +4,7 @@
 #include "kernels/cpu/gather_convolution.h"
 #include "kernels/cpu/simd.h"
 
-namespace crescendo {
+namespace crescendo::CRESCENDO_CPU {
 
 // Whether run_winograd is to compute it.
 bool uses_winograd(const GatherConvolution&, ConvolutionAlgorithm);
@@ -22,4 +22,4 @@ void transform_weights(const GatherConvolution&, int64_t out, int64_t in, const 
 void run_winograd(const GatherConvolution&, int threads, const real* source, const real* transformed,
                   const real* bias, real* scratch, real* target, Write);
 
-}  // namespace crescendo
+}  // namespace crescendo::CRESCENDO_CPU

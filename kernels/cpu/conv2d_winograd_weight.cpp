@@ -12,7 +12,7 @@
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/winograd.h"
 
-namespace crescendo {
+namespace crescendo::CRESCENDO_CPU {
 
 namespace {
 
@@ -133,4 +133,4 @@ template void winograd_weight_gradient(const Conv2dGeometry&, int, const real*, 
 template void winograd_weight_gradient(const Conv2dGeometry&, int, const real*, const winograd::Normalised&,
                                        const real*, real*, real*, Write);
 
-}  // namespace crescendo
+}  // namespace crescendo::CRESCENDO_CPU

@@ -5,7 +5,7 @@
 #include "kernels/geometry.h"
 #include "kernels/real.h"
 
-namespace crescendo {
+namespace crescendo::CRESCENDO_CPU {
 
 // Whether winograd_weight_gradient is to compute it.
 bool uses_winograd_weight(const Conv2dGeometry&, ConvolutionAlgorithm);
@@ -22,4 +22,4 @@ extern template void winograd_weight_gradient(const Conv2dGeometry&, int, const 
 extern template void winograd_weight_gradient(const Conv2dGeometry&, int, const real*,
                                               const winograd::Normalised&, const real*, real*, real*, Write);
 
-}  // namespace crescendo
+}  // namespace crescendo::CRESCENDO_CPU

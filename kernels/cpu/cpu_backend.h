@@ -4,7 +4,7 @@
 #include "kernels/backend.h"
 #include "kernels/cpu/parallel.h"
 
-namespace crescendo {
+namespace crescendo::CRESCENDO_CPU {
 
 // The only place where the opaque type becomes a number.
 inline const real* values_of(const activation* a) { return reinterpret_cast<const real*>(a); }
@@ -102,11 +102,11 @@ class CpuBackend final : public Backend {
  private:
   template <class F>
   void each(int64_t n, const F& f) const {
-    crescendo::each(threads_, n, f);
+    CRESCENDO_CPU::each(threads_, n, f);
   }
   template <class F>
   void parallel_for(int64_t n, const F& f) const {
-    crescendo::parallel_for(threads_, n, f);
+    CRESCENDO_CPU::parallel_for(threads_, n, f);
   }
   // to[i] (=|+=) f(i)
   template <class F>
@@ -128,4 +128,4 @@ class CpuBackend final : public Backend {
   size_t workspace_bytes_ = 0;
 };
 
-}  // namespace crescendo
+}  // namespace crescendo::CRESCENDO_CPU

@@ -6,7 +6,7 @@
 
 #include "kernels/cpu/cpu_backend.h"
 
-namespace crescendo {
+namespace crescendo::CRESCENDO_CPU {
 
 namespace {
 
@@ -64,4 +64,4 @@ void CpuBackend::softmax_cross_entropy_backward(const CrossEntropyGeometry& g, c
   });
 }
 
-}  // namespace crescendo
+}  // namespace crescendo::CRESCENDO_CPU

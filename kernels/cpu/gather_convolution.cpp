@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace crescendo {
+namespace crescendo::CRESCENDO_CPU {
 
 namespace {
 
@@ -79,4 +79,4 @@ std::vector<Gather> gather_backward(const Conv2dGeometry& g) {
   return phases;
 }
 
-}  // namespace crescendo
+}  // namespace crescendo::CRESCENDO_CPU

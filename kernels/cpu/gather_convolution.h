@@ -6,7 +6,7 @@
 #include "kernels/geometry.h"
 #include "kernels/real.h"
 
-namespace crescendo {
+namespace crescendo::CRESCENDO_CPU {
 
 // target[i, j, out] (=|+=) bias[out] + sum over taps (r, s) and in of
 //   source[i * step_h + first_row + r, j * step_w + first_column + s, in] * weight[r, s, in, out]
@@ -45,4 +45,4 @@ Gather gather_forward(const Conv2dGeometry&);
 // pixel: pixels of one phase (h mod stride_h, w mod stride_w) share them.
 std::vector<Gather> gather_backward(const Conv2dGeometry&);
 
-}  // namespace crescendo
+}  // namespace crescendo::CRESCENDO_CPU

@@ -14,7 +14,7 @@
 #include "kernels/cpu/stream.h"
 #include "kernels/pointwise.h"
 
-namespace crescendo {
+namespace crescendo::CRESCENDO_CPU {
 
 namespace {
 
@@ -301,4 +301,4 @@ void CpuBackend::bias_backward(const BiasGeometry& g, const activation* dy, real
   add_ghosts(totals, ghosts, g.c, g.c, dbias, write);
 }
 
-}  // namespace crescendo
+}  // namespace crescendo::CRESCENDO_CPU

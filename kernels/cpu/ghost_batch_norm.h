@@ -4,7 +4,7 @@
 
 #include "kernels/backend.h"
 
-namespace crescendo {
+namespace crescendo::CRESCENDO_CPU {
 
 // The normalised value before the ReLU. Both passes compute it by this very expression, so that they agree on
 // its sign.
@@ -27,4 +27,4 @@ void finish_backward(const BatchNormGeometry&, bool relu, int threads, const rea
                      const NormOperands&, const real* factors, const double* sums, double* workspace,
                      real* dx, Write write_dx, real* dscale, real* dshift, Write write_parameters);
 
-}  // namespace crescendo
+}  // namespace crescendo::CRESCENDO_CPU

@@ -7,7 +7,7 @@
 #include "kernels/cpu/gather_convolution.h"
 #include "kernels/cpu/prefetch.h"
 
-namespace crescendo {
+namespace crescendo::CRESCENDO_CPU {
 
 // Whether the source already is that matrix.
 inline bool is_im2col(const GatherConvolution& d) {
@@ -55,4 +55,4 @@ inline Prefetch prefetch_im2col(const GatherConvolution& d, const real* source, 
   return {place(from, 0), place(to - 1, d.taps_h), steps};
 }
 
-}  // namespace crescendo
+}  // namespace crescendo::CRESCENDO_CPU

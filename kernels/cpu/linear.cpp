@@ -1,7 +1,7 @@
 // A linear layer is a convolution of images of one pixel.
 #include "kernels/cpu/cpu_backend.h"
 
-namespace crescendo {
+namespace crescendo::CRESCENDO_CPU {
 
 namespace {
 
@@ -41,4 +41,4 @@ void CpuBackend::linear_backward_weight(const LinearGeometry& g, const activatio
   conv2d_backward_weight(as_convolution(g), x, dy, dweight, write);
 }
 
-}  // namespace crescendo
+}  // namespace crescendo::CRESCENDO_CPU

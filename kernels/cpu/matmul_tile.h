@@ -5,7 +5,7 @@
 #include "kernels/cpu/prefetch.h"
 #include "kernels/cpu/simd.h"
 
-namespace crescendo {
+namespace crescendo::CRESCENDO_CPU {
 
 // c[m, v] (=|+=) sum over d of a[m * row_stride + d * depth_stride] * b[d * b_stride + v], in order of d;
 // rows of c lie c_stride apart. RowStride is int64_t, or a std::integral_constant where the compiler shall
@@ -65,4 +65,4 @@ void multiply_tiles(int64_t rows, int64_t columns, int64_t depth, const real* a,
   }
 }
 
-}  // namespace crescendo
+}  // namespace crescendo::CRESCENDO_CPU

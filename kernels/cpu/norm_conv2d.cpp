@@ -10,7 +10,7 @@
 #include "kernels/cpu/pack_weights.h"
 #include "kernels/cpu/winograd_blocks.h"
 
-namespace crescendo {
+namespace crescendo::CRESCENDO_CPU {
 
 namespace {
 
@@ -240,4 +240,4 @@ void CpuBackend::norm_conv2d_backward_data(const Conv2dGeometry& g, const BatchN
                   write_parameters);
 }
 
-}  // namespace crescendo
+}  // namespace crescendo::CRESCENDO_CPU

@@ -3,7 +3,7 @@
 #include "kernels/cpu/cpu_backend.h"
 #include "kernels/pointwise.h"
 
-namespace crescendo {
+namespace crescendo::CRESCENDO_CPU {
 
 void CpuBackend::sgd(const OptimizerStep& step, const real* gradients, real* values, activation*) {
   each(step.n, [=, update = SgdUpdate(step)](int64_t i) { values[i] = update(i, gradients[i], values[i]); });
@@ -23,4 +23,4 @@ void CpuBackend::adam(const AdamStep& step, const real* gradients, real* values,
   });
 }
 
-}  // namespace crescendo
+}  // namespace crescendo::CRESCENDO_CPU

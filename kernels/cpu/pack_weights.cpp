@@ -6,7 +6,7 @@
 #include "kernels/cpu/conv2d_winograd.h"
 #include "kernels/cpu/parallel.h"
 
-namespace crescendo {
+namespace crescendo::CRESCENDO_CPU {
 
 namespace {
 
@@ -57,4 +57,4 @@ void pack_winograd(const Gather& gather, int threads, const real* weight, real* 
   });
 }
 
-}  // namespace crescendo
+}  // namespace crescendo::CRESCENDO_CPU

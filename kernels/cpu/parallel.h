@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <exception>
 
-namespace crescendo {
+namespace crescendo::CRESCENDO_CPU {
 
 // f(i, thread) for i in [0, n), thread in [0, threads). The first exception is rethrown after all have
 // finished.
@@ -43,4 +43,4 @@ void each(int threads, int64_t n, const F& f) {
   });
 }
 
-}  // namespace crescendo
+}  // namespace crescendo::CRESCENDO_CPU

@@ -6,7 +6,7 @@
 
 #include "kernels/cpu/cpu_backend.h"
 
-namespace crescendo {
+namespace crescendo::CRESCENDO_CPU {
 
 namespace {
 
@@ -117,4 +117,4 @@ void CpuBackend::first_nonfinite(int64_t n, const real* x, int64_t* result) {
   *result = *std::min_element(found.begin(), found.end());
 }
 
-}  // namespace crescendo
+}  // namespace crescendo::CRESCENDO_CPU

@@ -4,7 +4,7 @@
 
 #include "kernels/cpu/cpu_backend.h"
 
-namespace crescendo {
+namespace crescendo::CRESCENDO_CPU {
 
 namespace {
 
@@ -109,4 +109,4 @@ void CpuBackend::average_pool2d_backward(const Pool2dGeometry& g, const activati
   });
 }
 
-}  // namespace crescendo
+}  // namespace crescendo::CRESCENDO_CPU

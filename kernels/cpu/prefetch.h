@@ -5,7 +5,7 @@
 
 #include "kernels/real.h"
 
-namespace crescendo {
+namespace crescendo::CRESCENDO_CPU {
 
 class Prefetch {
  public:
@@ -27,4 +27,4 @@ class Prefetch {
   int64_t step_ = 0;
 };
 
-}  // namespace crescendo
+}  // namespace crescendo::CRESCENDO_CPU

@@ -8,7 +8,7 @@
 
 #include "kernels/real.h"
 
-namespace crescendo {
+namespace crescendo::CRESCENDO_CPU {
 
 using Vector = Eigen::internal::packet_traits<real>::type;
 constexpr int kLanes = Eigen::internal::packet_traits<real>::size;
@@ -87,4 +87,4 @@ void with_vectors(int64_t width, const F& f) {
     f(std::integral_constant<int, kTileVectors>());
 }
 
-}  // namespace crescendo
+}  // namespace crescendo::CRESCENDO_CPU

@@ -7,7 +7,7 @@
 
 #include "kernels/cpu/simd.h"
 
-namespace crescendo {
+namespace crescendo::CRESCENDO_CPU {
 
 // Whether a result of so many elements, `channels` a pixel, should and can be stored so: it is larger than
 // half of a usual third-level cache, and every vector of channels is aligned.
@@ -30,4 +30,4 @@ inline void stream(real* to, const Vector& v) { store(to, v); }
 inline void end_streaming() {}
 #endif
 
-}  // namespace crescendo
+}  // namespace crescendo::CRESCENDO_CPU

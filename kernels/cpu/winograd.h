@@ -18,7 +18,7 @@
 #include "kernels/cpu/simd.h"
 #include "kernels/geometry.h"
 
-namespace crescendo::winograd {
+namespace crescendo::CRESCENDO_CPU::winograd {
 
 constexpr int kPoints = 6;
 constexpr int kTile = 4;                          // outputs of a tile, in each dimension
@@ -39,9 +39,11 @@ inline bool chosen(ConvolutionAlgorithm algorithm, int64_t rows, int64_t columns
 constexpr double kAtZero = kA2 * kB2, kAtA = 2 * kA2 * (kA2 - kB2), kAtB = 2 * kB2 * (kB2 - kA2);
 
 inline Vector constant(double value) { return Eigen::internal::pset1<Vector>(static_cast<real>(value)); }
-inline Vector multiply(double factor, const Vector& x) { return crescendo::multiply(constant(factor), x); }
+inline Vector multiply(double factor, const Vector& x) {
+  return CRESCENDO_CPU::multiply(constant(factor), x);
+}
 inline Vector multiply_add(double factor, const Vector& x, const Vector& y) {
-  return crescendo::multiply_add(constant(factor), x, y);
+  return CRESCENDO_CPU::multiply_add(constant(factor), x, y);
 }
 
 // f(integral_constant i) for i in [0, N), unrolled.
@@ -224,7 +226,7 @@ struct Normalised {
   struct Pixel {
     Vector mean, factor, shift, floor;
     Vector centred(const Vector& pixel) const { return subtract(pixel, mean); }
-    Vector linear(const Vector& centred) const { return crescendo::multiply_add(centred, factor, shift); }
+    Vector linear(const Vector& centred) const { return CRESCENDO_CPU::multiply_add(centred, factor, shift); }
     Vector operator()(const Vector& pixel) const { return max(linear(centred(pixel)), floor); }
   };
   // Of a vector of channels of one image.
@@ -277,4 +279,4 @@ void transform_strip(const Image& image, const Input& input, const Strip& strip,
   }
 }
 
-}  // namespace crescendo::winograd
+}  // namespace crescendo::CRESCENDO_CPU::winograd

@@ -13,7 +13,7 @@
 #include "kernels/cpu/stream.h"
 #include "kernels/cpu/winograd.h"
 
-namespace crescendo::winograd {
+namespace crescendo::CRESCENDO_CPU::winograd {
 
 struct BlockPlan {
   StripGrid grid;
@@ -131,4 +131,4 @@ void run_blocks(const GatherConvolution& d, int threads, const Image& source, co
   });
 }
 
-}  // namespace crescendo::winograd
+}  // namespace crescendo::CRESCENDO_CPU::winograd

@@ -66,6 +66,7 @@ TrainOptions all_changed() {
   options.micro_batch = 192;
   options.threads = 3;
   options.convolution = ConvolutionAlgorithm::direct;
+  options.instruction_set = InstructionSet::generic;
   options.loader_threads = 4;
   options.noise_scale = true;
   options.run_dir = "runs/a b";

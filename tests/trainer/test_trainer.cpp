@@ -264,4 +264,24 @@ TEST_CASE("a resume with other settings is refused") {
                        std::invalid_argument);
 }
 
+TEST_CASE("a resumed run keeps its instruction set, and another one is taken when asked for") {
+  for (const InstructionSet set : instruction_sets()) {
+    CAPTURE(name_of(set));
+    const Folder folder;
+    TrainOptions options = tiny_run();
+    options.instruction_set = set;
+    const TrainResult whole = train(options, folder / "whole");
+    options.max_updates = 2;
+    train(options, folder / "kept");
+    train(options, folder / "moved");
+    options.max_updates = -1;
+    options.resume = true;
+    options.instruction_set = InstructionSet::automatic;
+    CHECK(train(options, folder / "kept").counters.updates == whole.counters.updates);
+    CHECK(digest_of(folder / "kept") == digest_of(folder / "whole"));
+    options.instruction_set = instruction_sets().back();
+    CHECK(train(options, folder / "moved").counters.updates == whole.counters.updates);
+  }
+}
+
 }  // namespace crescendo

@@ -13,11 +13,14 @@ LoadedRun load_run(const std::string& run, int threads) {
   const CheckpointInfo info = read_checkpoint_info(checkpoint);
   TrainOptions options;
   apply_config(options, info.config, checkpoint);
-  LoadedRun loaded{.checkpoint = checkpoint,
-                   .info = info,
-                   .options = options,
-                   .device = Device::cpu(threads, options.convolution),
-                   .model = nullptr};
+  LoadedRun loaded{
+      .checkpoint = checkpoint,
+      .info = info,
+      .options = options,
+      .device = Device::cpu(
+          threads, options.convolution,
+          has_instruction_set(options.instruction_set) ? options.instruction_set : InstructionSet::automatic),
+      .model = nullptr};
   loaded.model =
       make_model(loaded.info.model, {.classes = static_cast<int64_t>(loaded.info.class_names.size())});
   loaded.model->parameters.allocate(loaded.device);

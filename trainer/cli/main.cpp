@@ -7,7 +7,7 @@
 #include <system_error>
 
 #include "build_info.h"
-#include "engine/device.h"
+#include "kernels/instruction_set.h"
 #include "trainer/cli/commands.h"
 #include "trainer/gradient_sum.h"
 
@@ -17,9 +17,12 @@ namespace {
 constexpr int kOurError = 1, kBadInput = 2, kNonFinite = 3;
 
 std::string version_text() {
-  return fmt::format("crescendo {} ({})\ncompiler: {}, {}\ninstruction set: {}\nlibraries: {}",
+  std::string sets;
+  for (const InstructionSet set : instruction_sets())
+    sets.append(sets.empty() ? "" : ", ").append(name_of(set));
+  return fmt::format("crescendo {} ({})\ncompiler: {}, {}\ninstruction sets: {}\nlibraries: {}",
                      build_info::kVersion, build_info::kCommit, build_info::kCompiler, build_info::kBuildType,
-                     Device::instruction_set(), build_info::kLibraries);
+                     sets, build_info::kLibraries);
 }
 
 int fail(const char* what, int code) {
@@ -32,7 +35,8 @@ int run(int argc, char** argv) {
       "Trains deep networks, growing the batch where others decay the learning rate\n"
       "(Smith, Kindermans, Ying, Le: Don't Decay the Learning Rate, Increase the Batch Size, ICLR 2018).",
       "crescendo");
-  app.set_version_flag("--version", version_text(), "Version, compiler, instruction set and libraries");
+  app.set_version_flag("--version", version_text(),
+                       "Version, compiler, instruction sets (the best first) and libraries");
   app.require_subcommand(1);
   app.failure_message([](const CLI::App*, const CLI::Error& error) {
     return fmt::format("crescendo: {} (see --help)\n", error.what());

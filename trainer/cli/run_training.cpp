@@ -5,7 +5,6 @@
 #include <stdexcept>
 
 #include "build_info.h"
-#include "engine/device.h"
 #include "trainer/file.h"
 #include "trainer/plan.h"
 #include "trainer/report.h"
@@ -16,7 +15,6 @@ TrainResult run_training(const TrainOptions& options, Progress& progress) {
   const Facts facts = {{"version", build_info::kVersion},
                        {"commit", build_info::kCommit},
                        {"compiler", fmt::format("{}, {}", build_info::kCompiler, build_info::kBuildType)},
-                       {"instruction set", Device::instruction_set()},
                        {"libraries", build_info::kLibraries}};
   Trainer trainer(options, open_training_data(options), progress, facts);
   for (const std::string& warning : make_plan(options).warnings) progress.say("warning: " + warning);

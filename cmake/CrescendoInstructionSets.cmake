@@ -1,0 +1,56 @@
+# The kernels of kernels/cpu are compiled once for each instruction set; kernels/cpu/backend.cpp chooses at run time.
+set(CRESCENDO_INSTRUCTION_SETS "all" CACHE STRING
+    "what the CPU kernels are compiled for: all, native (the best of this machine alone), or of avx512;avx2;generic")
+
+set(CRESCENDO_FLAGS_avx512 -march=x86-64-v4 -mprefer-vector-width=512)
+set(CRESCENDO_FLAGS_avx2 -march=x86-64-v3)
+set(CRESCENDO_FLAGS_generic "")
+
+# The best instruction set of the machine that compiles.
+function(crescendo_native_instruction_set result)
+  execute_process(COMMAND ${CMAKE_CXX_COMPILER} -march=native -dM -E -x c++ /dev/null
+                  OUTPUT_VARIABLE macros ERROR_QUIET)
+  if(macros MATCHES "__AVX512BW__" AND macros MATCHES "__AVX512DQ__" AND macros MATCHES "__AVX512VL__")
+    set(${result} avx512 PARENT_SCOPE)
+  elseif(macros MATCHES "__AVX2__" AND macros MATCHES "__FMA__")
+    set(${result} avx2 PARENT_SCOPE)
+  else()
+    set(${result} generic PARENT_SCOPE)
+  endif()
+endfunction()
+
+# crescendo_instruction_sets(TARGET SOURCES...): adds the sources to TARGET, compiled once for each instruction set of
+# CRESCENDO_INSTRUCTION_SETS in the namespace CRESCENDO_CPU; TARGET itself learns of each as
+# CRESCENDO_<NAME>. Sets CRESCENDO_KERNEL_SETS to their names.
+function(crescendo_instruction_sets target)
+  set(names ${CRESCENDO_INSTRUCTION_SETS})
+  if(names STREQUAL "native")
+    crescendo_native_instruction_set(names)
+  elseif(names STREQUAL "all")
+    set(names generic)
+    if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
+      set(names avx512 avx2 generic)
+    endif()
+  endif()
+  set(objects "")
+  foreach(name IN LISTS names)
+    if(NOT DEFINED CRESCENDO_FLAGS_${name})
+      message(FATAL_ERROR "CRESCENDO_INSTRUCTION_SETS: ${name}: expected all, native, or of avx512, avx2 and generic")
+    endif()
+    set(part ${target}_${name})
+    add_library(${part} OBJECT ${ARGN})
+    target_compile_features(${part} PRIVATE cxx_std_20)
+    target_include_directories(${part} PRIVATE ${PROJECT_SOURCE_DIR})
+    target_link_libraries(${part} PRIVATE Eigen3::Eigen OpenMP::OpenMP_CXX)
+    crescendo_compile_options(${part})
+    target_compile_options(${part} PRIVATE ${CRESCENDO_FLAGS_${name}})
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+      target_compile_options(${part} PRIVATE -Wno-maybe-uninitialized)  # in its AVX-512 header (GCC bug 105593)
+    endif()
+    target_compile_definitions(${part} PRIVATE CRESCENDO_CPU=${name})
+    target_sources(${target} PRIVATE $<TARGET_OBJECTS:${part}>)
+    string(TOUPPER ${name} upper)
+    target_compile_definitions(${target} PRIVATE CRESCENDO_${upper})
+  endforeach()
+  set(CRESCENDO_KERNEL_SETS ${names} PARENT_SCOPE)
+endfunction()

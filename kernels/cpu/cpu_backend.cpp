@@ -1,0 +1,66 @@
+#include "kernels/cpu/cpu_backend.h"
+
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <new>
+
+#include "kernels/instruction_set.h"
+
+namespace crescendo::CRESCENDO_CPU {
+
+namespace {
+
+constexpr std::align_val_t kAlignment{64};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_backend(int threads, ConvolutionAlgorithm convolution) {
+  return std::make_unique<CpuBackend>(threads > 0 ? threads : omp_get_max_threads(), convolution);
+}
+
+CpuBackend::~CpuBackend() { release(workspace_, workspace_bytes_); }
+
+std::string CpuBackend::name() const {
+  std::string text = "CPU, ";
+  text.append(name_of(InstructionSet::CRESCENDO_CPU)).append(", ").append(std::to_string(threads_));
+  return text.append(threads_ == 1 ? " thread" : " threads");
+}
+
+size_t CpuBackend::activation_bytes() const { return sizeof(real); }
+
+void* CpuBackend::allocate(size_t bytes) {
+  if (bytes > PTRDIFF_MAX) throw std::bad_alloc();
+  return ::operator new(bytes, kAlignment);
+}
+
+void CpuBackend::release(void* block, size_t) { ::operator delete(block, kAlignment); }
+
+void CpuBackend::upload(const void* host, void* to, size_t bytes) {
+  if (bytes > 0) std::memcpy(to, host, bytes);
+}
+
+void CpuBackend::download(const void* from, void* host, size_t bytes) {
+  if (bytes > 0) std::memcpy(host, from, bytes);
+}
+
+void CpuBackend::upload_activations(int64_t n, const float* host, activation* to) {
+  real* y = values_of(to);
+  each(n, [=](int64_t i) { y[i] = host[i]; });
+}
+
+void CpuBackend::download_activations(int64_t n, const activation* from, real* host) {
+  const real* x = values_of(from);
+  each(n, [=](int64_t i) { host[i] = x[i]; });
+}
+
+void CpuBackend::reserve_workspace(size_t bytes) {
+  if (bytes <= workspace_bytes_) return;
+  release(workspace_, workspace_bytes_);
+  workspace_ = nullptr;
+  workspace_bytes_ = 0;
+  workspace_ = allocate(bytes);
+  workspace_bytes_ = bytes;
+}
+
+}  // namespace crescendo::CRESCENDO_CPU

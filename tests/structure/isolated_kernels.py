@@ -1,0 +1,51 @@
+"""The kernels compiled for one instruction set leave nothing behind that runs without it.
+
+The linker keeps one copy of an inline function that several files share. Were that the copy of a file compiled for
+AVX-512, a processor without it would meet it anywhere in the program. So all code of those files that is visible to
+others must lie in the instruction set's own namespace, and none may run before main().
+
+usage: isolated_kernels.py NM NAMESPACE OBJECT...
+"""
+
+import re
+import subprocess
+import sys
+
+SYMBOL = re.compile(r"^[0-9a-f]+ (?P<kind>\w) (?P<name>.+)$")
+CODE = "TtWi"  # in a text section, weak, indirect
+
+
+def leaks(symbols, namespace):
+    """The lines of nm's output, demangled, that name code outside the namespace."""
+    found = []
+    for line in symbols.splitlines():
+        match = SYMBOL.match(line)
+        if not match or match["kind"] not in CODE:
+            continue
+        before_main = match["name"].startswith(("_GLOBAL__sub_I", "__static_initialization"))
+        visible = match["kind"] != "t"
+        if before_main or visible and f"crescendo::{namespace}::" not in match["name"]:
+            found.append(line)
+    return found
+
+
+def check_itself():
+    assert not leaks("0 T crescendo::avx2::f()\n0 t g()\n0 V typeinfo for A\n0 W std::f<crescendo::avx2::A>()", "avx2")
+    assert leaks("0 W crescendo::f()", "avx2")
+    assert leaks("0 W int std::max<int>(int, int)", "avx2")
+    assert leaks("0 t _GLOBAL__sub_I_f.cpp", "avx2")
+
+
+def main(nm, namespace, *objects):
+    check_itself()
+    assert objects, __doc__
+    listing = subprocess.run([nm, "-C", "--defined-only", *objects], check=True, capture_output=True, text=True).stdout
+    assert f"crescendo::{namespace}::make_backend" in listing, f"{namespace}: no factory among its symbols"
+    found = sorted(set(leaks(listing, namespace)))
+    for line in found:
+        print(f"{namespace}: visible outside its namespace: {line}")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
