@@ -1,9 +1,12 @@
-// dweight[k, (r, s, c)] = sum over the pixels of a ghost of dy[pixel, k] * patch[pixel, (r, s, c)], patches
-// as im2col.h has them: a matrix product whose inner dimension are the pixels.
+// dweight[k, r, s, c] = sum over the pixels of a ghost of dy[pixel, k] * x[pixel under tap (r, s), c]: for
+// each tap a matrix product whose inner dimension are the pixels. They are taken a block at a time, of which
+// x lies as it is: a row of target pixels is a stretch of equally distant pixels of x, without those that the
+// tap moves out of the image. Where channels do not fill whole vectors, patches (im2col.h) are made first,
+// and are like pixels of an image under one tap.
 //
 // The pixels are cut into chunks and the output channels into parts, both by the geometry alone; a piece of
-// work is a chunk and a part, with sums of its own, which a block of patches after another is added to. The
-// chunks' sums are added in order.
+// work is a chunk and a part, with sums of its own, to which block after block is added. The chunks' sums are
+// added in order.
 #include "kernels/cpu/conv2d_weight.h"
 
 #include "kernels/cpu/im2col.h"
@@ -16,48 +19,153 @@ namespace {
 
 // Output channels of a part.
 constexpr int64_t kPart = 128;
-// Powers of two between patches would collide in the cache's sets.
+// Pixels of a block: many, since its products pass the sums through the cache once.
+constexpr int64_t kBlock = 256;
+// Input channels taken together: a block of them stays in the second-level cache.
+constexpr int64_t kBand = 512;
+// Powers of two between rows would collide in the cache's sets.
 constexpr int64_t kSkew = 16;
+constexpr std::integral_constant<int64_t, 1> kEachOutput{};  // the stride of dy's channels
+
+// Weights of some taps and input channels: their sums stay in the second-level cache while the blocks pass.
+struct Piece {
+  int64_t first_tap, last_tap;
+  int64_t first, last;  // channels
+
+  int64_t channels() const { return last - first; }
+  int64_t columns() const { return (last_tap - first_tap) * channels(); }
+};
 
 struct Plan {
   GatherConvolution gather;
-  int64_t pixels, block;  // of the ghost; of a block of patches
+  int64_t pixels;  // of the ghost
   int64_t chunks, parts;
-  int64_t columns, stride;  // of a patch; between patches
+  int64_t columns, stride;  // of dweight[k]; between the sums of output channels
   int64_t sums_size;        // elements of a chunk's part
+  bool gathered;            // patches, rather than x as it is
+  int64_t patch_stride = 0;
+  int64_t block;  // pixels
 
   explicit Plan(const Conv2dGeometry& g) : gather(gather_forward(g).convolution) {
-    constexpr int64_t kMostTasks = 8, kChunkPixels = 1024, kCachedElements = 1 << 16;
+    constexpr int64_t kMostTasks = 8, kChunkPixels = 1024;
     gather.images = g.ghost;
     pixels = g.ghost * g.p * g.q;
     parts = (g.k + kPart - 1) / kPart;
     chunks = std::clamp<int64_t>(pixels / kChunkPixels, 1, std::max<int64_t>(1, kMostTasks / parts));
     columns = gather.taps() * g.c;
     stride = padded_to_tiles(columns) + kSkew;
-    block = std::clamp<int64_t>(kCachedElements / stride, 32, 256);
     sums_size = aligned(std::min(kPart, g.k) * stride);
+    gathered = g.c % kLanes != 0 || g.stride_w > 1;
+    block = kBlock;
+    if (!gathered) return;
+    int64_t widest = 0;
+    each_piece([&](const Piece& piece) { widest = std::max(widest, piece.columns()); });
+    patch_stride = padded_to_tiles(widest) + kSkew;
+    block = std::clamp<int64_t>(kBlock * kBand / patch_stride, 32, kBlock);
   }
-  int64_t scratch_size() const { return aligned(block * (stride + kPart)); }  // patches and dy of a block
+  int64_t scratch_size() const { return aligned(block * (patch_stride + kPart)); }
+
+  // f(piece), of about equal size.
+  template <class F>
+  void each_piece(const F& f) const {
+    const int64_t in = gather.in, taps = gather.taps(), whole = in % kLanes != 0;
+    const int64_t groups = whole ? 1 : std::min(taps, (columns + kBand - 1) / kBand);
+    for (int64_t group = 0; group < groups; ++group)
+      for (int64_t first = 0; first < in; first += whole ? in : kBand)
+        f(Piece{taps * group / groups, taps * (group + 1) / groups, first,
+                whole ? in : std::min(in, first + kBand)});
+  }
 };
 
-void sum_chunk(const Conv2dGeometry& g, const Plan& plan, int64_t chunk, int64_t part, const real* x,
-               const real* dy, real* scratch, real* sums) {
-  const int64_t start = plan.pixels * chunk / plan.chunks, last = plan.pixels * (chunk + 1) / plan.chunks;
-  const int64_t first = part * kPart, outputs = std::min(kPart, g.k - first);
-  for (int64_t begin = start; begin < last; begin += plan.block) {
-    const int64_t count = std::min(plan.block, last - begin);
-    real* patches = scratch;
-    real* gradients = scratch + plan.block * plan.stride;
-    im2col(plan.gather, x, begin, count, plan.stride, patches);
-    for (int64_t pixel = 0; pixel < count; ++pixel)
-      std::copy_n(dy + (begin + pixel) * g.k + first, outputs, gradients + pixel * kPart);
-    const int64_t next_end = std::min(last, begin + count + plan.block);
+// Of the target pixels [begin, end), those that a tap leaves inside the image, row by row: a counts from
+// `begin`, in pixels of dy kPart apart, b from the first pixel of x.
+size_t find_stretches(const GatherConvolution& d, int64_t tap, int64_t begin, int64_t end,
+                      Stretch (&stretches)[kBlock]) {
+  const int64_t r = tap / d.taps_w, s = tap % d.taps_w;
+  const int64_t first_column = d.first_column + s;
+  const int64_t left = std::max<int64_t>(0, (-first_column + d.step_w - 1) / d.step_w),
+                right = first_column < d.w ? (d.w - 1 - first_column) / d.step_w + 1 : 0;
+  size_t count = 0;
+  for (int64_t row = begin / d.columns; row * d.columns < end; ++row) {
+    const int64_t source = row % d.rows * d.step_h + d.first_row + r;
+    const int64_t from = std::max(row * d.columns + left, begin),
+                  to = std::min(row * d.columns + std::min(right, d.columns), end);
+    if (source < 0 || source >= d.h || from >= to) continue;
+    const int64_t column = from % d.columns * d.step_w + first_column;
+    const Stretch next{(from - begin) * kPart, ((row / d.rows * d.h + source) * d.w + column) * d.in,
+                       to - from};
+    if (count > 0) {
+      Stretch& last = stretches[count - 1];
+      const bool goes_on =
+          next.a == last.a + last.depth * kPart && next.b == last.b + last.depth * d.step_w * d.in;
+      if (goes_on) {
+        last.depth += next.depth;
+        continue;
+      }
+    }
+    stretches[count++] = next;
+  }
+  return count;
+}
+
+// Copies the pixels of the stretches, `stride` apart, to where their gradients are among `pixels`,
+// patch_stride apart; zeros for the others.
+void gather_pixels(Stretches stretches, const real* from, int64_t stride, int64_t channels, int64_t pixels,
+                   int64_t patch_stride, real* patches) {
+  int64_t done = 0;
+  const auto fill_until = [&](int64_t end) {
+    for (; done < end; ++done) std::fill_n(patches + done * patch_stride, channels, real{0});
+  };
+  for (const Stretch& stretch : stretches) {
+    fill_until(stretch.a / kPart);
+    for (int64_t i = 0; i < stretch.depth; ++i, ++done)
+      std::copy_n(from + stretch.b + i * stride, channels, patches + done * patch_stride);
+  }
+  fill_until(pixels);
+}
+
+// What a task sums over its chunk for its part of the outputs, and where.
+struct Task {
+  int64_t first_pixel, last_pixel;
+  int64_t first_output, outputs;
+  const real *x, *dy;
+  real *gradients, *patches;  // scratch: of a block [pixel][kPart], [pixel][patch_stride]
+  real* sums;
+};
+
+void sum_piece(const Plan& plan, const Task& task, const Piece& piece) {
+  const GatherConvolution& d = plan.gather;
+  const int64_t first = task.first_pixel, last = task.last_pixel, channels = piece.channels();
+  const int64_t columns = piece.columns();
+  const real* x = task.x + piece.first;
+  for (int64_t begin = first; begin < last; begin += plan.block) {
+    const int64_t end = std::min(begin + plan.block, last), pixels = end - begin;
+    for (int64_t pixel = 0; pixel < pixels; ++pixel)
+      std::copy_n(task.dy + (begin + pixel) * d.out + task.first_output, task.outputs,
+                  task.gradients + pixel * kPart);
     Prefetch next =
-        prefetch_im2col(plan.gather, x, begin + count, next_end, tile_count(outputs, plan.columns));
-    multiply_tiles(
-        outputs, plan.columns, count, gradients, std::integral_constant<int64_t, 1>(), kPart, patches,
-        kTileWidth, [&](int64_t) { return plan.stride; }, sums, plan.stride,
-        begin == start ? Write::overwrite : Write::add, next);
+        prefetch_im2col(d, task.x, end, std::min(end + plan.block, last), tile_count(task.outputs, columns));
+    const auto multiply = [&](Stretches stretches, int64_t width, const real* from, int64_t stride,
+                              int64_t tap) {
+      multiply_tiles(
+          task.outputs, width, stretches, task.gradients, kEachOutput, kPart, from, kTileWidth,
+          [&](int64_t) { return stride; }, task.sums + tap * d.in + piece.first, plan.stride,
+          begin == first ? Write::overwrite : Write::add, next);
+    };
+    const bool whole = plan.gathered && columns == plan.columns;
+    if (whole) im2col(d, task.x, begin, pixels, plan.patch_stride, task.patches);
+    for (int64_t tap = piece.first_tap; tap < piece.last_tap && !whole; ++tap) {
+      Stretch found[kBlock];
+      const Stretches stretches(found, find_stretches(d, tap, begin, end, found));
+      if (plan.gathered)
+        gather_pixels(stretches, x, d.step_w * d.in, channels, pixels, plan.patch_stride,
+                      task.patches + (tap - piece.first_tap) * channels);
+      else
+        multiply(stretches, channels, x, d.in, tap);
+    }
+    if (!plan.gathered) continue;
+    const Stretch all{0, 0, pixels};
+    multiply(Stretches(&all, 1), columns, task.patches, plan.patch_stride, piece.first_tap);
   }
 }
 
@@ -86,9 +194,19 @@ void ghost_weight_gradient(const Conv2dGeometry& g, int threads, const real* x, 
                            real* workspace, real* dweight, Write write) {
   const Plan plan(g);
   real* scratch = workspace + plan.chunks * plan.parts * plan.sums_size;
-  parallel_for(threads, plan.chunks * plan.parts, [&](int64_t task, int thread) {
-    sum_chunk(g, plan, task / plan.parts, task % plan.parts, x, dy, scratch + thread * plan.scratch_size(),
-              workspace + task * plan.sums_size);
+  parallel_for(threads, plan.chunks * plan.parts, [&](int64_t index, int thread) {
+    const int64_t chunk = index / plan.parts, first = index % plan.parts * kPart;
+    real* gradients = scratch + thread * plan.scratch_size();
+    const Task task{.first_pixel = plan.pixels * chunk / plan.chunks,
+                    .last_pixel = plan.pixels * (chunk + 1) / plan.chunks,
+                    .first_output = first,
+                    .outputs = std::min(kPart, g.k - first),
+                    .x = x,
+                    .dy = dy,
+                    .gradients = gradients,
+                    .patches = gradients + plan.block * kPart,
+                    .sums = workspace + index * plan.sums_size};
+    plan.each_piece([&](const Piece& piece) { sum_piece(plan, task, piece); });
   });
   parallel_for(threads, g.k, [&](int64_t k, int) { add_chunks(plan, k, workspace, dweight, write); });
 }

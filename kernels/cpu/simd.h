@@ -5,6 +5,7 @@
 
 #include <Eigen/Core>
 #include <algorithm>
+#include <utility>
 
 #include "kernels/real.h"
 
@@ -68,6 +69,13 @@ constexpr int64_t padded_to_tiles(int64_t count) { return (count + kLanes - 1) /
 
 // A size rounded up so that what follows it starts on a 64-byte boundary.
 constexpr int64_t aligned(int64_t count) { return (count + 15) / 16 * 16; }
+
+// f(integral_constant i) for i in [0, N), unrolled.
+template <int N, class F>
+inline void repeat(const F& f) {
+  [&]<int... I>(std::integer_sequence<int, I...>) { (f(std::integral_constant<int, I>()), ...); }
+  (std::make_integer_sequence<int, N>());
+}
 
 // f(rows) with `rows` in [1, kTileRows] as a compile-time number.
 template <int Rows = kTileRows, class F>

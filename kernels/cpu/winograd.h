@@ -46,13 +46,6 @@ inline Vector multiply_add(double factor, const Vector& x, const Vector& y) {
   return CRESCENDO_CPU::multiply_add(constant(factor), x, y);
 }
 
-// f(integral_constant i) for i in [0, N), unrolled.
-template <int N, class F>
-inline void repeat(const F& f) {
-  [&]<int... I>(std::integer_sequence<int, I...>) { (f(std::integral_constant<int, I>()), ...); }
-  (std::make_integer_sequence<int, N>());
-}
-
 // The transforms of a line. Results that share work form a group: group<I>(x, y) reads inputs as x(i) and
 // gives the group's results as y(i, value). A matrix passes through registers group by group.
 
