@@ -1,9 +1,12 @@
-// A block of target pixels is a matrix product: its patches (im2col.h), which stay in the second-level cache,
-// times the packed weights, a tile of kTileWidth output channels at a time. An output is one chain of
-// multiply-adds over taps and channels, whatever the block.
+// A block of target pixels is a matrix product: the source pixels under their taps, times the packed weights,
+// a tile of kTileWidth output channels at a time. The source pixels of a block are copied side by side with
+// their zero borders, once, into a strip that stays in the second-level cache; what lies under a target pixel
+// is then one stretch of the strip for each row of taps. An output is one chain of multiply-adds over taps
+// and channels, whatever the block.
 #include "kernels/cpu/conv2d_direct.h"
 
-#include "kernels/cpu/im2col.h"
+#include <algorithm>
+
 #include "kernels/cpu/matmul_tile.h"
 #include "kernels/cpu/parallel.h"
 
@@ -11,83 +14,276 @@ namespace crescendo::CRESCENDO_CPU {
 
 namespace {
 
-constexpr int64_t kMostGroups = 8;  // of kTileRows pixels in a block
+constexpr int64_t kBlockPixels = 16 * kTileRows;
+// More channels than this, at distances of powers of two, would collide in the first-level cache's sets.
+constexpr int64_t kMostContiguous = 255;
+constexpr int64_t kMostStretches = 64;
+// Neighbours that share a pointer in multiply_tile.
+constexpr int kShared = 2;
 
-int64_t depth_of(const GatherConvolution& d) { return d.taps() * d.in; }
-// Between patches: beyond their size, for powers of two would collide in the cache's sets.
-int64_t patch_stride(const GatherConvolution& d) { return aligned(depth_of(d)) + 16; }
+// Along one axis: where the source pixels of target pixels lie in the strip.
+struct Axis {
+  int64_t taps, step, first;
+  int64_t distance;  // of target pixels in the strip; taps that steps leave out are not copied
 
-int64_t block_pixels(const GatherConvolution& d) {
-  constexpr int64_t kCachedElements = 1 << 16;  // a quarter of the second-level cache
-  return kTileRows * std::clamp<int64_t>(kCachedElements / (kTileRows * std::max<int64_t>(1, depth_of(d))), 1,
-                                         kMostGroups);
-}
+  Axis(int64_t taps_, int64_t step_, int64_t first_)
+      : taps(taps_), step(step_), first(first_), distance(std::min(taps_, step_)) {}
+  int64_t length(int64_t targets) const { return (targets - 1) * distance + taps; }
+  // The source pixel at a place of the strip of target pixels from `target` on.
+  int64_t source(int64_t target, int64_t place) const {
+    const int64_t offset = distance < step && taps > 0 ? place / taps * step + place % taps : place;
+    return target * step + first + offset;
+  }
+};
 
 // Whether all target pixels lie equally far apart, across rows and images.
 bool is_one_row(const GatherConvolution& d) {
   return d.target_row == d.columns * d.target_pixel && d.target_image == d.rows * d.target_row;
 }
 
-// Target pixels [begin, end), counted row after row and image after image.
-struct Block {
-  int64_t begin, end;
+// One row of pixels instead of images, where that is the same.
+GatherConvolution flattened(GatherConvolution d) {
+  const bool one_to_one = d.taps() == 1 && d.step_h == 1 && d.step_w == 1 && d.first_row == 0 &&
+                          d.first_column == 0 && d.rows == d.h && d.columns == d.w;
+  if (!one_to_one || !is_one_row(d)) return d;
+  d.w = d.columns = d.images * d.pixels();
+  d.images = d.h = d.rows = 1;
+  d.target_row = d.target_image = d.columns * d.target_pixel;
+  return d;
+}
+
+int64_t depth_of(const GatherConvolution& d) { return d.taps() * d.in; }
+
+// How target pixels are cut into blocks: several images, or rows of one, or a piece of a row.
+struct Plan {
+  Axis vertical, horizontal;
+  int64_t images, rows, columns;      // of a block at most
+  int64_t row_blocks, column_blocks;  // of an image, of a row
+  bool as_it_is;                      // the source is its own strip
+  int64_t pixel, row, image;          // strides of the strip
+
+  Plan(const GatherConvolution& d, int64_t most_pixels)
+      : vertical(d.taps_h, d.step_h, d.first_row), horizontal(d.taps_w, d.step_w, d.first_column) {
+    const auto parts = [](int64_t size, int64_t most) {
+      return std::max<int64_t>(1, (size + most - 1) / most);
+    };
+    column_blocks = parts(d.columns, most_pixels);
+    columns = parts(d.columns, column_blocks);
+    row_blocks = parts(d.rows, std::max<int64_t>(1, most_pixels / columns));
+    rows = parts(d.rows, row_blocks);
+    images = std::clamp<int64_t>(most_pixels / std::max<int64_t>(1, d.pixels()), 1,
+                                 std::max<int64_t>(1, d.images));
+    as_it_is = d.taps() == 1 && d.step_h == 1 && d.step_w == 1 && d.first_row == 0 && d.first_column == 0 &&
+               d.rows <= d.h && d.columns <= d.w && d.in <= kMostContiguous;
+    pixel = d.in <= kMostContiguous ? d.in : aligned(d.in) + 16;
+    row = as_it_is ? d.w * pixel : horizontal.length(columns) * pixel;
+    image = as_it_is ? d.h * row : vertical.length(rows) * row;
+  }
+  int64_t blocks(const GatherConvolution& d) const {
+    return (d.images + images - 1) / images * row_blocks * column_blocks;
+  }
+  int64_t pixels() const { return images * rows * columns; }  // of a block at most
 };
+
+// Target pixels of images [image, image + images) and so on.
+struct Block {
+  int64_t image, images, row, rows, column, columns;
+
+  Block(const GatherConvolution& d, const Plan& plan, int64_t index) {
+    const int64_t across = index % plan.column_blocks, down = index / plan.column_blocks % plan.row_blocks;
+    image = index / plan.column_blocks / plan.row_blocks * plan.images;
+    images = std::min(plan.images, d.images - image);
+    row = d.rows * down / plan.row_blocks;
+    rows = d.rows * (down + 1) / plan.row_blocks - row;
+    column = d.columns * across / plan.column_blocks;
+    columns = d.columns * (across + 1) / plan.column_blocks - column;
+  }
+  int64_t pixels() const { return images * rows * columns; }
+};
+
+void copy_strip(const GatherConvolution& d, const Plan& plan, const Block& block, const real* source,
+                real* strip) {
+  const Axis &vertical = plan.vertical, &horizontal = plan.horizontal;
+  const int64_t height = vertical.length(block.rows), width = horizontal.length(block.columns);
+  const bool whole_runs = horizontal.distance == horizontal.step && plan.pixel == d.in;
+  for (int64_t n = 0; n < block.images; ++n)
+    for (int64_t i = 0; i < height; ++i) {
+      real* to = strip + n * plan.image + i * plan.row;
+      const int64_t h = vertical.source(block.row, i);
+      if (h < 0 || h >= d.h) {
+        std::fill_n(to, width * plan.pixel, real{0});
+        continue;
+      }
+      const real* from = source + ((block.image + n) * d.h + h) * d.w * d.in;
+      const int64_t first = horizontal.source(block.column, 0);
+      if (whole_runs) {
+        const int64_t left = std::clamp<int64_t>(-first, 0, width),
+                      right = std::clamp<int64_t>(d.w - first, left, width);
+        std::fill_n(to, left * d.in, real{0});
+        std::copy(from + (first + left) * d.in, from + (first + right) * d.in, to + left * d.in);
+        std::fill(to + right * d.in, to + width * d.in, real{0});
+        continue;
+      }
+      for (int64_t j = 0; j < width; ++j, to += plan.pixel) {
+        const int64_t w = horizontal.source(block.column, j);
+        if (w >= 0 && w < d.w)
+          std::copy_n(from + w * d.in, d.in, to);
+        else
+          std::fill_n(to, d.in, real{0});
+      }
+    }
+}
+
+// What the strip of block `index` is made of.
+Prefetch prefetch_strip(const GatherConvolution& d, const Plan& plan, int64_t index, const real* source) {
+  if (index >= plan.blocks(d)) return {};
+  const Block block(d, plan, index);
+  const int64_t steps = tile_count(block.pixels(), d.out);
+  const auto pixel = [&](int64_t image, int64_t i, int64_t j) {
+    const int64_t h = std::clamp<int64_t>(plan.vertical.source(block.row, i), 0, d.h - 1);
+    const int64_t w = std::clamp<int64_t>(plan.horizontal.source(block.column, j), 0, d.w - 1);
+    return source + ((image * d.h + h) * d.w + w) * d.in;
+  };
+  return {pixel(block.image, 0, 0),
+          pixel(block.image + block.images - 1, plan.vertical.length(block.rows) - 1,
+                plan.horizontal.length(block.columns) - 1),
+          steps};
+}
+
+// f(image, i, j) for the target pixels of a block, in order.
+template <class F>
+void each_pixel(const Block& block, const F& f) {
+  for (int64_t n = 0; n < block.images; ++n)
+    for (int64_t i = 0; i < block.rows; ++i)
+      for (int64_t j = 0; j < block.columns; ++j) f(n, i, j);
+}
+
+// The left operand: what of the strip lies under the target pixels, of which kShared neighbours in a row
+// share a pointer.
+struct Left {
+  const real* rows[kBlockPixels];
+  int64_t firsts[kBlockPixels + 1];  // pixels before each
+  int64_t count = 0;
+
+  Left(const Plan& plan, const Block& block, const real* strip) {
+    firsts[0] = 0;
+    for (int64_t n = 0; n < block.images; ++n)
+      for (int64_t i = 0; i < block.rows; ++i)
+        for (int64_t j = 0; j < block.columns; j += kShared) {
+          rows[count] = strip + n * plan.image + i * plan.vertical.distance * plan.row +
+                        j * plan.horizontal.distance * plan.pixel;
+          firsts[count + 1] = firsts[count] + std::min<int64_t>(kShared, block.columns - j);
+          ++count;
+        }
+  }
+  // The pointers from `first` on that a tile takes, so that tiles are of about equal size; a pointer that is
+  // not shared ends one.
+  int64_t tile_end(int64_t first) const {
+    const int64_t rest = firsts[count] - firsts[first], tiles = (rest + kTileRows - 1) / kTileRows;
+    int64_t end = first;
+    do {
+      ++end;
+    } while (end < count && firsts[end] - firsts[end - 1] == kShared &&
+             firsts[end + 1] - firsts[first] <= kTileRows && (firsts[end] - firsts[first]) * tiles < rest);
+    return end;
+  }
+};
+
+// c [pixel, width] (=|+=) the products of a block with the weights of a tile of output channels.
+void multiply_block(const GatherConvolution& d, const Plan& plan, const Left& left, const real* packed,
+                    int64_t width, real* c, int64_t c_stride, Write write, Prefetch& next) {
+  // A stretch is a row of taps, or a tap where the strip's pixels are apart.
+  const bool by_row = plan.pixel == d.in;
+  const int64_t pieces = by_row ? d.taps_h : d.taps(), depth = by_row ? d.taps_w * d.in : d.in;
+  int64_t piece = 0;
+  do {
+    Stretch stretches[kMostStretches];
+    const int64_t found = depth == 0 ? 0 : std::min(kMostStretches, pieces - piece);
+    for (int64_t i = 0; i < found; ++i) {
+      const int64_t at = piece + i;
+      stretches[i] = {by_row ? at * plan.row : at / d.taps_w * plan.row + at % d.taps_w * plan.pixel,
+                      at * depth * width, depth};
+    }
+    with_vectors(width, [&](auto vectors) {
+      for (int64_t first = 0; first < left.count;) {
+        const int64_t end = left.tile_end(first), pixel = left.firsts[first];
+        next.step();
+        with_rows(left.firsts[end] - pixel, [&](auto rows) {
+          multiply_tile<rows(), vectors(), kShared>(Stretches(stretches, static_cast<size_t>(found)),
+                                                    left.rows + first, plan.horizontal.distance * plan.pixel,
+                                                    1, packed, width, c + pixel * c_stride, c_stride, write);
+        });
+        first = end;
+      }
+    });
+    write = Write::add;
+    piece += kMostStretches;
+  } while (piece < pieces);
+}
 
 // One tile of output channels of a block: sums [pixel][kTileWidth].
 void write_tile(const GatherConvolution& d, const Block& block, int64_t first, const real* sums,
                 const real* bias, real* target, Write write) {
   const int64_t channels = std::min<int64_t>(kTileWidth, d.out - first);
-  int64_t image = block.begin / d.pixels(), i = block.begin % d.pixels() / d.columns,
-          j = block.begin % d.columns;
-  for (int64_t pixel = block.begin; pixel < block.end; ++pixel, sums += kTileWidth) {
-    real* to = target + image * d.target_image + i * d.target_row + j * d.target_pixel + first;
+  each_pixel(block, [&](int64_t n, int64_t i, int64_t j) {
+    real* to = target + (block.image + n) * d.target_image + (block.row + i) * d.target_row +
+               (block.column + j) * d.target_pixel + first;
     for (int64_t v = 0; v < channels; v += kLanes) {
       const int64_t lanes = channels - v;
       Vector sum = load(sums + v);
       if (bias != nullptr) sum = add(sum, load_some(bias + first + v, lanes));
       store_some(to + v, lanes, write == Write::add ? add(load_some(to + v, lanes), sum) : sum);
     }
-    if (++j < d.columns) continue;
-    j = 0;
-    if (++i < d.rows) continue;
-    i = 0;
-    ++image;
-  }
+    sums += kTileWidth;
+  });
+}
+
+int64_t strip_size(const Plan& plan) { return plan.as_it_is ? 0 : plan.images * plan.image; }
+
+// Few enough pixels that the strip is no larger than a quarter of the second-level cache.
+int64_t block_pixels(const GatherConvolution& d) {
+  constexpr int64_t kCachedElements = 1 << 16;
+  int64_t pixels = kBlockPixels;
+  while (pixels > kTileRows && strip_size(Plan(d, pixels)) > kCachedElements) pixels /= 2;
+  return pixels;
 }
 
 }  // namespace
 
 int64_t packed_size(const GatherConvolution& d) { return aligned(depth_of(d) * padded_to_tiles(d.out)); }
 
-int64_t direct_scratch_size(const GatherConvolution& d) {
-  return aligned(block_pixels(d) * (patch_stride(d) + kTileWidth));
+int64_t direct_scratch_size(const GatherConvolution& convolution) {
+  const GatherConvolution d = flattened(convolution);
+  const Plan plan(d, block_pixels(d));
+  return aligned(plan.pixels() * kTileWidth) + aligned(strip_size(plan));
 }
 
-void run_direct(const GatherConvolution& d, int threads, const real* source, const real* packed,
+void run_direct(const GatherConvolution& convolution, int threads, const real* source, const real* packed,
                 const real* bias, real* scratch, real* target, Write write) {
-  const int64_t pixels = d.images * d.pixels(), depth = depth_of(d);
-  // No larger than what gives every thread several.
-  const int64_t shared = (pixels / (4 * threads) + kTileRows - 1) / kTileRows * kTileRows;
-  const int64_t size = std::clamp<int64_t>(shared, kTileRows, block_pixels(d));
-  parallel_for(threads, (pixels + size - 1) / size, [&](int64_t index, int thread) {
-    const Block block{index * size, std::min(pixels, (index + 1) * size)};
-    const int64_t count = block.end - block.begin;
-    real* sums = scratch + thread * direct_scratch_size(d);
-    real* patches = sums + block_pixels(d) * kTileWidth;
-    const bool as_it_is = is_im2col(d) && depth < 256;
-    const int64_t row_stride = as_it_is ? depth : patch_stride(d);
-    if (!as_it_is) im2col(d, source, block.begin, count, row_stride, patches);
-    const real* rows = as_it_is ? source + block.begin * depth : patches;
-    const int64_t next_end = std::min(pixels, block.end + size);
-    Prefetch next = prefetch_im2col(d, source, block.end, next_end, tile_count(count, d.out));
+  const GatherConvolution d = flattened(convolution);
+  // No more pixels than what gives every thread several blocks.
+  const int64_t most = block_pixels(d), shared = d.images * d.pixels() / (4 * threads);
+  const Plan plan(d, std::clamp<int64_t>(shared, std::min<int64_t>(kTileRows, most), most));
+  parallel_for(threads, plan.blocks(d), [&](int64_t index, int thread) {
+    const Block block(d, plan, index);
+    real* sums = scratch + thread * direct_scratch_size(convolution);
+    real* strip = sums + aligned(plan.pixels() * kTileWidth);
+    if (!plan.as_it_is) copy_strip(d, plan, block, source, strip);
+    const Left left(
+        plan, block,
+        plan.as_it_is ? source + ((block.image * d.h + block.row) * d.w + block.column) * d.in : strip);
+    Prefetch next = prefetch_strip(d, plan, index + 1, source);
     for (int64_t first = 0; first < d.out; first += kTileWidth) {
       const int64_t width = tile_width(d.out, first / kTileWidth);
-      const bool in_place = bias == nullptr && is_one_row(d) && first + width <= d.out;
-      real* to = in_place ? target + block.begin * d.target_pixel + first : sums;
-      const int64_t stride = in_place ? d.target_pixel : kTileWidth;
-      multiply_tiles(
-          count, width, depth, rows, row_stride, 1, packed + first * depth, 0, [](int64_t w) { return w; },
-          to, stride, in_place ? write : Write::overwrite, next);
+      const bool in_place =
+          bias == nullptr && is_one_row(d) && plan.column_blocks == 1 && first + width <= d.out;
+      real* to = in_place
+                     ? target +
+                           ((block.image * d.rows + block.row) * d.columns + block.column) * d.target_pixel +
+                           first
+                     : sums;
+      multiply_block(d, plan, left, packed + first * depth_of(d), width, to,
+                     in_place ? d.target_pixel : kTileWidth, in_place ? write : Write::overwrite, next);
       if (!in_place) write_tile(d, block, first, sums, bias, target, write);
     }
   });

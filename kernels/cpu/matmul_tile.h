@@ -17,12 +17,12 @@ using Stretches = std::span<const Stretch>;
 
 // c[m, v] (=|+=) sum over the stretches s, and over d of s.depth, in order, of
 //   a[m][s.a + d * depth_stride] * b[s.b + d * b_stride + v]
-// where a[m] is a[m / 4 * 4] + m % 4 * row_stride, and fours[i] = a[4 * i] are given: four rows share a
-// pointer, so that the addresses of all of them fit into registers. Rows of c lie c_stride apart. RowStride
-// is int64_t, or a std::integral_constant where the compiler shall know it. Never inlined: among a caller's
-// variables, the pointers would lose their registers.
-template <int Rows, int Vectors, class RowStride>
-[[gnu::noinline]] void multiply_tile(Stretches stretches, const real* const* fours, RowStride row_stride,
+// where a[m] is rows[m / Shared] + m % Shared * row_stride: neighbours share a pointer, so that the addresses
+// of all fit into registers. Rows of c lie c_stride apart. RowStride is int64_t, or a std::integral_constant
+// where the compiler shall know it. Never inlined: among a caller's variables, the pointers would lose their
+// registers.
+template <int Rows, int Vectors, int Shared, class RowStride>
+[[gnu::noinline]] void multiply_tile(Stretches stretches, const real* const* rows, RowStride row_stride,
                                      int64_t depth_stride, const real* b, int64_t b_stride, real* c,
                                      int64_t c_stride, Write write) {
   Vector sums[Rows][Vectors];
@@ -30,19 +30,19 @@ template <int Rows, int Vectors, class RowStride>
     repeat<Vectors>(
         [&](auto v) { sums[m][v] = write == Write::add ? load(c + m * c_stride + v * kLanes) : zero(); });
   });
-  constexpr int kFours = (Rows + 3) / 4;
+  constexpr int kPointers = (Rows + Shared - 1) / Shared;
   for (const Stretch& stretch : stretches) {
-    const real* left[kFours];
-    repeat<kFours>([&](auto i) { left[i] = fours[i] + stretch.a; });
+    const real* left[kPointers];
+    repeat<kPointers>([&](auto i) { left[i] = rows[i] + stretch.a; });
     const real* right = b + stretch.b;
     for (int64_t d = 0; d < stretch.depth; ++d) {
       Vector columns[Vectors];
       repeat<Vectors>([&](auto v) { columns[v] = load(right + v * kLanes); });
       repeat<Rows>([&](auto m) {
-        const Vector row = broadcast(left[m / 4] + m % 4 * row_stride);
+        const Vector row = broadcast(left[m / Shared] + m % Shared * row_stride);
         repeat<Vectors>([&](auto v) { sums[m][v] = multiply_add(row, columns[v], sums[m][v]); });
       });
-      repeat<kFours>([&](auto i) { left[i] += depth_stride; });
+      repeat<kPointers>([&](auto i) { left[i] += depth_stride; });
       right += b_stride;
     }
   }
@@ -70,11 +70,12 @@ void multiply_tiles(int64_t rows, int64_t columns, Stretches stretches, const re
         const int64_t begin = rows * group / groups, end = rows * (group + 1) / groups;
         ahead.step();
         with_rows(end - begin, [&](auto count) {
-          const real* fours[(count() + 3) / 4];
-          for (int64_t i = 0; 4 * i < count(); ++i) fours[i] = a + (begin + 4 * i) * row_stride;
-          multiply_tile<count(), vectors()>(stretches, fours, row_stride, depth_stride, b + t * b_panel,
-                                            b_stride(width), c + begin * c_stride + t * kTileWidth, c_stride,
-                                            write);
+          constexpr int kShared = 4;
+          const real* left[(count() + kShared - 1) / kShared];
+          for (int64_t i = 0; i < std::ssize(left); ++i) left[i] = a + (begin + kShared * i) * row_stride;
+          multiply_tile<count(), vectors(), kShared>(stretches, left, row_stride, depth_stride,
+                                                     b + t * b_panel, b_stride(width),
+                                                     c + begin * c_stride + t * kTileWidth, c_stride, write);
         });
       }
     });
