@@ -9,12 +9,6 @@
 
 namespace crescendo::CRESCENDO_CPU {
 
-// Whether the source already is that matrix.
-inline bool is_im2col(const GatherConvolution& d) {
-  return d.taps() == 1 && d.step_h == 1 && d.step_w == 1 && d.first_row == 0 && d.first_column == 0 &&
-         d.rows == d.h && d.columns == d.w;
-}
-
 // patches [count, taps_h, taps_w, in], `stride` elements apart with zeros up to there, of the target pixels
 // from `first` on, counted row after row and image after image.
 inline void im2col(const GatherConvolution& d, const real* source, int64_t first, int64_t count,
