@@ -62,9 +62,12 @@ std::string name_of(ConvolutionAlgorithm convolution) {
 void add_instruction_set_option(CLI::App& app, InstructionSet& set) {
   set = resolved(InstructionSet::automatic);
   std::map<std::string, InstructionSet> choices;
-  for (const InstructionSet one : instruction_sets()) choices.emplace(name_of(one), one);
   std::vector<std::string> names;
-  for (const auto& [name, one] : choices) names.push_back(name);
+  names.reserve(instruction_sets().size());
+  for (const InstructionSet one : instruction_sets()) {
+    choices.emplace(name_of(one), one);
+    names.emplace_back(name_of(one));
+  }
   app.add_option_function<std::string>(
          "--instruction-set", [&set, choices](const std::string& name) { set = choices.at(name); },
          "What the kernels are compiled for")
