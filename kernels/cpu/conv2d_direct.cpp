@@ -41,11 +41,15 @@ bool is_one_row(const GatherConvolution& d) {
   return d.target_row == d.columns * d.target_pixel && d.target_image == d.rows * d.target_row;
 }
 
+// Whether under each target pixel lies the source pixel of the same place alone.
+bool is_pointwise(const GatherConvolution& d) {
+  return d.taps() == 1 && d.step_h == 1 && d.step_w == 1 && d.first_row == 0 && d.first_column == 0 &&
+         d.rows <= d.h && d.columns <= d.w;
+}
+
 // One row of pixels instead of images, where that is the same.
 GatherConvolution flattened(GatherConvolution d) {
-  const bool one_to_one = d.taps() == 1 && d.step_h == 1 && d.step_w == 1 && d.first_row == 0 &&
-                          d.first_column == 0 && d.rows == d.h && d.columns == d.w;
-  if (!one_to_one || !is_one_row(d)) return d;
+  if (!is_pointwise(d) || d.rows < d.h || d.columns < d.w || !is_one_row(d)) return d;
   d.w = d.columns = d.images * d.pixels();
   d.images = d.h = d.rows = 1;
   d.target_row = d.target_image = d.columns * d.target_pixel;
@@ -73,8 +77,7 @@ struct Plan {
     rows = parts(d.rows, row_blocks);
     images = std::clamp<int64_t>(most_pixels / std::max<int64_t>(1, d.pixels()), 1,
                                  std::max<int64_t>(1, d.images));
-    as_it_is = d.taps() == 1 && d.step_h == 1 && d.step_w == 1 && d.first_row == 0 && d.first_column == 0 &&
-               d.rows <= d.h && d.columns <= d.w && d.in <= kMostContiguous;
+    as_it_is = is_pointwise(d) && d.in <= kMostContiguous;
     pixel = d.in <= kMostContiguous ? d.in : aligned(d.in) + 16;
     row = as_it_is ? d.w * pixel : horizontal.length(columns) * pixel;
     image = as_it_is ? d.h * row : vertical.length(rows) * row;
@@ -100,6 +103,11 @@ struct Block {
   }
   int64_t pixels() const { return images * rows * columns; }
 };
+
+// Target pixels, row after row and image after image, before a block; its own follow each other.
+int64_t pixels_before(const GatherConvolution& d, const Block& block) {
+  return (block.image * d.rows + block.row) * d.columns + block.column;
+}
 
 void copy_strip(const GatherConvolution& d, const Plan& plan, const Block& block, const real* source,
                 real* strip) {
@@ -148,14 +156,6 @@ Prefetch prefetch_strip(const GatherConvolution& d, const Plan& plan, int64_t in
           pixel(block.image + block.images - 1, plan.vertical.length(block.rows) - 1,
                 plan.horizontal.length(block.columns) - 1),
           steps};
-}
-
-// f(image, i, j) for the target pixels of a block, in order.
-template <class F>
-void each_pixel(const Block& block, const F& f) {
-  for (int64_t n = 0; n < block.images; ++n)
-    for (int64_t i = 0; i < block.rows; ++i)
-      for (int64_t j = 0; j < block.columns; ++j) f(n, i, j);
 }
 
 // The left operand: what of the strip lies under the target pixels, of which kShared neighbours in a row
@@ -225,9 +225,7 @@ void multiply_block(const GatherConvolution& d, const Plan& plan, const Left& le
 void write_tile(const GatherConvolution& d, const Block& block, int64_t first, const real* sums,
                 const real* bias, real* target, Write write) {
   const int64_t channels = std::min<int64_t>(kTileWidth, d.out - first);
-  each_pixel(block, [&](int64_t n, int64_t i, int64_t j) {
-    real* to = target + (block.image + n) * d.target_image + (block.row + i) * d.target_row +
-               (block.column + j) * d.target_pixel + first;
+  const auto write_pixel = [&](real* to) {
     for (int64_t v = 0; v < channels; v += kLanes) {
       const int64_t lanes = channels - v;
       Vector sum = load(sums + v);
@@ -235,7 +233,11 @@ void write_tile(const GatherConvolution& d, const Block& block, int64_t first, c
       store_some(to + v, lanes, write == Write::add ? add(load_some(to + v, lanes), sum) : sum);
     }
     sums += kTileWidth;
-  });
+  };
+  for (int64_t n = block.image; n < block.image + block.images; ++n)
+    for (int64_t i = block.row; i < block.row + block.rows; ++i)
+      for (int64_t j = block.column; j < block.column + block.columns; ++j)
+        write_pixel(target + n * d.target_image + i * d.target_row + j * d.target_pixel + first);
 }
 
 int64_t strip_size(const Plan& plan) { return plan.as_it_is ? 0 : plan.images * plan.image; }
@@ -275,13 +277,8 @@ void run_direct(const GatherConvolution& convolution, int threads, const real* s
     Prefetch next = prefetch_strip(d, plan, index + 1, source);
     for (int64_t first = 0; first < d.out; first += kTileWidth) {
       const int64_t width = tile_width(d.out, first / kTileWidth);
-      const bool in_place =
-          bias == nullptr && is_one_row(d) && plan.column_blocks == 1 && first + width <= d.out;
-      real* to = in_place
-                     ? target +
-                           ((block.image * d.rows + block.row) * d.columns + block.column) * d.target_pixel +
-                           first
-                     : sums;
+      const bool in_place = bias == nullptr && is_one_row(d) && first + width <= d.out;
+      real* to = in_place ? target + pixels_before(d, block) * d.target_pixel + first : sums;
       multiply_block(d, plan, left, packed + first * depth_of(d), width, to,
                      in_place ? d.target_pixel : kTileWidth, in_place ? write : Write::overwrite, next);
       if (!in_place) write_tile(d, block, first, sums, bias, target, write);
