@@ -71,7 +71,8 @@ void Trainer::take_up(const std::string& checkpoint) {
   const std::string config = read_checkpoint_info(checkpoint).config;
   require_same_run(config, options_, checkpoint);
   apply_config(saved, config, checkpoint);
-  if (saved.instruction_set != options_.instruction_set)
+  if (saved.instruction_set != InstructionSet::automatic &&  // as checkpoints before the option have it
+      saved.instruction_set != options_.instruction_set)
     progress_.warn(fmt::format("warning: {} was trained with {}: {} rounds slightly otherwise", checkpoint,
                                name_of(saved.instruction_set), name_of(options_.instruction_set)));
   TrainingState loaded = state();

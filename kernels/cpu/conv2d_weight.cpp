@@ -1,8 +1,8 @@
 // dweight[k, r, s, c] = sum over the pixels of a ghost of dy[pixel, k] * x[pixel under tap (r, s), c]: for
 // each tap a matrix product whose inner dimension are the pixels. They are taken a block at a time, of which
 // x lies as it is: a row of target pixels is a stretch of equally distant pixels of x, without those that the
-// tap moves out of the image. Where channels do not fill whole vectors, patches (im2col.h) are made first,
-// and are like pixels of an image under one tap.
+// tap moves out of the image. With strides, or where channels do not fill whole vectors, the pixels under the
+// taps are first copied side by side into patches.
 //
 // The pixels are cut into chunks and the output channels into parts, both by the geometry alone; a piece of
 // work is a chunk and a part, with sums of its own, to which block after block is added. The chunks' sums are
@@ -68,7 +68,8 @@ struct Plan {
   // f(piece), of about equal size.
   template <class F>
   void each_piece(const F& f) const {
-    const int64_t in = gather.in, taps = gather.taps(), whole = in % kLanes != 0;
+    const int64_t in = gather.in, taps = gather.taps();
+    const bool whole = in % kLanes != 0;
     const int64_t groups = whole ? 1 : std::min(taps, (columns + kBand - 1) / kBand);
     for (int64_t group = 0; group < groups; ++group)
       for (int64_t first = 0; first < in; first += whole ? in : kBand)

@@ -2,6 +2,7 @@
 // products of `depth` columns of a and rows of b pass by.
 #pragma once
 
+#include <iterator>
 #include <span>
 
 #include "kernels/cpu/prefetch.h"
