@@ -33,6 +33,15 @@ void convolve(const Gather& gather, const Means& means, const real* source, cons
   }
 }
 
+// In one piece by Winograd's algorithm, otherwise phase by phase.
+std::vector<Gather> backward(const Conv2dGeometry& g, ConvolutionAlgorithm algorithm) {
+  if (g.stride_h == g.stride_w) {
+    const Gather whole = gather_backward_whole(g);
+    if (uses_winograd(whole.convolution, algorithm)) return {whole};
+  }
+  return gather_backward(g);
+}
+
 bool is_empty(const Conv2dGeometry& g) { return g.n * g.h * g.w * g.c * g.p * g.q * g.k == 0; }
 
 }  // namespace
@@ -47,7 +56,7 @@ size_t CpuBackend::workspace(const Conv2dGeometry& g) const {
                               : packed_size(d) + threads_ * direct_scratch_size(d));
   };
   reserve(gather_forward(g).convolution);
-  for (const Gather& phase : gather_backward(g)) reserve(phase.convolution);
+  for (const Gather& piece : backward(g, convolution_)) reserve(piece.convolution);
   return static_cast<size_t>(size) * sizeof(real);
 }
 
@@ -61,9 +70,9 @@ void CpuBackend::conv2d_forward(const Conv2dGeometry& g, const activation* x, co
 void CpuBackend::conv2d_backward_data(const Conv2dGeometry& g, const activation* dy, const activation* weight,
                                       activation* dx, Write write) {
   if (is_empty(g)) return;
-  for (const Gather& phase : gather_backward(g)) {
-    if (phase.convolution.taps() == 0 && write == Write::add) continue;
-    convolve(phase, {convolution_, threads_, workspace_as<real>()}, values_of(dy), values_of(weight), nullptr,
+  for (const Gather& piece : backward(g, convolution_)) {
+    if (piece.convolution.taps() == 0 && write == Write::add) continue;
+    convolve(piece, {convolution_, threads_, workspace_as<real>()}, values_of(dy), values_of(weight), nullptr,
              values_of(dx), write);
   }
 }

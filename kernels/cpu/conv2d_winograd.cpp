@@ -7,8 +7,13 @@ namespace crescendo::CRESCENDO_CPU {
 
 namespace {
 
-using winograd::kMatrices;
-using winograd::kTile;
+// f(its algorithm), of a convolution that has one.
+template <class F>
+auto with_algorithm(const GatherConvolution& d, const F& f) {
+  if (d.spread == 2) return f(winograd::Spread());
+  if (d.step_h == 2) return f(winograd::StrideTwo());
+  return f(winograd::UnitStride());
+}
 
 // target (=|+=) tile + bias
 struct Target {
@@ -19,8 +24,8 @@ struct Target {
   bool past_cache;
 
   winograd::Image reads() const { return {}; }
-  template <class Place>
-  void write(const Place& at, const Vector (&tile)[kTile][kTile]) const {
+  template <class Place, size_t Size>
+  void write(const Place& at, const Vector (&tile)[Size][Size]) const {
     real* corner =
         target + at.image * d.target_image + at.row * d.target_row + at.column * d.target_pixel + at.channel;
     const Vector offset = bias == nullptr ? zero() : at.read(bias + at.channel);
@@ -35,35 +40,47 @@ struct Target {
 }  // namespace
 
 bool uses_winograd(const GatherConvolution& d, ConvolutionAlgorithm algorithm) {
-  return d.taps_h == 3 && d.taps_w == 3 && d.step_h == 1 && d.step_w == 1 &&
-         winograd::chosen(algorithm, d.rows, d.columns, d.in, d.out);
+  if (d.taps_h != 3 || d.taps_w != 3 || d.step_h != d.step_w || d.step_h * d.spread > 2) return false;
+  // Odd target pixels meet two taps, as InterleavedOutput has it.
+  if (d.spread == 2 && (d.first_row % 2 == 0 || d.first_column % 2 == 0)) return false;
+  return with_algorithm(d, [&](auto kind) {
+    return winograd::chosen<decltype(kind)>(algorithm, (d.rows + d.spread - 1) / d.spread,
+                                            (d.columns + d.spread - 1) / d.spread, d.in, d.out);
+  });
 }
 
 int64_t winograd_weights_size(const GatherConvolution& d) {
-  return kMatrices * winograd::BlockPlan(d).u_matrix;
+  return with_algorithm(d, [&](auto kind) { return winograd::BlockPlan<decltype(kind)>(d).weights_size(); });
 }
 
-int64_t winograd_scratch_size(const GatherConvolution& d) { return winograd::BlockPlan(d).scratch_size(); }
+int64_t winograd_scratch_size(const GatherConvolution& d) {
+  return with_algorithm(d, [&](auto kind) { return winograd::BlockPlan<decltype(kind)>(d).scratch_size(); });
+}
 
 void transform_weights(const GatherConvolution& d, int64_t out, int64_t in, const Vector (&taps)[9][kLanes],
                        real* transformed) {
-  const winograd::BlockPlan plan(d);
-  const int64_t tile = out / kTileWidth, width = tile_width(d.out, tile);
-  real* to = transformed + tile * kTileWidth * d.in + in * width + out % kTileWidth;
-  for (int64_t i = 0; i < std::min<int64_t>(kLanes, d.in - in); ++i, to += width)
-    winograd::in_two_dimensions<winograd::FilterTransform<3>>(
-        [&](int r, int s) { return taps[r * 3 + s][i]; },
-        [&](int r, int s, const Vector& value) {
-          store(to + (r * winograd::kPoints + s) * plan.u_matrix, value);
-        });
+  with_algorithm(d, [&](auto kind) {
+    using Algorithm = decltype(kind);
+    const winograd::BlockPlan<Algorithm> plan(d);
+    const int64_t tile = out / kTileWidth, width = tile_width(d.out, tile);
+    real* to = transformed + tile * kTileWidth * d.in + in * width + out % kTileWidth;
+    for (int64_t i = 0; i < std::min<int64_t>(kLanes, d.in - in); ++i, to += width)
+      winograd::in_two_dimensions<typename Algorithm::Filter>(
+          [&](int r, int s) { return taps[r * 3 + s][i]; },
+          [&](int r, int s, const Vector& value) {
+            store(to + (r * winograd::kClasses + s) * plan.u_matrix, value);
+          });
+  });
 }
 
 void run_winograd(const GatherConvolution& d, int threads, const real* source, const real* transformed,
                   const real* bias, real* scratch, real* target, Write write) {
   const bool past_cache =
       write == Write::overwrite && goes_past_cache(target, d.images * d.pixels() * d.out, d.target_pixel);
-  winograd::run_blocks(d, threads, {source, d.h, d.w, d.in}, winograd::AsTheyAre(), transformed, scratch,
-                       Target{d, bias, target, write, past_cache});
+  with_algorithm(d, [&](auto kind) {
+    winograd::run_blocks<decltype(kind)>(d, threads, {source, d.h, d.w, d.in}, winograd::AsTheyAre(),
+                                         transformed, scratch, Target{d, bias, target, write, past_cache});
+  });
 }
 
 }  // namespace crescendo::CRESCENDO_CPU

@@ -1,4 +1,5 @@
-// 3x3 convolutions of stride 1, forward and backward data, with 2.25 products an output instead of 9.
+// 3x3 convolutions, forward and backward data, with 2.25 products an output of stride 1 instead of 9, and
+// about 5 of stride 2.
 #pragma once
 
 #include "kernels/cpu/gather_convolution.h"

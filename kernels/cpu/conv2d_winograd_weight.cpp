@@ -1,6 +1,6 @@
 // A tile of 4x4 gradients dy is the filter that takes 6x6 inputs x to 3x3 weight gradients:
 //   V[point][tile][c] = B^T x B,  D[point][tile][k] = G dy G^T
-//   S[point][k][c]    = sum over tiles of D[point][tile][k] * V[point][tile][c]
+//   S[class][k][c]    = sum over points and tiles of D[point][tile][k] * V[point][tile][c]
 //   dweight           = A^T S A, once, at the end
 // The tiles of a ghost are cut into chunks and the output channels into parts, both by the geometry alone; a
 // piece of work is a chunk and a part, with sums of its own, and the chunks' sums are added in order.
@@ -10,28 +10,36 @@
 
 #include "kernels/cpu/matmul_tile.h"
 #include "kernels/cpu/parallel.h"
-#include "kernels/cpu/winograd.h"
+#include "kernels/cpu/winograd_strips.h"
 
 namespace crescendo::CRESCENDO_CPU {
 
 namespace {
 
-using winograd::kMatrices;
-using winograd::kPoints;
 using winograd::kSkew;
-using winograd::kTile;
+using winograd::kWeightMatrices;
+using winograd::StrideTwo;
+using winograd::UnitStride;
+
+// f(its algorithm), of a convolution that has one.
+template <class F>
+auto with_algorithm(const Conv2dGeometry& g, const F& f) {
+  return g.stride_h == 2 ? f(StrideTwo()) : f(UnitStride());
+}
 
 // Output channels of a part.
 constexpr int64_t kPart = 64;
 
+template <class Algorithm>
 struct Plan {
+  static constexpr int64_t kMatrices = winograd::kMatrices<Algorithm>;
   winograd::StripGrid grid;
   int64_t strips, block_strips;  // of the ghost, of a block
   int64_t chunks, parts;
   int64_t v_row, v_matrix, d_row, d_matrix, sum_row, sum_matrix;  // strides in elements
   int64_t sums_size, scratch_size;  // elements of a chunk's part, and of a thread's V and D
 
-  explicit Plan(const Conv2dGeometry& g) : grid(g.p, g.q), strips(grid.strips(g.ghost)) {
+  explicit Plan(const Conv2dGeometry& g) : grid(g.p, g.q, Algorithm::kSource), strips(grid.strips(g.ghost)) {
     constexpr int64_t kMostTasks = 8, kChunkTiles = 256;
     parts = (g.k + kPart - 1) / kPart;
     chunks = std::clamp<int64_t>(strips * grid.strip_tiles() / kChunkTiles, 1,
@@ -43,18 +51,18 @@ struct Plan {
     v_matrix = block * v_row + kSkew;
     d_matrix = block * d_row + kSkew;
     sum_matrix = std::min(kPart, g.k) * sum_row + kSkew;
-    sums_size = kMatrices * sum_matrix;
+    sums_size = kWeightMatrices * sum_matrix;
     scratch_size = kMatrices * (v_matrix + d_matrix);
   }
 };
 
-template <class Input>
-void sum_chunk(const Conv2dGeometry& g, const Plan& plan, int64_t chunk, int64_t part, const real* x,
-               const Input& input, const real* dy, real* scratch, real* sums) {
+template <class Algorithm, class Input>
+void sum_chunk(const Conv2dGeometry& g, const Plan<Algorithm>& plan, int64_t chunk, int64_t part,
+               const real* x, const Input& input, const real* dy, real* scratch, real* sums) {
   const int64_t first = part * kPart, outputs = std::min(kPart, g.k - first);
   const int64_t last = plan.strips * (chunk + 1) / plan.chunks;
   real* v = scratch;
-  real* d = scratch + kMatrices * plan.v_matrix;
+  real* d = scratch + plan.kMatrices * plan.v_matrix;
   const winograd::Image first_x{x, g.h, g.w, g.c}, first_dy{dy, g.p, g.q, g.k};
   const int64_t start = plan.strips * chunk / plan.chunks;
   for (int64_t begin = start; begin < last; begin += plan.block_strips) {
@@ -62,37 +70,43 @@ void sum_chunk(const Conv2dGeometry& g, const Plan& plan, int64_t chunk, int64_t
     int64_t tiles = 0;
     for (int64_t index = begin; index < end; ++index) {
       const winograd::Strip strip = plan.grid.strip(index);
-      winograd::transform_strip<winograd::InputTransform>(
-          first_x.next(strip.image), input, strip, strip.row - g.pad_top, strip.column - g.pad_left, 0, g.c,
-          v + tiles * plan.v_row, plan.v_row, plan.v_matrix);
-      winograd::transform_strip<winograd::FilterTransform<kTile>>(
-          first_dy.next(strip.image), winograd::AsTheyAre(), strip, strip.row, strip.column, first,
-          first + outputs, d + tiles * plan.d_row, plan.d_row, plan.d_matrix);
+      winograd::transform_strip<typename Algorithm::Source, Algorithm::kSource>(
+          first_x.next(strip.image), input, strip, -g.pad_top, -g.pad_left, 0, g.c, v + tiles * plan.v_row,
+          plan.v_row, plan.v_matrix);
+      winograd::transform_strip<typename Algorithm::Gradient, Algorithm::kTarget>(
+          first_dy.next(strip.image), winograd::AsTheyAre(), strip, 0, 0, first, first + outputs,
+          d + tiles * plan.d_row, plan.d_row, plan.d_matrix);
       tiles += strip.tiles;
     }
     const int64_t next_end = std::min(end + plan.block_strips, last);
-    const int64_t steps = tile_count(outputs, g.c) * kMatrices / 2;
-    Prefetch next_x =
-        winograd::prefetch_strips(plan.grid, first_x, end, next_end, -g.pad_top, kPoints, steps);
-    Prefetch next_dy = winograd::prefetch_strips(plan.grid, first_dy, end, next_end, 0, kTile, steps);
-    for (int64_t point = 0; point < kMatrices; ++point)
+    const int64_t steps = tile_count(outputs, g.c) * kWeightMatrices / 2;
+    Prefetch next_x = winograd::prefetch_strips(plan.grid, first_x, end, next_end, -g.pad_top,
+                                                Algorithm::Source::kFrom, Algorithm::kSource, steps);
+    Prefetch next_dy = winograd::prefetch_strips(plan.grid, first_dy, end, next_end, 0,
+                                                 Algorithm::Gradient::kFrom, Algorithm::kTarget, steps);
+    winograd::each_class<Algorithm>([&](int64_t of, std::span<const int64_t> points) {
+      Stretch stretches[16];
+      for (size_t i = 0; i < points.size(); ++i)
+        stretches[i] = {points[i] * plan.d_matrix, points[i] * plan.v_matrix, tiles};
       multiply_tiles(
-          outputs, g.c, tiles, d + point * plan.d_matrix, std::integral_constant<int64_t, 1>(), plan.d_row,
-          v + point * plan.v_matrix, kTileWidth, [&](int64_t) { return plan.v_row; },
-          sums + point * plan.sum_matrix, plan.sum_row, begin == start ? Write::overwrite : Write::add,
-          point < kMatrices / 2 ? next_x : next_dy);
+          outputs, g.c, Stretches(stretches, points.size()), d, std::integral_constant<int64_t, 1>(),
+          plan.d_row, v, kTileWidth, [&](int64_t) { return plan.v_row; }, sums + of * plan.sum_matrix,
+          plan.sum_row, begin == start ? Write::overwrite : Write::add,
+          2 * of < kWeightMatrices ? next_x : next_dy);
+    });
   }
 }
 
 // dweight[k] (=|+=) A^T S A of the chunks' sums, added in order.
-void transform_sums(const Conv2dGeometry& g, const Plan& plan, int64_t k, const real* sums, real* dweight,
-                    Write write) {
+template <class Algorithm>
+void transform_sums(const Conv2dGeometry& g, const Plan<Algorithm>& plan, int64_t k, const real* sums,
+                    real* dweight, Write write) {
   const real* from = sums + k / kPart * plan.sums_size + k % kPart * plan.sum_row;
   const int64_t chunk_stride = plan.parts * plan.sums_size;
   for (int64_t c = 0; c < g.c; c += kLanes)
-    winograd::in_two_dimensions<winograd::OutputTransform<3>>(
+    winograd::in_two_dimensions<typename Algorithm::FilterGradient>(
         [&](int i, int j) {
-          const real* at = from + (i * kPoints + j) * plan.sum_matrix + c;
+          const real* at = from + (i * winograd::kClasses + j) * plan.sum_matrix + c;
           Vector sum = load(at);
           for (int64_t chunk = 1; chunk < plan.chunks; ++chunk)
             sum = add(sum, load(at + chunk * chunk_stride));
@@ -107,25 +121,31 @@ void transform_sums(const Conv2dGeometry& g, const Plan& plan, int64_t k, const 
 }  // namespace
 
 bool uses_winograd_weight(const Conv2dGeometry& g, ConvolutionAlgorithm algorithm) {
-  return g.r == 3 && g.s == 3 && g.stride_h == 1 && g.stride_w == 1 &&
-         winograd::chosen(algorithm, g.p, g.q, g.c, g.k);
+  if (g.r != 3 || g.s != 3 || g.stride_h != g.stride_w || g.stride_h > 2) return false;
+  return with_algorithm(
+      g, [&](auto kind) { return winograd::chosen<decltype(kind)>(algorithm, g.p, g.q, g.c, g.k); });
 }
 
 int64_t winograd_weight_workspace(const Conv2dGeometry& g, int threads) {
-  const Plan plan(g);
-  return plan.chunks * plan.parts * plan.sums_size + threads * plan.scratch_size;
+  return with_algorithm(g, [&](auto kind) {
+    const Plan<decltype(kind)> plan(g);
+    return plan.chunks * plan.parts * plan.sums_size + threads * plan.scratch_size;
+  });
 }
 
 template <class Input>
 void winograd_weight_gradient(const Conv2dGeometry& g, int threads, const real* x, const Input& input,
                               const real* dy, real* workspace, real* dweight, Write write) {
-  const Plan plan(g);
-  real* scratch = workspace + plan.chunks * plan.parts * plan.sums_size;
-  parallel_for(threads, plan.chunks * plan.parts, [&](int64_t task, int thread) {
-    sum_chunk(g, plan, task / plan.parts, task % plan.parts, x, input, dy,
-              scratch + thread * plan.scratch_size, workspace + task * plan.sums_size);
+  with_algorithm(g, [&](auto kind) {
+    const Plan<decltype(kind)> plan(g);
+    real* scratch = workspace + plan.chunks * plan.parts * plan.sums_size;
+    parallel_for(threads, plan.chunks * plan.parts, [&](int64_t task, int thread) {
+      sum_chunk(g, plan, task / plan.parts, task % plan.parts, x, input, dy,
+                scratch + thread * plan.scratch_size, workspace + task * plan.sums_size);
+    });
+    parallel_for(threads, g.k,
+                 [&](int64_t k, int) { transform_sums(g, plan, k, workspace, dweight, write); });
   });
-  parallel_for(threads, g.k, [&](int64_t k, int) { transform_sums(g, plan, k, workspace, dweight, write); });
 }
 
 template void winograd_weight_gradient(const Conv2dGeometry&, int, const real*, const winograd::AsTheyAre&,

@@ -1,7 +1,8 @@
-// The weight gradient of one ghost batch of a 3x3 convolution of stride 1, with 36 products for every 144.
+// The weight gradient of one ghost batch of a 3x3 convolution, with 36 products for every 144 of stride 1, or
+// 81 of stride 2.
 #pragma once
 
-#include "kernels/cpu/winograd.h"
+#include "kernels/cpu/winograd_strips.h"
 #include "kernels/geometry.h"
 #include "kernels/real.h"
 

@@ -38,6 +38,7 @@ Gather gather_forward(const Conv2dGeometry& g) {
                       .step_w = g.stride_w,
                       .first_row = -g.pad_top,
                       .first_column = -g.pad_left,
+                      .spread = 1,
                       .target_image = g.p * g.q * g.k,
                       .target_row = g.q * g.k,
                       .target_pixel = g.k},
@@ -66,6 +67,7 @@ std::vector<Gather> gather_backward(const Conv2dGeometry& g) {
                                         .step_w = 1,
                                         .first_row = h.first_output,
                                         .first_column = w.first_output,
+                                        .spread = 1,
                                         .target_image = g.h * g.w * g.c,
                                         .target_row = g.stride_h * g.w * g.c,
                                         .target_pixel = g.stride_w * g.c},
@@ -77,6 +79,33 @@ std::vector<Gather> gather_backward(const Conv2dGeometry& g) {
                         .target = (row * g.w + column) * g.c});
     }
   return phases;
+}
+
+// Input h meets output (h + pad - r) / stride by tap r; outputs ascend, so taps descend.
+Gather gather_backward_whole(const Conv2dGeometry& g) {
+  return {.convolution = {.images = g.n,
+                          .h = g.p,
+                          .w = g.q,
+                          .in = g.k,
+                          .rows = g.h,
+                          .columns = g.w,
+                          .out = g.c,
+                          .taps_h = g.r,
+                          .taps_w = g.s,
+                          .step_h = 1,
+                          .step_w = 1,
+                          .first_row = g.pad_top - (g.r - 1),
+                          .first_column = g.pad_left - (g.s - 1),
+                          .spread = g.stride_h,
+                          .target_image = g.h * g.w * g.c,
+                          .target_row = g.w * g.c,
+                          .target_pixel = g.c},
+          .weights = {.first = (g.r * g.s - 1) * g.c,
+                      .row = -g.s * g.c,
+                      .column = -g.c,
+                      .in_stride = g.r * g.s * g.c,
+                      .out_stride = 1},
+          .target = 0};
 }
 
 }  // namespace crescendo::CRESCENDO_CPU

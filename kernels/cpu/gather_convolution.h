@@ -9,8 +9,9 @@
 namespace crescendo::CRESCENDO_CPU {
 
 // target[i, j, out] (=|+=) bias[out] + sum over taps (r, s) and in of
-//   source[i * step_h + first_row + r, j * step_w + first_column + s, in] * weight[r, s, in, out]
-// for images one after another; the source is zero outside its borders.
+//   source[(i * step_h + first_row + r) / spread, (j * step_w + first_column + s) / spread, in] * weight[r,
+//   s, in, out]
+// where `spread` divides, for images one after another; the source is zero outside its borders.
 struct GatherConvolution {
   int64_t images;
   int64_t h, w, in;            // source
@@ -18,6 +19,7 @@ struct GatherConvolution {
   int64_t taps_h, taps_w;
   int64_t step_h, step_w;
   int64_t first_row, first_column;
+  int64_t spread;                                  // 1, unless made by gather_backward_whole
   int64_t target_image, target_row, target_pixel;  // strides in elements
 
   int64_t taps() const { return taps_h * taps_w; }
@@ -44,5 +46,8 @@ Gather gather_forward(const Conv2dGeometry&);
 // Backward, every input pixel gathers the outputs it went into. With strides those differ from pixel to
 // pixel: pixels of one phase (h mod stride_h, w mod stride_w) share them.
 std::vector<Gather> gather_backward(const Conv2dGeometry&);
+
+// The same as one convolution, of equal strides.
+Gather gather_backward_whole(const Conv2dGeometry&);
 
 }  // namespace crescendo::CRESCENDO_CPU

@@ -17,6 +17,7 @@ namespace {
 using winograd::kTile;
 using winograd::StripGrid;
 using winograd::TilePlace;
+using winograd::UnitStride;
 
 // An image [rows,columns,channels] of a batch, and where a tile's first pixel is in it.
 struct Images {
@@ -89,18 +90,20 @@ struct BackwardOutput {
   }
 };
 
+StripGrid tiles_of_images(int64_t rows, int64_t columns) { return {rows, columns, UnitStride::kSource}; }
+
 // f(index of the tile, its pixels) for each tile of an image.
 template <class F>
 void each_tile(const StripGrid& grid, int64_t image, int64_t rows, int64_t columns, const F& f) {
   for (int64_t row = 0; row < rows; row += kTile)
     for (int64_t column = 0; column < columns; column += kTile)
-      f(grid.tile(image, row, column),
+      f(grid.tile(image, row / kTile, column / kTile),
         std::min<int64_t>(kTile, rows - row) * std::min<int64_t>(kTile, columns - column));
 }
 
 // tiles [tiles, 2, c] -> images [n, 2, c]: each image's mean, and the sum of squared distances from it.
 void image_moments(const Conv2dGeometry& g, int threads, const real* tiles, double* images) {
-  const StripGrid grid(g.p, g.q);
+  const StripGrid grid = tiles_of_images(g.p, g.q);
   parallel_for(threads, g.n, [&](int64_t image, int) {
     double* mean = images + image * 2 * g.k;
     double* squares = mean + g.k;
@@ -121,7 +124,7 @@ void image_moments(const Conv2dGeometry& g, int threads, const real* tiles, doub
 
 // tiles [tiles, 2, c] -> images [n, 2, c]: the sums over an image's tiles.
 void image_sums(const Conv2dGeometry& g, int threads, const real* tiles, double* images) {
-  const StripGrid grid(g.h, g.w);
+  const StripGrid grid = tiles_of_images(g.h, g.w);
   parallel_for(threads, g.n, [&](int64_t image, int) {
     double* sums = images + image * 2 * g.c;
     std::fill(sums, sums + 2 * g.c, 0.0);
@@ -141,7 +144,7 @@ struct Layout {
     factors = aligned(used);
     tile_sums = factors + aligned(norm.ghosts() * norm.c);
     image_sums =
-        tile_sums + aligned(StripGrid(images.rows, images.columns).tile(n, 0, 0) * 2 * images.channels);
+        tile_sums + aligned(tiles_of_images(images.rows, images.columns).tile(n, 0, 0) * 2 * images.channels);
     rest = image_sums + aligned(n * 2 * images.channels * kDouble);
     end = rest + n * 4 * images.channels * kDouble;
   }
@@ -163,14 +166,14 @@ winograd::Normalised normalised(const BatchNormGeometry& g, const NormOperands& 
 
 bool CpuBackend::fuses_norm(const Conv2dGeometry& g) const {
   return g.stride_h == 1 && g.stride_w == 1 && uses_winograd(gather_forward(g).convolution, convolution_) &&
-         uses_winograd(gather_backward(g).front().convolution, convolution_) &&
+         uses_winograd(gather_backward_whole(g).convolution, convolution_) &&
          uses_winograd_weight(g, convolution_);
 }
 
 size_t CpuBackend::workspace(const Conv2dGeometry& g, const BatchNormGeometry& norm) const {
   if (g.n == 0) return 0;
   const int64_t forward = winograd_workspace(gather_forward(g).convolution, threads_),
-                backward = winograd_workspace(gather_backward(g).front().convolution, threads_),
+                backward = winograd_workspace(gather_backward_whole(g).convolution, threads_),
                 weight = winograd_weight_workspace(g, threads_);
   return static_cast<size_t>(std::max({Layout(forward, norm, g.n, outputs_of(g)).end,
                                        Layout(backward, norm, g.n, inputs_of(g)).end,
@@ -190,7 +193,7 @@ void CpuBackend::norm_conv2d_forward(const Conv2dGeometry& g, const BatchNormGeo
   real* sums = y_mean != nullptr ? base + layout.tile_sums : nullptr;
   norm_factors(norm, operands, base + layout.factors);
   pack_winograd(gather, threads_, values_of(weight), base);
-  winograd::run_blocks(
+  winograd::run_blocks<UnitStride>(
       d, threads_, {values_of(x), g.h, g.w, g.c}, normalised(norm, operands, base + layout.factors, 0), base,
       base + winograd_weights_size(d),
       ForwardOutput{outputs_of(g), residual == nullptr ? nullptr : values_of(residual), values_of(y), sums,
@@ -221,18 +224,19 @@ void CpuBackend::norm_conv2d_backward_data(const Conv2dGeometry& g, const BatchN
                                            activation* between, activation* dx, Write write_dx, real* dscale,
                                            real* dshift, Write write_parameters) {
   if (g.n * g.h * g.w * g.c * g.k == 0) return;
-  const Gather gather = gather_backward(g).front();
+  const Gather gather = gather_backward_whole(g);
   const GatherConvolution& d = gather.convolution;
   const Layout layout(winograd_workspace(d, threads_), norm, g.n, inputs_of(g));
   real* base = workspace_as<real>();
   real* factors = base + layout.factors;
   norm_factors(norm, operands, factors);
   pack_winograd(gather, threads_, values_of(weight), base);
-  winograd::run_blocks(d, threads_, {values_of(dy), g.p, g.q, g.k}, winograd::AsTheyAre(), base,
-                       base + winograd_weights_size(d),
-                       BackwardOutput{inputs_of(g), normalised(norm, operands, factors, 0), values_of(x),
-                                      values_of(between), base + layout.tile_sums,
-                                      goes_past_cache(values_of(between), g.n * g.h * g.w * g.c, g.c)});
+  winograd::run_blocks<UnitStride>(
+      d, threads_, {values_of(dy), g.p, g.q, g.k}, winograd::AsTheyAre(), base,
+      base + winograd_weights_size(d),
+      BackwardOutput{inputs_of(g), normalised(norm, operands, factors, 0), values_of(x), values_of(between),
+                     base + layout.tile_sums,
+                     goes_past_cache(values_of(between), g.n * g.h * g.w * g.c, g.c)});
   double* images = reinterpret_cast<double*>(base + layout.image_sums);
   image_sums(g, threads_, base + layout.tile_sums, images);
   finish_backward(norm, false, threads_, values_of(x), values_of(between), operands, factors, images,

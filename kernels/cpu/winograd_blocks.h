@@ -11,16 +11,20 @@
 #include "kernels/cpu/matmul_tile.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/stream.h"
-#include "kernels/cpu/winograd.h"
+#include "kernels/cpu/winograd_strips.h"
 
 namespace crescendo::CRESCENDO_CPU::winograd {
 
+template <class Algorithm>
 struct BlockPlan {
+  static constexpr int64_t kMatrices = winograd::kMatrices<Algorithm>;
   StripGrid grid;
   int64_t strips, block_strips;                        // of all images, of a block
   int64_t v_row, v_matrix, m_row, m_matrix, u_matrix;  // strides in elements
 
-  explicit BlockPlan(const GatherConvolution& d) : grid(d.rows, d.columns), strips(grid.strips(d.images)) {
+  explicit BlockPlan(const GatherConvolution& d)
+      : grid((d.rows + d.spread - 1) / d.spread, (d.columns + d.spread - 1) / d.spread, Algorithm::kSource),
+        strips(grid.strips(d.images)) {
     // The products of wide layers read more weights: share them among more tiles.
     const int64_t tiles = std::clamp<int64_t>((d.in + d.out) / 8, 16, 64);
     block_strips = std::max<int64_t>(1, tiles / grid.strip_tiles());
@@ -30,6 +34,7 @@ struct BlockPlan {
     m_matrix = block_strips * grid.strip_tiles() * m_row + kSkew;
     u_matrix = d.in * padded_to_tiles(d.out) + kSkew;
   }
+  int64_t weights_size() const { return kWeightMatrices * u_matrix; }
   int64_t scratch_size() const { return kMatrices * (v_matrix + m_matrix); }  // of a thread
 };
 
@@ -42,10 +47,11 @@ struct TilePlace {
 };
 
 // A tile all of whose pixels and lanes exist: what is known at compile time stays in registers.
+template <int Size>
 struct WholeTile : TilePlace {
   template <class F>
   void each_pixel(const F& f) const {
-    repeat<kTile>([&](auto i) { repeat<kTile>([&](auto j) { f(i(), j()); }); });
+    repeat<Size>([&](auto i) { repeat<Size>([&](auto j) { f(i(), j()); }); });
   }
   Vector read(const real* from) const { return load(from); }
   void write(real* to, const Vector& value) const { store(to, value); }
@@ -64,16 +70,16 @@ struct PartOfTile : TilePlace {
   void write(real* to, const Vector& value, bool = false) const { store_some(to, lanes, value); }
 };
 
-template <class Place, class Output>
-void transform_target(const GatherConvolution& d, const BlockPlan& plan, const TilePlace& place,
+template <class Algorithm, class Place, class Output>
+void transform_target(const GatherConvolution& d, const BlockPlan<Algorithm>& plan, const TilePlace& place,
                       const real* m, const Output& output) {
   Place at{place};
   for (int64_t k = 0; k < d.out; k += kLanes) {
     at.channel = k;
     at.lanes = d.out - k;
-    Vector tile[kTile][kTile];
-    in_two_dimensions<OutputTransform<kTile>>(
-        [&](int i, int j) { return load(m + (i * kPoints + j) * plan.m_matrix + k); },
+    Vector tile[Algorithm::kTarget][Algorithm::kTarget];
+    in_two_dimensions<typename Algorithm::Target>(
+        [&](int i, int j) { return load(m + (i * kPoints<Algorithm> + j) * plan.m_matrix + k); },
         [&](int i, int j, const Vector& value) { tile[i][j] = value; });
     output.write(at, tile);
   }
@@ -81,50 +87,58 @@ void transform_target(const GatherConvolution& d, const BlockPlan& plan, const T
 
 // Input: AsTheyAre or Normalised. Output: write(place, tile) takes the results of a vector of channels, place
 // being a WholeTile or a PartOfTile; reads() is what it reads besides, an image like the target or nothing.
-template <class Input, class Output>
+template <class Algorithm, class Input, class Output>
 void run_blocks(const GatherConvolution& d, int threads, const Image& source, const Input& input,
                 const real* transformed, real* scratch, const Output& output) {
-  const BlockPlan plan(d);
+  const BlockPlan<Algorithm> plan(d);
+  constexpr int64_t kMatrices = winograd::kMatrices<Algorithm>;
   const int64_t blocks = (plan.strips + plan.block_strips - 1) / plan.block_strips;
   parallel_for(threads, blocks, [&](int64_t block, int thread) {
     const int64_t begin = block * plan.block_strips, end = std::min(begin + plan.block_strips, plan.strips);
     real* v = scratch + thread * plan.scratch_size();
     real* m = v + kMatrices * plan.v_matrix;
+    const int64_t first_row = (d.first_row + d.spread - 1) / d.spread,
+                  first_column = (d.first_column + d.spread - 1) / d.spread;
     int64_t tiles = 0;
     for (int64_t index = begin; index < end; ++index) {
       const Strip strip = plan.grid.strip(index);
-      transform_strip<InputTransform>(source.next(strip.image), input, strip, strip.row + d.first_row,
-                                      strip.column + d.first_column, 0, d.in, v + tiles * plan.v_row,
-                                      plan.v_row, plan.v_matrix);
+      transform_strip<typename Algorithm::Source, Algorithm::kSource>(
+          source.next(strip.image), input, strip, first_row, first_column, 0, d.in, v + tiles * plan.v_row,
+          plan.v_row, plan.v_matrix);
       tiles += strip.tiles;
     }
     // First what the results are joined with, then the next block's pixels.
     const int64_t next_end = std::min(end + plan.block_strips, plan.strips);
     const bool joined = output.reads().pixels != nullptr;
     const int64_t steps = tile_count(tiles, d.out) * kMatrices / (joined ? 2 : 1);
-    Prefetch besides = prefetch_strips(plan.grid, output.reads(), begin, end, 0, kTile, steps);
-    Prefetch next = prefetch_strips(plan.grid, source, end, next_end, d.first_row, kPoints, steps);
-    for (int64_t point = 0; point < kMatrices; ++point)
-      multiply_tiles(
-          tiles, d.out, d.in, v + point * plan.v_matrix, plan.v_row, 1, transformed + point * plan.u_matrix,
-          d.in * kTileWidth, [](int64_t width) { return width; }, m + point * plan.m_matrix, plan.m_row,
-          Write::overwrite, joined && point < kMatrices / 2 ? besides : next);
+    Prefetch besides = prefetch_strips(plan.grid, output.reads(), begin, end, 0, Algorithm::kTarget,
+                                       Algorithm::kTarget, steps);
+    Prefetch next = prefetch_strips(plan.grid, source, end, next_end, first_row, Algorithm::Source::kFrom,
+                                    Algorithm::kSource, steps);
+    each_class<Algorithm>([&](int64_t of, std::span<const int64_t> points) {
+      for (const int64_t point : points)
+        multiply_tiles(
+            tiles, d.out, d.in, v + point * plan.v_matrix, plan.v_row, 1, transformed + of * plan.u_matrix,
+            d.in * kTileWidth, [](int64_t width) { return width; }, m + point * plan.m_matrix, plan.m_row,
+            Write::overwrite, joined && 2 * of < kWeightMatrices ? besides : next);
+    });
     for (int64_t index = begin; index < end; ++index) {
       const Strip strip = plan.grid.strip(index);
       for (int64_t t = 0; t < strip.tiles; ++t, m += plan.m_row) {
-        const int64_t column = strip.column + t * kTile;
+        constexpr int64_t kSize = Algorithm::kTarget;
+        const int64_t row = strip.row * kSize, column = (strip.column + t) * kSize;
         const TilePlace place{.image = strip.image,
-                              .row = strip.row,
+                              .row = row,
                               .column = column,
-                              .rows = std::min<int64_t>(kTile, d.rows - strip.row),
-                              .columns = std::min<int64_t>(kTile, d.columns - column),
-                              .index = plan.grid.tile(strip.image, strip.row, column),
+                              .rows = std::min(kSize, d.rows - row),
+                              .columns = std::min(kSize, d.columns - column),
+                              .index = plan.grid.tile(strip.image, strip.row, strip.column + t),
                               .channel = 0,
                               .lanes = 0};
-        if (place.rows == kTile && place.columns == kTile && d.out % kLanes == 0)
-          transform_target<WholeTile>(d, plan, place, m, output);
+        if (place.rows == kSize && place.columns == kSize && d.out % kLanes == 0)
+          transform_target<Algorithm, WholeTile<kSize>>(d, plan, place, m, output);
         else
-          transform_target<PartOfTile>(d, plan, place, m, output);
+          transform_target<Algorithm, PartOfTile>(d, plan, place, m, output);
       }
     }
     end_streaming();

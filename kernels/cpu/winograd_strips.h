@@ -1,0 +1,144 @@
+// How Winograd's algorithm reads an image: tiles, strips of neighbouring tiles, and what happens to pixels on
+// the way into a transform.
+#pragma once
+
+#include <algorithm>
+#include <limits>
+
+#include "kernels/cpu/prefetch.h"
+#include "kernels/cpu/simd.h"
+#include "kernels/cpu/winograd_transforms.h"
+
+namespace crescendo::CRESCENDO_CPU::winograd {
+
+// Powers of two between rows or matrices would collide in the cache's sets.
+constexpr int64_t kSkew = 16;
+
+// The tiles of 4x4 pixels that cover images of `rows` x `columns`, in strips: neighbours of one row of tiles,
+// as many as lie over kStripPixels pixels of the source at most. Strips are counted along a row, row after
+// row, image after image.
+constexpr int64_t kStripPixels = 32;
+
+struct Strip {
+  int64_t image, row, column;  // of its first tile
+  int64_t tiles;
+};
+
+class StripGrid {
+ public:
+  // `distance` apart in the source.
+  StripGrid(int64_t image_rows, int64_t image_columns, int64_t distance)
+      : rows_((image_rows + kTile - 1) / kTile),
+        columns_((image_columns + kTile - 1) / kTile),
+        strips_((columns_ * distance + kStripPixels - 1) / kStripPixels) {}
+
+  int64_t tiles_of_image() const { return rows_ * columns_; }
+  // Tiles before the one in a row and a column of tiles.
+  int64_t tile(int64_t image, int64_t row, int64_t column) const {
+    return (image * rows_ + row) * columns_ + column;
+  }
+  int64_t strips(int64_t images) const { return images * rows_ * strips_; }
+  int64_t strip_tiles() const { return (columns_ + strips_ - 1) / strips_; }  // at most
+
+  Strip strip(int64_t index) const {
+    const int64_t along = index % strips_, first = columns_ * along / strips_;
+    return {.image = index / strips_ / rows_,
+            .row = index / strips_ % rows_,
+            .column = first,
+            .tiles = columns_ * (along + 1) / strips_ - first};
+  }
+
+ private:
+  int64_t rows_, columns_;  // tiles of one image
+  int64_t strips_;          // of one row
+};
+
+struct Image {
+  const real* pixels;  // [h,w,channels]
+  int64_t h, w, channels;
+
+  Image next(int64_t images) const { return {pixels + images * h * w * channels, h, w, channels}; }
+};
+
+// What transform_strip reads for the strips [from, to), of squares of `size` pixels, `distance` apart, the
+// first at `row`. `first` is the first image.
+inline Prefetch prefetch_strips(const StripGrid& grid, const Image& first, int64_t from, int64_t to,
+                                int64_t row, int64_t size, int64_t distance, int64_t steps) {
+  if (from >= to || first.pixels == nullptr) return {};
+  const auto place = [&](const Strip& strip, int64_t below) {
+    const int64_t h = std::clamp<int64_t>(strip.row * distance + row + below, 0, first.h);
+    return first.pixels + (strip.image * first.h + h) * first.w * first.channels;
+  };
+  return {place(grid.strip(from), 0), place(grid.strip(to - 1), size), steps};
+}
+
+// What happens to an image's pixels on the way into a transform: nothing, or a normalisation and a ReLU.
+struct AsTheyAre {
+  AsTheyAre at(int64_t, int64_t, int64_t) const { return {}; }
+  Vector operator()(const Vector& pixel) const { return pixel; }
+};
+
+// factor [ghosts,c], as norm_factors has it.
+struct Normalised {
+  const real *mean, *factor, *shift;
+  int64_t ghost, channels;
+  bool relu;
+
+  struct Pixel {
+    Vector mean, factor, shift, floor;
+    Vector centred(const Vector& pixel) const { return subtract(pixel, mean); }
+    Vector linear(const Vector& centred) const { return CRESCENDO_CPU::multiply_add(centred, factor, shift); }
+    Vector operator()(const Vector& pixel) const { return max(linear(centred(pixel)), floor); }
+  };
+  // Of a vector of channels of one image.
+  Pixel at(int64_t image, int64_t channel, int64_t lanes) const {
+    const int64_t place = image / ghost * channels + channel;
+    return {load_some(mean + place, lanes), load_some(factor + place, lanes),
+            load_some(shift + channel, lanes), constant(relu ? 0 : -std::numeric_limits<double>::infinity())};
+  }
+};
+
+// Copies `count` channels from `first` on of Rows x columns pixels from (row, column) on, each as `pixel`
+// makes it; zero outside the image.
+template <int Rows, class Pixel>
+inline void copy_pixels(const Image& image, int64_t row, int64_t column, int64_t columns, int64_t first,
+                        int64_t count, const Pixel& pixel, real* to) {
+  const int64_t begin = std::clamp<int64_t>(-column, 0, columns),
+                end = std::clamp<int64_t>(image.w - column, begin, columns);
+  for (int64_t i = 0; i < Rows; ++i, to += columns * kLanes) {
+    const bool exists = row + i >= 0 && row + i < image.h;
+    const int64_t left = exists ? begin : columns, right = exists ? end : columns;
+    const real* from = image.pixels + ((row + i) * image.w + column) * image.channels + first;
+    for (int64_t j = 0; j < left; ++j) store(to + j * kLanes, zero());
+    if (count >= kLanes)
+      for (int64_t j = left; j < right; ++j) store(to + j * kLanes, pixel(load(from + j * image.channels)));
+    else
+      for (int64_t j = left; j < right; ++j)
+        store(to + j * kLanes, pixel(load_some(from + j * image.channels, count)));
+    for (int64_t j = right; j < columns; ++j) store(to + j * kLanes, zero());
+  }
+}
+
+// Transforms the squares of pixels of a strip's tiles, Transform::kFrom wide and Distance apart, for channels
+// [first, last): point i of tile t and channel first + c goes to to[t * tile_stride + i * point_stride + c].
+template <class Transform, int Distance, class Input>
+void transform_strip(const Image& image, const Input& input, const Strip& strip, int64_t row, int64_t column,
+                     int64_t first, int64_t last, real* to, int64_t tile_stride, int64_t point_stride) {
+  constexpr int kSize = Transform::kFrom;
+  alignas(64) real pixels[kSize * (kStripPixels + kSize - Distance) * kLanes];
+  const int64_t columns = strip.tiles * Distance + kSize - Distance;
+  for (int64_t c = first; c < last; c += kLanes, to += kLanes) {
+    copy_pixels<kSize>(image, row + strip.row * Distance, column + strip.column * Distance, columns, c,
+                       last - c, input.at(strip.image, c, last - c), pixels);
+    for (int64_t t = 0; t < strip.tiles; ++t) {
+      const real* from = pixels + t * Distance * kLanes;
+      real* tile = to + t * tile_stride;
+      in_two_dimensions<Transform>([&](int i, int j) { return load(from + (i * columns + j) * kLanes); },
+                                   [&](int i, int j, const Vector& value) {
+                                     store(tile + (i * Transform::kTo + j) * point_stride, value);
+                                   });
+    }
+  }
+}
+
+}  // namespace crescendo::CRESCENDO_CPU::winograd
