@@ -2,8 +2,9 @@
 //   V[point][tile][c] = B^T x B,  D[point][tile][k] = G dy G^T
 //   S[class][k][c]    = sum over points and tiles of D[point][tile][k] * V[point][tile][c]
 //   dweight           = A^T S A, once, at the end
-// The tiles of a ghost are cut into chunks and the output channels into parts, both by the geometry alone; a
-// piece of work is a chunk and a part, with sums of its own, and the chunks' sums are added in order.
+// The tiles of a ghost are cut into chunks and the channels of both sides into parts, all by the geometry
+// alone; a piece of work is a chunk and a part, with sums of its own, and the chunks' sums are added in
+// order.
 #include "kernels/cpu/conv2d_winograd_weight.h"
 
 #include <algorithm>
@@ -27,39 +28,43 @@ auto with_algorithm(const Conv2dGeometry& g, const F& f) {
   return g.stride_h == 2 ? f(StrideTwo()) : f(UnitStride());
 }
 
-// Output channels of a part.
-constexpr int64_t kPart = 64;
+// Output and input channels of a part, and tiles of a block: V, D and S of a part are about as large as the
+// second-level cache.
+constexpr int64_t kPartOut = 64, kPartIn = 128, kBlockTiles = 32;
 
 template <class Algorithm>
 struct Plan {
   static constexpr int64_t kMatrices = winograd::kMatrices<Algorithm>;
   winograd::StripGrid grid;
   int64_t strips, block_strips;  // of the ghost, of a block
-  int64_t chunks, parts;
+  int64_t chunks, parts_out, parts_in;
   int64_t v_row, v_matrix, d_row, d_matrix, sum_row, sum_matrix;  // strides in elements
   int64_t sums_size, scratch_size;  // elements of a chunk's part, and of a thread's V and D
 
   explicit Plan(const Conv2dGeometry& g) : grid(g.p, g.q, Algorithm::kSource), strips(grid.strips(g.ghost)) {
     constexpr int64_t kMostTasks = 8, kChunkTiles = 256;
-    parts = (g.k + kPart - 1) / kPart;
+    parts_out = (g.k + kPartOut - 1) / kPartOut;
+    parts_in = (g.c + kPartIn - 1) / kPartIn;
     chunks = std::clamp<int64_t>(strips * grid.strip_tiles() / kChunkTiles, 1,
-                                 std::max<int64_t>(1, kMostTasks / parts));
-    block_strips = std::max<int64_t>(1, std::clamp<int64_t>(g.c / 2, 32, 64) / grid.strip_tiles());
+                                 std::max<int64_t>(1, kMostTasks / parts()));
+    block_strips = std::max<int64_t>(1, kBlockTiles / grid.strip_tiles());
     const int64_t block = block_strips * grid.strip_tiles();
-    v_row = sum_row = padded_to_tiles(g.c) + kSkew;
-    d_row = kPart + kSkew;
+    v_row = sum_row = padded_to_tiles(std::min(kPartIn, g.c)) + kSkew;
+    d_row = kPartOut + kSkew;
     v_matrix = block * v_row + kSkew;
     d_matrix = block * d_row + kSkew;
-    sum_matrix = std::min(kPart, g.k) * sum_row + kSkew;
+    sum_matrix = std::min(kPartOut, g.k) * sum_row + kSkew;
     sums_size = kWeightMatrices * sum_matrix;
     scratch_size = kMatrices * (v_matrix + d_matrix);
   }
+  int64_t parts() const { return parts_out * parts_in; }
 };
 
 template <class Algorithm, class Input>
 void sum_chunk(const Conv2dGeometry& g, const Plan<Algorithm>& plan, int64_t chunk, int64_t part,
                const real* x, const Input& input, const real* dy, real* scratch, real* sums) {
-  const int64_t first = part * kPart, outputs = std::min(kPart, g.k - first);
+  const int64_t first = part / plan.parts_in * kPartOut, outputs = std::min(kPartOut, g.k - first);
+  const int64_t first_in = part % plan.parts_in * kPartIn, inputs = std::min(kPartIn, g.c - first_in);
   const int64_t last = plan.strips * (chunk + 1) / plan.chunks;
   real* v = scratch;
   real* d = scratch + plan.kMatrices * plan.v_matrix;
@@ -71,15 +76,15 @@ void sum_chunk(const Conv2dGeometry& g, const Plan<Algorithm>& plan, int64_t chu
     for (int64_t index = begin; index < end; ++index) {
       const winograd::Strip strip = plan.grid.strip(index);
       winograd::transform_strip<typename Algorithm::Source, Algorithm::kSource>(
-          first_x.next(strip.image), input, strip, -g.pad_top, -g.pad_left, 0, g.c, v + tiles * plan.v_row,
-          plan.v_row, plan.v_matrix);
+          first_x.next(strip.image), input, strip, -g.pad_top, -g.pad_left, first_in, first_in + inputs,
+          v + tiles * plan.v_row, plan.v_row, plan.v_matrix);
       winograd::transform_strip<typename Algorithm::Gradient, Algorithm::kTarget>(
           first_dy.next(strip.image), winograd::AsTheyAre(), strip, 0, 0, first, first + outputs,
           d + tiles * plan.d_row, plan.d_row, plan.d_matrix);
       tiles += strip.tiles;
     }
     const int64_t next_end = std::min(end + plan.block_strips, last);
-    const int64_t steps = tile_count(outputs, g.c) * kWeightMatrices / 2;
+    const int64_t steps = tile_count(outputs, inputs) * kWeightMatrices / 2;
     Prefetch next_x = winograd::prefetch_strips(plan.grid, first_x, end, next_end, -g.pad_top,
                                                 Algorithm::Source::kFrom, Algorithm::kSource, steps);
     Prefetch next_dy = winograd::prefetch_strips(plan.grid, first_dy, end, next_end, 0,
@@ -89,7 +94,7 @@ void sum_chunk(const Conv2dGeometry& g, const Plan<Algorithm>& plan, int64_t chu
       for (size_t i = 0; i < points.size(); ++i)
         stretches[i] = {points[i] * plan.d_matrix, points[i] * plan.v_matrix, tiles};
       multiply_tiles(
-          outputs, g.c, Stretches(stretches, points.size()), d, std::integral_constant<int64_t, 1>(),
+          outputs, inputs, Stretches(stretches, points.size()), d, std::integral_constant<int64_t, 1>(),
           plan.d_row, v, kTileWidth, [&](int64_t) { return plan.v_row; }, sums + of * plan.sum_matrix,
           plan.sum_row, begin == start ? Write::overwrite : Write::add,
           2 * of < kWeightMatrices ? next_x : next_dy);
@@ -101,12 +106,13 @@ void sum_chunk(const Conv2dGeometry& g, const Plan<Algorithm>& plan, int64_t chu
 template <class Algorithm>
 void transform_sums(const Conv2dGeometry& g, const Plan<Algorithm>& plan, int64_t k, const real* sums,
                     real* dweight, Write write) {
-  const real* from = sums + k / kPart * plan.sums_size + k % kPart * plan.sum_row;
-  const int64_t chunk_stride = plan.parts * plan.sums_size;
-  for (int64_t c = 0; c < g.c; c += kLanes)
+  const int64_t chunk_stride = plan.parts() * plan.sums_size;
+  for (int64_t c = 0; c < g.c; c += kLanes) {
+    const int64_t part = k / kPartOut * plan.parts_in + c / kPartIn;
+    const real* from = sums + part * plan.sums_size + k % kPartOut * plan.sum_row + c % kPartIn;
     winograd::in_two_dimensions<typename Algorithm::FilterGradient>(
         [&](int i, int j) {
-          const real* at = from + (i * winograd::kClasses + j) * plan.sum_matrix + c;
+          const real* at = from + (i * winograd::kClasses + j) * plan.sum_matrix;
           Vector sum = load(at);
           for (int64_t chunk = 1; chunk < plan.chunks; ++chunk)
             sum = add(sum, load(at + chunk * chunk_stride));
@@ -116,6 +122,7 @@ void transform_sums(const Conv2dGeometry& g, const Plan<Algorithm>& plan, int64_
           real* to = dweight + ((k * 3 + r) * 3 + s) * g.c + c;
           store_some(to, g.c - c, write == Write::add ? add(load_some(to, g.c - c), value) : value);
         });
+  }
 }
 
 }  // namespace
@@ -129,7 +136,7 @@ bool uses_winograd_weight(const Conv2dGeometry& g, ConvolutionAlgorithm algorith
 int64_t winograd_weight_workspace(const Conv2dGeometry& g, int threads) {
   return with_algorithm(g, [&](auto kind) {
     const Plan<decltype(kind)> plan(g);
-    return plan.chunks * plan.parts * plan.sums_size + threads * plan.scratch_size;
+    return plan.chunks * plan.parts() * plan.sums_size + threads * plan.scratch_size;
   });
 }
 
@@ -138,9 +145,9 @@ void winograd_weight_gradient(const Conv2dGeometry& g, int threads, const real* 
                               const real* dy, real* workspace, real* dweight, Write write) {
   with_algorithm(g, [&](auto kind) {
     const Plan<decltype(kind)> plan(g);
-    real* scratch = workspace + plan.chunks * plan.parts * plan.sums_size;
-    parallel_for(threads, plan.chunks * plan.parts, [&](int64_t task, int thread) {
-      sum_chunk(g, plan, task / plan.parts, task % plan.parts, x, input, dy,
+    real* scratch = workspace + plan.chunks * plan.parts() * plan.sums_size;
+    parallel_for(threads, plan.chunks * plan.parts(), [&](int64_t task, int thread) {
+      sum_chunk(g, plan, task / plan.parts(), task % plan.parts(), x, input, dy,
                 scratch + thread * plan.scratch_size, workspace + task * plan.sums_size);
     });
     parallel_for(threads, g.k,

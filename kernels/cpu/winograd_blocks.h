@@ -15,6 +15,11 @@
 
 namespace crescendo::CRESCENDO_CPU::winograd {
 
+// Tiles of a block, and the outputs that it computes at a time: with more, V and M of wide layers would leave
+// the second-level cache, with fewer, their weights would come into it for too few products.
+constexpr int64_t kBlockTiles = 16;
+constexpr int64_t kPanel = 64;
+
 template <class Algorithm>
 struct BlockPlan {
   static constexpr int64_t kMatrices = winograd::kMatrices<Algorithm>;
@@ -25,11 +30,9 @@ struct BlockPlan {
   explicit BlockPlan(const GatherConvolution& d)
       : grid((d.rows + d.spread - 1) / d.spread, (d.columns + d.spread - 1) / d.spread, Algorithm::kSource),
         strips(grid.strips(d.images)) {
-    // The products of wide layers read more weights: share them among more tiles.
-    const int64_t tiles = std::clamp<int64_t>((d.in + d.out) / 8, 16, 64);
-    block_strips = std::max<int64_t>(1, tiles / grid.strip_tiles());
+    block_strips = std::max<int64_t>(1, kBlockTiles / grid.strip_tiles());
     v_row = padded_to_tiles(d.in) + kSkew;
-    m_row = padded_to_tiles(d.out) + kSkew;
+    m_row = padded_to_tiles(std::min(d.out, kPanel)) + kSkew;
     v_matrix = block_strips * grid.strip_tiles() * v_row + kSkew;
     m_matrix = block_strips * grid.strip_tiles() * m_row + kSkew;
     u_matrix = d.in * padded_to_tiles(d.out) + kSkew;
@@ -71,17 +74,42 @@ struct PartOfTile : TilePlace {
 };
 
 template <class Algorithm, class Place, class Output>
-void transform_target(const GatherConvolution& d, const BlockPlan<Algorithm>& plan, const TilePlace& place,
+void transform_target(const BlockPlan<Algorithm>& plan, const TilePlace& place, int64_t first, int64_t last,
                       const real* m, const Output& output) {
   Place at{place};
-  for (int64_t k = 0; k < d.out; k += kLanes) {
+  for (int64_t k = first; k < last; k += kLanes, m += kLanes) {
     at.channel = k;
-    at.lanes = d.out - k;
+    at.lanes = last - k;
     Vector tile[Algorithm::kTarget][Algorithm::kTarget];
     in_two_dimensions<typename Algorithm::Target>(
-        [&](int i, int j) { return load(m + (i * kPoints<Algorithm> + j) * plan.m_matrix + k); },
+        [&](int i, int j) { return load(m + (i * kPoints<Algorithm> + j) * plan.m_matrix); },
         [&](int i, int j, const Vector& value) { tile[i][j] = value; });
     output.write(at, tile);
+  }
+}
+
+// The target's channels [first, last) of the strips [begin, end).
+template <class Algorithm, class Output>
+void transform_strips(const GatherConvolution& d, const BlockPlan<Algorithm>& plan, int64_t begin,
+                      int64_t end, int64_t first, int64_t last, const real* m, const Output& output) {
+  constexpr int64_t kSize = Algorithm::kTarget;
+  for (int64_t index = begin; index < end; ++index) {
+    const Strip strip = plan.grid.strip(index);
+    for (int64_t t = 0; t < strip.tiles; ++t, m += plan.m_row) {
+      const int64_t row = strip.row * kSize, column = (strip.column + t) * kSize;
+      const TilePlace place{.image = strip.image,
+                            .row = row,
+                            .column = column,
+                            .rows = std::min(kSize, d.rows - row),
+                            .columns = std::min(kSize, d.columns - column),
+                            .index = plan.grid.tile(strip.image, strip.row, strip.column + t),
+                            .channel = 0,
+                            .lanes = 0};
+      if (place.rows == kSize && place.columns == kSize && d.out % kLanes == 0)
+        transform_target<Algorithm, WholeTile<kSize>>(plan, place, first, last, m, output);
+      else
+        transform_target<Algorithm, PartOfTile>(plan, place, first, last, m, output);
+    }
   }
 }
 
@@ -91,12 +119,11 @@ template <class Algorithm, class Input, class Output>
 void run_blocks(const GatherConvolution& d, int threads, const Image& source, const Input& input,
                 const real* transformed, real* scratch, const Output& output) {
   const BlockPlan<Algorithm> plan(d);
-  constexpr int64_t kMatrices = winograd::kMatrices<Algorithm>;
   const int64_t blocks = (plan.strips + plan.block_strips - 1) / plan.block_strips;
   parallel_for(threads, blocks, [&](int64_t block, int thread) {
     const int64_t begin = block * plan.block_strips, end = std::min(begin + plan.block_strips, plan.strips);
     real* v = scratch + thread * plan.scratch_size();
-    real* m = v + kMatrices * plan.v_matrix;
+    real* m = v + plan.kMatrices * plan.v_matrix;
     const int64_t first_row = (d.first_row + d.spread - 1) / d.spread,
                   first_column = (d.first_column + d.spread - 1) / d.spread;
     int64_t tiles = 0;
@@ -107,39 +134,27 @@ void run_blocks(const GatherConvolution& d, int threads, const Image& source, co
           plan.v_row, plan.v_matrix);
       tiles += strip.tiles;
     }
-    // First what the results are joined with, then the next block's pixels.
+    // First what the first results are joined with, then the next block's pixels.
     const int64_t next_end = std::min(end + plan.block_strips, plan.strips);
     const bool joined = output.reads().pixels != nullptr;
-    const int64_t steps = tile_count(tiles, d.out) * kMatrices / (joined ? 2 : 1);
+    const int64_t steps = tile_count(tiles, d.out) * plan.kMatrices,
+                  steps_besides =
+                      joined ? tile_count(tiles, std::min(d.out, kPanel)) * plan.kMatrices / 2 : 0;
     Prefetch besides = prefetch_strips(plan.grid, output.reads(), begin, end, 0, Algorithm::kTarget,
-                                       Algorithm::kTarget, steps);
+                                       Algorithm::kTarget, std::max<int64_t>(1, steps_besides));
     Prefetch next = prefetch_strips(plan.grid, source, end, next_end, first_row, Algorithm::Source::kFrom,
-                                    Algorithm::kSource, steps);
-    each_class<Algorithm>([&](int64_t of, std::span<const int64_t> points) {
-      for (const int64_t point : points)
-        multiply_tiles(
-            tiles, d.out, d.in, v + point * plan.v_matrix, plan.v_row, 1, transformed + of * plan.u_matrix,
-            d.in * kTileWidth, [](int64_t width) { return width; }, m + point * plan.m_matrix, plan.m_row,
-            Write::overwrite, joined && 2 * of < kWeightMatrices ? besides : next);
-    });
-    for (int64_t index = begin; index < end; ++index) {
-      const Strip strip = plan.grid.strip(index);
-      for (int64_t t = 0; t < strip.tiles; ++t, m += plan.m_row) {
-        constexpr int64_t kSize = Algorithm::kTarget;
-        const int64_t row = strip.row * kSize, column = (strip.column + t) * kSize;
-        const TilePlace place{.image = strip.image,
-                              .row = row,
-                              .column = column,
-                              .rows = std::min(kSize, d.rows - row),
-                              .columns = std::min(kSize, d.columns - column),
-                              .index = plan.grid.tile(strip.image, strip.row, strip.column + t),
-                              .channel = 0,
-                              .lanes = 0};
-        if (place.rows == kSize && place.columns == kSize && d.out % kLanes == 0)
-          transform_target<Algorithm, WholeTile<kSize>>(d, plan, place, m, output);
-        else
-          transform_target<Algorithm, PartOfTile>(d, plan, place, m, output);
-      }
+                                    Algorithm::kSource, steps - steps_besides);
+    for (int64_t first = 0; first < d.out; first += kPanel) {
+      const int64_t last = std::min(first + kPanel, d.out);
+      each_class<Algorithm>([&](int64_t of, std::span<const int64_t> points) {
+        for (const int64_t point : points)
+          multiply_tiles(
+              tiles, last - first, d.in, v + point * plan.v_matrix, plan.v_row, 1,
+              transformed + of * plan.u_matrix + first * d.in, d.in * kTileWidth,
+              [](int64_t width) { return width; }, m + point * plan.m_matrix, plan.m_row, Write::overwrite,
+              joined && first == 0 && 2 * of < kWeightMatrices ? besides : next);
+      });
+      transform_strips(d, plan, begin, end, first, last, m, output);
     }
     end_streaming();
   });
