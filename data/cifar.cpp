@@ -7,6 +7,7 @@
 
 #include "data/byte_images.h"
 #include "engine/check.h"
+#include "kernels/huge_pages.h"
 
 namespace crescendo {
 namespace fs = std::filesystem;
@@ -237,6 +238,7 @@ std::shared_ptr<const Dataset> read_cifar(const CifarFormat& format, const Datas
           " training images asked for, there are ", available);
   CifarReader reader(format, folder);
   collected.bytes.reserve(static_cast<size_t>(collected.wanted * 3 * kPlane));
+  prefer_huge_pages(collected.bytes.data(), collected.bytes.capacity());
   reader.find_twins();  // before they show as unequal classes
   reader.read_split(split, collected);
   const std::vector<std::string>& problems = reader.report().problems;

@@ -44,7 +44,8 @@ bool uses_winograd(const GatherConvolution& d, ConvolutionAlgorithm algorithm) {
   // Odd target pixels meet two taps, as InterleavedOutput has it.
   if (d.spread == 2 && (d.first_row % 2 == 0 || d.first_column % 2 == 0)) return false;
   return with_algorithm(d, [&](auto kind) {
-    return winograd::chosen<decltype(kind)>(algorithm, (d.rows + d.spread - 1) / d.spread,
+    return winograd::chosen<decltype(kind)>(algorithm, d.step_h * d.spread == 2 ? 1.3 : 2,
+                                            (d.rows + d.spread - 1) / d.spread,
                                             (d.columns + d.spread - 1) / d.spread, d.in, d.out);
   });
 }

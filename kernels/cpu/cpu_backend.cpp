@@ -5,6 +5,7 @@
 #include <memory>
 #include <new>
 
+#include "kernels/huge_pages.h"
 #include "kernels/instruction_set.h"
 
 namespace crescendo::CRESCENDO_CPU {
@@ -31,7 +32,9 @@ size_t CpuBackend::activation_bytes() const { return sizeof(real); }
 
 void* CpuBackend::allocate(size_t bytes) {
   if (bytes > PTRDIFF_MAX) throw std::bad_alloc();
-  return ::operator new(bytes, kAlignment);
+  void* block = ::operator new(bytes, kAlignment);
+  prefer_huge_pages(block, bytes);
+  return block;
 }
 
 void CpuBackend::release(void* block, size_t) { ::operator delete(block, kAlignment); }

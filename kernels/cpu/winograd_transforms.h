@@ -252,15 +252,16 @@ constexpr int kPoints = Algorithm::Source::kTo;  // in each dimension
 template <class Algorithm>
 constexpr int64_t kMatrices = kPoints<Algorithm>* kPoints<Algorithm>;
 
-// Whether to use it for images of rows x columns tiles' pixels: automatic where it saves enough products, and
-// the transforms, which every channel needs once, are shared by enough channels of the other side.
+// Whether to use it for images of `rows` x `columns` tiles' pixels: automatic where direct convolution has at
+// least `saving` times its products, and the transforms, which every channel needs once, are shared by enough
+// channels of the other side.
 template <class Algorithm>
-bool chosen(ConvolutionAlgorithm algorithm, int64_t rows, int64_t columns, int64_t in, int64_t out) {
+bool chosen(ConvolutionAlgorithm algorithm, double saving, int64_t rows, int64_t columns, int64_t in,
+            int64_t out) {
   if (algorithm != ConvolutionAlgorithm::automatic) return algorithm == ConvolutionAlgorithm::winograd;
   const int64_t tiles = (rows + kTile - 1) / kTile * ((columns + kTile - 1) / kTile);
-  constexpr double kLeast = kPoints<Algorithm> == 6 ? 2 : 1.3;
   return static_cast<double>(9 * rows * columns) >=
-             kLeast * static_cast<double>(kMatrices<Algorithm> * tiles) &&
+             saving * static_cast<double>(kMatrices<Algorithm> * tiles) &&
          in >= 16 && out >= 16;
 }
 
