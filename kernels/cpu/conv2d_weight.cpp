@@ -79,8 +79,8 @@ struct Plan {
 };
 
 // Of the target pixels [begin, end), those that a tap leaves inside the image, row by row: a counts from
-// `begin`, in pixels of dy kPart apart, b from the first pixel of x.
-size_t find_stretches(const GatherConvolution& d, int64_t tap, int64_t begin, int64_t end,
+// `begin`, in pixels of dy `distance` apart, b from the first pixel of x.
+size_t find_stretches(const GatherConvolution& d, int64_t distance, int64_t tap, int64_t begin, int64_t end,
                       Stretch (&stretches)[kBlock]) {
   const int64_t r = tap / d.taps_w, s = tap % d.taps_w;
   const int64_t first_column = d.first_column + s;
@@ -93,12 +93,12 @@ size_t find_stretches(const GatherConvolution& d, int64_t tap, int64_t begin, in
                   to = std::min(row * d.columns + std::min(right, d.columns), end);
     if (source < 0 || source >= d.h || from >= to) continue;
     const int64_t column = from % d.columns * d.step_w + first_column;
-    const Stretch next{(from - begin) * kPart, ((row / d.rows * d.h + source) * d.w + column) * d.in,
+    const Stretch next{(from - begin) * distance, ((row / d.rows * d.h + source) * d.w + column) * d.in,
                        to - from};
     if (count > 0) {
       Stretch& last = stretches[count - 1];
       const bool goes_on =
-          next.a == last.a + last.depth * kPart && next.b == last.b + last.depth * d.step_w * d.in;
+          next.a == last.a + last.depth * distance && next.b == last.b + last.depth * d.step_w * d.in;
       if (goes_on) {
         last.depth += next.depth;
         continue;
@@ -110,15 +110,15 @@ size_t find_stretches(const GatherConvolution& d, int64_t tap, int64_t begin, in
 }
 
 // Copies the pixels of the stretches, `stride` apart, to where their gradients are among `pixels`,
-// patch_stride apart; zeros for the others.
-void gather_pixels(Stretches stretches, const real* from, int64_t stride, int64_t channels, int64_t pixels,
-                   int64_t patch_stride, real* patches) {
+// patch_stride apart; zeros for the others. `distance` as for find_stretches.
+void gather_pixels(Stretches stretches, int64_t distance, const real* from, int64_t stride, int64_t channels,
+                   int64_t pixels, int64_t patch_stride, real* patches) {
   int64_t done = 0;
   const auto fill_until = [&](int64_t end) {
     for (; done < end; ++done) std::fill_n(patches + done * patch_stride, channels, real{0});
   };
   for (const Stretch& stretch : stretches) {
-    fill_until(stretch.a / kPart);
+    fill_until(stretch.a / distance);
     for (int64_t i = 0; i < stretch.depth; ++i, ++done)
       std::copy_n(from + stretch.b + i * stride, channels, patches + done * patch_stride);
   }
@@ -139,9 +139,12 @@ void sum_piece(const Plan& plan, const Task& task, const Piece& piece) {
   const int64_t first = task.first_pixel, last = task.last_pixel, channels = piece.channels();
   const int64_t columns = piece.columns();
   const real* x = task.x + piece.first;
+  // The gradients of a part's outputs, copied together unless the part has all.
+  const bool whole_pixels = task.outputs == d.out;
+  const int64_t distance = whole_pixels ? d.out : kPart;
   for (int64_t begin = first; begin < last; begin += plan.block) {
     const int64_t end = std::min(begin + plan.block, last), pixels = end - begin;
-    for (int64_t pixel = 0; pixel < pixels; ++pixel)
+    for (int64_t pixel = 0; pixel < pixels && !whole_pixels; ++pixel)
       std::copy_n(task.dy + (begin + pixel) * d.out + task.first_output, task.outputs,
                   task.gradients + pixel * kPart);
     Prefetch next =
@@ -149,17 +152,18 @@ void sum_piece(const Plan& plan, const Task& task, const Piece& piece) {
     const auto multiply = [&](Stretches stretches, int64_t width, const real* from, int64_t stride,
                               int64_t tap) {
       multiply_tiles(
-          task.outputs, width, stretches, task.gradients, kEachOutput, kPart, from, kTileWidth,
-          [&](int64_t) { return stride; }, task.sums + tap * d.in + piece.first, plan.stride,
-          begin == first ? Write::overwrite : Write::add, next);
+          task.outputs, width, stretches, whole_pixels ? task.dy + begin * d.out : task.gradients,
+          kEachOutput, distance, from, kTileWidth, [&](int64_t) { return stride; },
+          task.sums + tap * d.in + piece.first, plan.stride, begin == first ? Write::overwrite : Write::add,
+          next);
     };
     const bool whole = plan.gathered && columns == plan.columns;
     if (whole) im2col(d, task.x, begin, pixels, plan.patch_stride, task.patches);
     for (int64_t tap = piece.first_tap; tap < piece.last_tap && !whole; ++tap) {
       Stretch found[kBlock];
-      const Stretches stretches(found, find_stretches(d, tap, begin, end, found));
+      const Stretches stretches(found, find_stretches(d, distance, tap, begin, end, found));
       if (plan.gathered)
-        gather_pixels(stretches, x, d.step_w * d.in, channels, pixels, plan.patch_stride,
+        gather_pixels(stretches, distance, x, d.step_w * d.in, channels, pixels, plan.patch_stride,
                       task.patches + (tap - piece.first_tap) * channels);
       else
         multiply(stretches, channels, x, d.in, tap);
