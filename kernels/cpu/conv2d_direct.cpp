@@ -9,6 +9,7 @@
 
 #include "kernels/cpu/matmul_tile.h"
 #include "kernels/cpu/parallel.h"
+#include "kernels/cpu/stream.h"
 
 namespace crescendo::CRESCENDO_CPU {
 
@@ -223,14 +224,17 @@ void multiply_block(const GatherConvolution& d, const Plan& plan, const Left& le
 
 // One tile of output channels of a block: sums [pixel][kTileWidth].
 void write_tile(const GatherConvolution& d, const Block& block, int64_t first, const real* sums,
-                const real* bias, real* target, Write write) {
+                const real* bias, real* target, Write write, bool past_cache) {
   const int64_t channels = std::min<int64_t>(kTileWidth, d.out - first);
   const auto write_pixel = [&](real* to) {
     for (int64_t v = 0; v < channels; v += kLanes) {
       const int64_t lanes = channels - v;
       Vector sum = load(sums + v);
       if (bias != nullptr) sum = add(sum, load_some(bias + first + v, lanes));
-      store_some(to + v, lanes, write == Write::add ? add(load_some(to + v, lanes), sum) : sum);
+      if (past_cache)
+        stream(to + v, sum);
+      else
+        store_some(to + v, lanes, write == Write::add ? add(load_some(to + v, lanes), sum) : sum);
     }
     sums += kTileWidth;
   };
@@ -266,6 +270,8 @@ void run_direct(const GatherConvolution& convolution, int threads, const real* s
   // No more pixels than what gives every thread several blocks.
   const int64_t most = block_pixels(d), shared = d.images * d.pixels() / (4 * threads);
   const Plan plan(d, std::clamp<int64_t>(shared, std::min<int64_t>(kTileRows, most), most));
+  const bool past_cache =
+      write == Write::overwrite && goes_past_cache(target, d.images * d.pixels() * d.out, d.target_pixel);
   parallel_for(threads, plan.blocks(d), [&](int64_t index, int thread) {
     const Block block(d, plan, index);
     real* sums = scratch + thread * direct_scratch_size(convolution);
@@ -277,12 +283,13 @@ void run_direct(const GatherConvolution& convolution, int threads, const real* s
     Prefetch next = prefetch_strip(d, plan, index + 1, source);
     for (int64_t first = 0; first < d.out; first += kTileWidth) {
       const int64_t width = tile_width(d.out, first / kTileWidth);
-      const bool in_place = bias == nullptr && is_one_row(d) && first + width <= d.out;
+      const bool in_place = !past_cache && bias == nullptr && is_one_row(d) && first + width <= d.out;
       real* to = in_place ? target + pixels_before(d, block) * d.target_pixel + first : sums;
       multiply_block(d, plan, left, packed + first * depth_of(d), width, to,
                      in_place ? d.target_pixel : kTileWidth, in_place ? write : Write::overwrite, next);
-      if (!in_place) write_tile(d, block, first, sums, bias, target, write);
+      if (!in_place) write_tile(d, block, first, sums, bias, target, write, past_cache);
     }
+    end_streaming();
   });
 }
 
