@@ -10,7 +10,7 @@ namespace {
 // f(its algorithm), of a convolution that has one.
 template <class F>
 auto with_algorithm(const GatherConvolution& d, const F& f) {
-  if (d.spread == 2) return f(winograd::Spread());
+  if (d.spread == 2) return f(winograd::StrideTwoBackward());
   if (d.step_h == 2) return f(winograd::StrideTwo());
   return f(winograd::UnitStride());
 }

@@ -50,7 +50,7 @@ struct Six {
 };
 struct Five {
   static constexpr int kZeros = 0, kCount = 5;
-  static constexpr double kA = 0.5, kB = 1.5;
+  static constexpr double kA = 0.5, kB = 1.25;
   static constexpr std::array<Group, 3> kGroups = {{{0, 1}, {2, 3}, {4, 4}}};
 };
 
@@ -148,37 +148,33 @@ struct OutputTransform {
   }
 };
 
-// With stride 2: Transform gives the points of the first and the last tap, and after them come what the
-// middle tap multiplies as it is, `Plain` of x(First), x(First + Step) and so on. x(i * Outer) is the i-th
-// input of Transform.
-template <class Transform, int Outer, int First, int Step, int Plain>
+// With stride 2: what Transform makes of every Step-th input, for the first and the last tap; behind it, for
+// the middle tap, the first `Plain` of the inputs between as they are (with Step 1, of the same inputs).
+template <class Transform, int Step, int Plain>
 struct WithPlain {
-  static constexpr int kFrom = std::max((Transform::kFrom - 1) * Outer, First + (Plain - 1) * Step) + 1,
+  static constexpr int kFrom = std::max((Transform::kFrom - 1) * Step + 1, Plain*Step),
                        kTo = Transform::kTo + Plain;
   static constexpr int kPointGroups = static_cast<int>(Transform::kGroups.size());
   static constexpr auto kGroups = [] {
     std::array<Group, kPointGroups + (Plain + 1) / 2> groups{};
     std::copy(Transform::kGroups.begin(), Transform::kGroups.end(), groups.begin());
-    for (int i = 0; i < Plain; ++i) {
-      Group& group = groups[static_cast<size_t>(kPointGroups + i / 2)];
-      group[static_cast<size_t>(i % 2)] = Transform::kTo + i;
-      if (i % 2 == 0) group[1] = Transform::kTo + i;
-    }
+    for (int i = 0; i < Plain; i += 2)
+      groups[static_cast<size_t>(kPointGroups + i / 2)] = {Transform::kTo + i,
+                                                           Transform::kTo + std::min(i + 1, Plain - 1)};
     return groups;
   }();
 
   template <int I, class X, class Y>
   static void group(const X& x, const Y& y) {
     if constexpr (I < kPointGroups)
-      Transform::template group<I>([&](int i) { return x(i * Outer); }, y);
+      Transform::template group<I>([&](int i) { return x(i * Step); }, y);
     else
       for (int i = (I - kPointGroups) * 2; i < std::min((I - kPointGroups) * 2 + 2, Plain); ++i)
-        y(Transform::kTo + i, x(First + i * Step));
+        y(Transform::kTo + i, x((i + 1) * Step - 1));
   }
 };
 
-// Every other result is one of the five points', the first of them result `Odd`; those between are the plain
-// products.
+// Odd results are those of the five points, even ones the plain products.
 struct InterleavedOutput {
   using Points = OutputTransform<4, Five>;
   static constexpr int kFrom = 9, kTo = 8;
@@ -205,7 +201,7 @@ struct SummedOutput {
   }
 };
 
-// The gradients of three taps from six classes.
+// The gradients of three taps: the outer two of the five points, the middle one the sum of plain products.
 struct TapsOutput {
   using Points = OutputTransform<2, Five>;
   static constexpr int kFrom = 6, kTo = 3;
@@ -220,9 +216,9 @@ struct TapsOutput {
   }
 };
 
-// The transforms of a kind of convolution: of source and filter, and of the products to the target; of the
-// target's gradient, and of the products to the filter's. Tiles lie kSource pixels apart in the source and
-// kTarget in the target.
+// The transforms of a kind of convolution: of source and filter, and of their products to the target; of the
+// target's gradient as a filter, and of its products with the source to the filter's gradient. Tiles lie
+// kSource pixels apart in the source and kTarget in the target.
 struct UnitStride {
   using Source = InputTransform<Six>;
   using Filter = FilterTransform<3, Six>;
@@ -232,16 +228,16 @@ struct UnitStride {
   static constexpr int kSource = 4, kTarget = 4;
 };
 struct StrideTwo {
-  using Source = WithPlain<InputTransform<Five>, 2, 1, 2, 4>;
-  using Filter = WithPlain<FilterTransform<2, Five>, 2, 1, 1, 1>;
+  using Source = WithPlain<InputTransform<Five>, 2, 4>;
+  using Filter = WithPlain<FilterTransform<2, Five>, 2, 1>;
   using Target = SummedOutput;
-  using Gradient = WithPlain<FilterTransform<4, Five>, 1, 0, 1, 4>;
+  using Gradient = WithPlain<FilterTransform<4, Five>, 1, 4>;
   using FilterGradient = TapsOutput;
   static constexpr int kSource = 8, kTarget = 4;
 };
-// Backward data of StrideTwo: the target is twice as large as the source.
-struct Spread {
-  using Source = WithPlain<InputTransform<Five>, 1, 0, 1, 4>;
+// Backward data of stride 2: the target is twice as large as the source.
+struct StrideTwoBackward {
+  using Source = WithPlain<InputTransform<Five>, 1, 4>;
   using Filter = StrideTwo::Filter;
   using Target = InterleavedOutput;
   static constexpr int kSource = 4, kTarget = 8;

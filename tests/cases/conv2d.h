@@ -73,6 +73,11 @@ inline std::vector<Conv2dCase> conv2d_cases() {
       {"more tiles than a block", convolution(2, 25, 21, 16, 17, 3, 3, 1, 1, one, 1)},
       {"wide, 3x3", convolution(2, 6, 6, 130, 66, 3, 3, 1, 1, one, 2)},
       {"3x3 without padding", convolution(2, 9, 10, 20, 18, 3, 3, 1, 1, none, 2)},
+      {"stride 2, one pixel", convolution(2, 1, 1, 5, 7, 3, 3, 2, 2, one, 2)},
+      {"stride 2, tiles with a remainder", convolution(3, 19, 26, 18, 70, 3, 3, 2, 2, one, 3)},
+      {"stride 2, wide", convolution(2, 9, 9, 130, 66, 3, 3, 2, 2, one, 1)},
+      {"stride 2, wide padding", convolution(1, 6, 7, 4, 5, 3, 3, 2, 2, {3, 3, 3, 3}, 1)},
+      {"stride 2, long rows", convolution(1, 3, 150, 3, 16, 3, 3, 2, 2, one, 1)},
       {"many pixels", convolution(3, 34, 33, 3, 17, 3, 3, 1, 1, one, 3)},
   };
 }
