@@ -30,7 +30,7 @@ auto with_algorithm(const Conv2dGeometry& g, const F& f) {
 
 // Output and input channels of a part, and tiles of a block: V, D and S of a part are about as large as the
 // second-level cache.
-constexpr int64_t kPartOut = 64, kPartIn = 128, kBlockTiles = 32;
+constexpr int64_t kPartOut = 128, kPartIn = 64, kBlockTiles = 48;
 
 template <class Algorithm>
 struct Plan {
