@@ -28,8 +28,8 @@ auto with_algorithm(const Conv2dGeometry& g, const F& f) {
   return g.stride_h == 2 ? f(StrideTwo()) : f(UnitStride());
 }
 
-// Output and input channels of a part, and tiles of a block: V, D and S of a part are about as large as the
-// second-level cache.
+// Output and input channels of a part, and tiles of a block. More channels transform fewer tiles twice, and
+// more tiles fetch S less often; either puts more into the second-level cache.
 constexpr int64_t kPartOut = 128, kPartIn = 64, kBlockTiles = 48;
 
 template <class Algorithm>
