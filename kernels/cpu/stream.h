@@ -9,10 +9,12 @@
 
 namespace crescendo::CRESCENDO_CPU {
 
+// About half of a usual third-level cache.
+constexpr int64_t kCachedBytes = 16 << 20;
+
 // Whether a result of so many elements, `channels` a pixel, should and can be stored so: it is larger than
-// half of a usual third-level cache, and every vector of channels is aligned.
+// kCachedBytes, and every vector of channels is aligned.
 inline bool goes_past_cache(const real* to, int64_t elements, int64_t channels) {
-  constexpr int64_t kCachedBytes = 16 << 20;
   return elements * static_cast<int64_t>(sizeof(real)) > kCachedBytes && channels % kLanes == 0 &&
          reinterpret_cast<uintptr_t>(to) % sizeof(Vector) == 0;
 }

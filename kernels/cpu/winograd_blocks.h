@@ -1,8 +1,8 @@
-// A gathering 3x3 convolution of stride 1 by Winograd's algorithm, whatever is done to its input and output
-// besides. Tiles of 4x4 target pixels are taken in blocks small enough that a block stays in the second-level
-// cache:
-//   V[point][tile][in]  = B^T source B, of the 6x6 source pixels under a tile
-//   M[point][tile][out] = V[point] * U[point], 36 matrix products
+// A gathering 3x3 convolution of stride 1 or 2 by Winograd's algorithm, whatever is done to its input and
+// output besides. Tiles of 4x4 target pixels are taken in blocks small enough that a block stays in the
+// second-level cache:
+//   V[point][tile][in]  = B^T source B, of the square of source pixels under a tile
+//   M[point][tile][out] = V[point] * U[class of point], 36 matrix products, or 81 of stride 2
 //   target              = A^T M A
 // A target value is a function of its own tile alone, so neither the block nor the thread changes it.
 #pragma once
@@ -15,27 +15,27 @@
 
 namespace crescendo::CRESCENDO_CPU::winograd {
 
-// Tiles of a block, and the outputs that it computes at a time: with more, V and M of wide layers would leave
-// the second-level cache, with fewer, their weights would come into it for too few products.
-constexpr int64_t kBlockTiles = 16;
-constexpr int64_t kPanel = 64;
-
 template <class Algorithm>
 struct BlockPlan {
   static constexpr int64_t kMatrices = winograd::kMatrices<Algorithm>;
   StripGrid grid;
   int64_t strips, block_strips;                        // of all images, of a block
+  int64_t panel;                                       // outputs that a block computes at a time
   int64_t v_row, v_matrix, m_row, m_matrix, u_matrix;  // strides in elements
 
   explicit BlockPlan(const GatherConvolution& d)
       : grid((d.rows + d.spread - 1) / d.spread, (d.columns + d.spread - 1) / d.spread, Algorithm::kSource),
         strips(grid.strips(d.images)) {
-    block_strips = std::max<int64_t>(1, kBlockTiles / grid.strip_tiles());
+    u_matrix = d.in * padded_to_tiles(d.out) + kSkew;
+    // Few tiles and outputs leave V and M in the second-level cache; many share weights that come from
+    // memory.
+    const bool in_cache = weights_size() * static_cast<int64_t>(sizeof(real)) <= kCachedBytes;
+    panel = in_cache ? 64 : d.out;
+    block_strips = std::max<int64_t>(1, (in_cache ? 16 : 64) / grid.strip_tiles());
     v_row = padded_to_tiles(d.in) + kSkew;
-    m_row = padded_to_tiles(std::min(d.out, kPanel)) + kSkew;
+    m_row = padded_to_tiles(std::min(d.out, panel)) + kSkew;
     v_matrix = block_strips * grid.strip_tiles() * v_row + kSkew;
     m_matrix = block_strips * grid.strip_tiles() * m_row + kSkew;
-    u_matrix = d.in * padded_to_tiles(d.out) + kSkew;
   }
   int64_t weights_size() const { return kWeightMatrices * u_matrix; }
   int64_t scratch_size() const { return kMatrices * (v_matrix + m_matrix); }  // of a thread
@@ -139,13 +139,13 @@ void run_blocks(const GatherConvolution& d, int threads, const Image& source, co
     const bool joined = output.reads().pixels != nullptr;
     const int64_t steps = tile_count(tiles, d.out) * plan.kMatrices,
                   steps_besides =
-                      joined ? tile_count(tiles, std::min(d.out, kPanel)) * plan.kMatrices / 2 : 0;
+                      joined ? tile_count(tiles, std::min(d.out, plan.panel)) * plan.kMatrices / 2 : 0;
     Prefetch besides = prefetch_strips(plan.grid, output.reads(), begin, end, 0, Algorithm::kTarget,
                                        Algorithm::kTarget, std::max<int64_t>(1, steps_besides));
     Prefetch next = prefetch_strips(plan.grid, source, end, next_end, first_row, Algorithm::Source::kFrom,
                                     Algorithm::kSource, steps - steps_besides);
-    for (int64_t first = 0; first < d.out; first += kPanel) {
-      const int64_t last = std::min(first + kPanel, d.out);
+    for (int64_t first = 0; first < d.out; first += plan.panel) {
+      const int64_t last = std::min(first + plan.panel, d.out);
       each_class<Algorithm>([&](int64_t of, std::span<const int64_t> points) {
         for (const int64_t point : points)
           multiply_tiles(
