@@ -18,7 +18,7 @@ namespace crescendo::CRESCENDO_CPU {
 namespace {
 
 // Output channels of a part.
-constexpr int64_t kPart = 128;
+constexpr int64_t kPart = 256;
 // Pixels of a block: many, since its products pass the sums through the cache once.
 constexpr int64_t kBlock = 256;
 // Input channels taken together: a block of them stays in the second-level cache.
