@@ -48,7 +48,8 @@ void add_convolution_option(CLI::App& app, ConvolutionAlgorithm& convolution) {
   const auto set = [&convolution](const std::string& name) { convolution = algorithms().at(name); };
   std::vector<std::string> names;
   for (const auto& [name, algorithm] : algorithms()) names.push_back(name);
-  app.add_option_function<std::string>("--convolution", set, "How 3x3 convolutions of stride 1 and 2 are computed")
+  app.add_option_function<std::string>("--convolution", set,
+                                       "How 3x3 convolutions of stride 1 and 2 are computed")
       ->check(CLI::IsMember(names))
       ->default_str(name_of(convolution));
 }

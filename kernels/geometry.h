@@ -23,8 +23,8 @@ struct Conv2dGeometry {
   bool operator==(const Conv2dGeometry&) const = default;
 };
 
-// How 3x3 convolutions of stride 1 and 2 are computed, which changes speed and rounding: by Winograd's algorithm
-// where that is faster, wherever it can, or never.
+// How 3x3 convolutions of stride 1 and 2 are computed, which changes speed and rounding: by Winograd's
+// algorithm where that is faster, wherever it can, or never.
 enum class ConvolutionAlgorithm { automatic, winograd, direct };
 
 // Windows of r x s pixels of x [n,h,w,c] -> y [n,p,q,c]; padding never wins a maximum.
