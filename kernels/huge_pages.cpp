@@ -10,12 +10,10 @@ namespace crescendo {
 void prefer_huge_pages(void* block, size_t bytes) {
   constexpr size_t kHuge = size_t{2} << 20;
   if (bytes < 2 * kHuge) return;  // none would fit, or just one
-  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
-  const uintptr_t begin = (reinterpret_cast<uintptr_t>(block) + page - 1) / page * page,
-                  end = (reinterpret_cast<uintptr_t>(block) + bytes) / page * page;
-  // Where the kernel knows none, nothing changes.
-  (void)madvise(reinterpret_cast<void*>(begin), end - begin,
-                MADV_HUGEPAGE);  // NOLINT(performance-no-int-to-ptr)
+  // Whole pages of the block; where the system knows no huge ones, nothing changes.
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t skipped = (page - reinterpret_cast<uintptr_t>(block) % page) % page;
+  (void)madvise(static_cast<char*>(block) + skipped, (bytes - skipped) / page * page, MADV_HUGEPAGE);
 }
 
 }  // namespace crescendo

@@ -60,16 +60,16 @@ struct Image {
   Image next(int64_t images) const { return {pixels + images * h * w * channels, h, w, channels}; }
 };
 
-// What transform_strip reads for the strips [from, to), of squares of `size` pixels, `distance` apart, the
-// first at `row`. `first` is the first image.
-inline Prefetch prefetch_strips(const StripGrid& grid, const Image& first, int64_t from, int64_t to,
+// What transform_strip reads for the strips [lower, upper), of squares of `size` pixels, `distance` apart,
+// the first at `row`. `first` is the first image.
+inline Prefetch prefetch_strips(const StripGrid& grid, const Image& first, int64_t lower, int64_t upper,
                                 int64_t row, int64_t size, int64_t distance, int64_t steps) {
-  if (from >= to || first.pixels == nullptr) return {};
+  if (lower >= upper || first.pixels == nullptr) return {};
   const auto place = [&](const Strip& strip, int64_t below) {
     const int64_t h = std::clamp<int64_t>(strip.row * distance + row + below, 0, first.h);
     return first.pixels + (strip.image * first.h + h) * first.w * first.channels;
   };
-  return {place(grid.strip(from), 0), place(grid.strip(to - 1), size), steps};
+  return {place(grid.strip(lower), 0), place(grid.strip(upper - 1), size), steps};
 }
 
 // What happens to an image's pixels on the way into a transform: nothing, or a normalisation and a ReLU.

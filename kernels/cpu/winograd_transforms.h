@@ -157,10 +157,9 @@ struct WithPlain {
   static constexpr int kPointGroups = static_cast<int>(Transform::kGroups.size());
   static constexpr auto kGroups = [] {
     std::array<Group, kPointGroups + (Plain + 1) / 2> groups{};
-    std::copy(Transform::kGroups.begin(), Transform::kGroups.end(), groups.begin());
+    auto* next = std::copy(Transform::kGroups.begin(), Transform::kGroups.end(), groups.begin());
     for (int i = 0; i < Plain; i += 2)
-      groups[static_cast<size_t>(kPointGroups + i / 2)] = {Transform::kTo + i,
-                                                           Transform::kTo + std::min(i + 1, Plain - 1)};
+      *next++ = {Transform::kTo + i, Transform::kTo + std::min(i + 1, Plain - 1)};
     return groups;
   }();
 
