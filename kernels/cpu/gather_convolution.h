@@ -9,8 +9,8 @@
 namespace crescendo::CRESCENDO_CPU {
 
 // target[i, j, out] (=|+=) bias[out] + sum over taps (r, s) and in of
-//   source[(i * step_h + first_row + r) / spread, (j * step_w + first_column + s) / spread, in] * weight[r,
-//   s, in, out]
+//   source[(i * step_h + first_row + r) / spread, (j * step_w + first_column + s) / spread, in]
+//     * weight[r, s, in, out]
 // where `spread` divides, for images one after another; the source is zero outside its borders.
 struct GatherConvolution {
   int64_t images;

@@ -90,8 +90,8 @@ void transform_target(const BlockPlan<Algorithm>& plan, const TilePlace& place, 
 
 // The target's channels [first, last) of the strips [begin, end).
 template <class Algorithm, class Output>
-void transform_strips(const GatherConvolution& d, const BlockPlan<Algorithm>& plan, int64_t begin,
-                      int64_t end, int64_t first, int64_t last, const real* m, const Output& output) {
+void transform_targets(const GatherConvolution& d, const BlockPlan<Algorithm>& plan, int64_t begin,
+                       int64_t end, int64_t first, int64_t last, const real* m, const Output& output) {
   constexpr int64_t kSize = Algorithm::kTarget;
   for (int64_t index = begin; index < end; ++index) {
     const Strip strip = plan.grid.strip(index);
@@ -154,7 +154,7 @@ void run_blocks(const GatherConvolution& d, int threads, const Image& source, co
               [](int64_t width) { return width; }, m + point * plan.m_matrix, plan.m_row, Write::overwrite,
               joined && first == 0 && 2 * of < kWeightMatrices ? besides : next);
       });
-      transform_strips(d, plan, begin, end, first, last, m, output);
+      transform_targets(d, plan, begin, end, first, last, m, output);
     }
     end_streaming();
   });
