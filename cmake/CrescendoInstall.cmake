@@ -4,6 +4,9 @@ include(CMakePackageConfigHelpers)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Crescendo)
 
 install(TARGETS crescendo RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+if(TARGET crescendo_opencv)
+  install(TARGETS crescendo_opencv LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/crescendo)
+endif()
 install(TARGETS crescendo_kernels crescendo_engine crescendo_models crescendo_data crescendo_trainer
         EXPORT CrescendoTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY kernels engine models data trainer DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/crescendo

@@ -4,8 +4,16 @@
 #include <xxhash.h>
 
 #include "engine/rng.h"
+#include "kernels/huge_pages.h"
 
 namespace crescendo {
+
+void ByteImageSet::allocate(int64_t n) {
+  const auto count = static_cast<size_t>(n * image_size.elements());
+  bytes = std::make_unique_for_overwrite<uint8_t[]>(count);
+  prefer_huge_pages(bytes.get(), count);
+  labels.resize(static_cast<size_t>(n));
+}
 
 ByteImages::ByteImages(ByteImageSet set) : set_(std::move(set)), table_(pixel_table(set_.normalisation)) {}
 
@@ -14,7 +22,7 @@ std::string ByteImages::digest() const {
   XXH3_state_t* state = XXH3_createState();
   XXH3_128bits_reset(state);
   XXH3_128bits_update(state, sizes, sizeof sizes);
-  XXH3_128bits_update(state, set_.bytes.data(), set_.bytes.size());
+  XXH3_128bits_update(state, set_.bytes.get(), static_cast<size_t>(size() * image_size().elements()));
   XXH3_128bits_update(state, set_.labels.data(), set_.labels.size() * sizeof(int32_t));
   const XXH128_hash_t hash = XXH3_128bits_digest(state);
   XXH3_freeState(state);

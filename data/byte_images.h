@@ -2,6 +2,7 @@
 // common.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,12 +12,16 @@
 namespace crescendo {
 
 struct ByteImageSet {
-  ImageSize image_size;         // three channels
-  std::vector<uint8_t> bytes;   // [n,h,w,3]
-  std::vector<int32_t> labels;  // [n]
+  ImageSize image_size;              // three channels
+  std::unique_ptr<uint8_t[]> bytes;  // [n,h,w,3]
+  std::vector<int32_t> labels;       // [n]
   std::vector<std::string> class_names;
   Normalisation normalisation;
   bool augment = false;
+
+  // Of n images, the bytes not yet written: their pages come to be on whichever threads fill them.
+  void allocate(int64_t n);
+  uint8_t* image(int64_t index) const { return bytes.get() + index * image_size.elements(); }
 };
 
 class ByteImages final : public Dataset {
@@ -29,7 +34,7 @@ class ByteImages final : public Dataset {
   std::string digest() const override;  // of image size, pixels and labels
   int32_t sample(int64_t index, const SampleKey& key, float* pixels) const override;
 
-  const uint8_t* image(int64_t index) const { return set_.bytes.data() + index * set_.image_size.elements(); }
+  const uint8_t* image(int64_t index) const { return set_.image(index); }
 
  private:
   ByteImageSet set_;

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <thread>
 
 #include "data/byte_images.h"
 #include "engine/check.h"
+#include "engine/parallel_ranges.h"
 #include "engine/rng.h"
 
 namespace crescendo {
@@ -224,21 +224,16 @@ std::shared_ptr<const Dataset> draw_shapes(const DatasetOptions& options, Split 
   const int64_t count = train && options.train_images > 0 ? options.train_images : available;
   require(count <= available, "shapes: ", count, " training images asked for, there are ", available);
   ByteImageSet set{.image_size = {kShapesSide, kShapesSide, 3},
-                   .bytes = std::vector<uint8_t>(static_cast<size_t>(count * kShapesSide * kShapesSide * 3)),
-                   .labels = std::vector<int32_t>(static_cast<size_t>(count)),
+                   .bytes = nullptr,
+                   .labels = {},
                    .class_names = shape_names(),
                    .normalisation = kShapesNormalisation,
                    .augment = options.augment && train};
-  const auto draw_every = [&](int64_t first, int64_t step) {
-    for (int64_t i = first; i < count; i += step)
-      set.labels[static_cast<size_t>(i)] =
-          draw_shape(options.seed, split, i, set.bytes.data() + i * set.image_size.elements());
-  };
-  const auto threads = static_cast<int64_t>(std::clamp(std::thread::hardware_concurrency(), 1U, 16U));
-  std::vector<std::jthread> helpers;
-  for (int64_t t = 1; t < threads; ++t) helpers.emplace_back(draw_every, t, threads);
-  draw_every(0, threads);
-  helpers.clear();  // joins
+  set.allocate(count);
+  parallel_ranges(count, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      set.labels[static_cast<size_t>(i)] = draw_shape(options.seed, split, i, set.image(i));
+  });
   return std::make_shared<ByteImages>(std::move(set));
 }
 

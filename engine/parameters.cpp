@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/parallel_ranges.h"
 #include "engine/rng.h"
 
 namespace crescendo {
@@ -21,14 +22,18 @@ Tensor zeros(const Device& device, int64_t size) {
 std::vector<real> initial_values(const Initial& initial, int64_t count, uint64_t key, uint64_t parameter) {
   std::vector<real> values(static_cast<size_t>(count), static_cast<real>(initial.value));
   if (initial.spread == 0) return values;
-  for (int64_t i = 0; i < count; i += 4) {
-    const PhiloxWords words = random_words(key, parameter, static_cast<uint32_t>(i / 4));
+  const auto draw = [&](int64_t block) {
+    const PhiloxWords words = random_words(key, parameter, static_cast<uint32_t>(block));
     const NormalPair a = normal_pair(words.word[0], words.word[1]);
     const NormalPair b = normal_pair(words.word[2], words.word[3]);
     const double deviates[4] = {a.first, a.second, b.first, b.second};
-    for (int64_t j = i; j < std::min(i + 4, count); ++j)
-      values[static_cast<size_t>(j)] = static_cast<real>(initial.value + initial.spread * deviates[j - i]);
-  }
+    for (int64_t j = 4 * block; j < std::min(4 * block + 4, count); ++j)
+      values[static_cast<size_t>(j)] =
+          static_cast<real>(initial.value + initial.spread * deviates[j - 4 * block]);
+  };
+  parallel_ranges((count + 3) / 4, [&](int64_t begin, int64_t end) {
+    for (int64_t block = begin; block < end; ++block) draw(block);
+  });
   return values;
 }
 

@@ -2,7 +2,7 @@
 set(staged ${SCRATCH}/staged)
 set(prefix ${SCRATCH}/moved)
 set(outside ${SCRATCH}/outside)
-file(REMOVE_RECURSE ${staged} ${prefix} ${outside})
+file(REMOVE_RECURSE ${staged} ${prefix} ${outside} ${SCRATCH}/run)
 
 # run(VARIABLE command...): its output in VARIABLE; the test fails when it does.
 function(run variable)
@@ -33,4 +33,13 @@ endif()
 run(recipes ${prefix}/bin/crescendo train --recipe list)
 if(recipes STREQUAL "")
   message(FATAL_ERROR "the installed program lists no recipes")
+endif()
+# Where OpenCV was found, its module is found too.
+if(EXISTS ${prefix}/${LIBDIR}/crescendo/libcrescendo_opencv.so)
+  run(ignored ${prefix}/bin/crescendo train --model wrn-10-1 --data shapes --train-images 64 --batch 32 --epochs 1
+      --milestones none --ghost-batch 32 --run-dir ${SCRATCH}/run --max-updates 1 --quiet)
+  run(classes ${prefix}/bin/crescendo predict ${SCRATCH}/run ${CMAKE_CURRENT_LIST_DIR}/../../docs/report.png)
+  if(NOT classes MATCHES "report.png")
+    message(FATAL_ERROR "the installed program predicts: ${classes}")
+  endif()
 endif()

@@ -1,3 +1,4 @@
+// A module of its own, loaded by picture.cpp.
 #include <filesystem>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
@@ -5,9 +6,10 @@
 #include "engine/check.h"
 #include "trainer/cli/picture.h"
 
-namespace crescendo {
+using namespace crescendo;
 
-std::vector<uint8_t> read_picture(const std::string& path, const ImageSize& size) {
+extern "C" void crescendo_read_picture(const std::string& path, const ImageSize& size,
+                                       std::vector<uint8_t>& bytes) {
   require(std::filesystem::exists(path), "predict: ", path, " does not exist");
   cv::Mat picture;
   try {
@@ -21,7 +23,5 @@ std::vector<uint8_t> read_picture(const std::string& path, const ImageSize& size
   const bool shrinks = picture.cols > target.width || picture.rows > target.height;
   cv::resize(picture, small, target, 0, 0, shrinks ? cv::INTER_AREA : cv::INTER_LINEAR);
   cv::cvtColor(small, rgb, cv::COLOR_BGR2RGB);
-  return {rgb.datastart, rgb.dataend};
+  bytes.assign(rgb.datastart, rgb.dataend);
 }
-
-}  // namespace crescendo
