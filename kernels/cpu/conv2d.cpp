@@ -1,6 +1,7 @@
 // Forward and backward data, both as the same convolution (gather_convolution.h), and backward weights.
 #include "kernels/cpu/conv2d_direct.h"
 #include "kernels/cpu/conv2d_weight.h"
+#include "kernels/cpu/conv2d_weight_few.h"
 #include "kernels/cpu/conv2d_winograd.h"
 #include "kernels/cpu/conv2d_winograd_weight.h"
 #include "kernels/cpu/cpu_backend.h"
@@ -48,6 +49,7 @@ bool is_empty(const Conv2dGeometry& g) { return g.n * g.h * g.w * g.c * g.p * g.
 
 size_t CpuBackend::workspace(const Conv2dGeometry& g) const {
   const int64_t weight = uses_winograd_weight(g, convolution_) ? winograd_weight_workspace(g, threads_)
+                         : uses_few_weight(g)                  ? few_weight_workspace(g, threads_)
                                                                : weight_workspace(g, threads_);
   int64_t size = weight;
   const auto reserve = [&](const GatherConvolution& d) {
@@ -86,6 +88,8 @@ void CpuBackend::conv2d_backward_weight(const Conv2dGeometry& g, const activatio
     if (uses_winograd_weight(g, convolution_))
       winograd_weight_gradient(g, threads_, from, winograd::AsTheyAre(), gradients, workspace_as<real>(),
                                dweight, write);
+    else if (uses_few_weight(g))
+      few_weight_gradient(g, threads_, from, gradients, workspace_as<real>(), dweight, write);
     else
       ghost_weight_gradient(g, threads_, from, gradients, workspace_as<real>(), dweight, write);
   }

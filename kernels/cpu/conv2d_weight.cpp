@@ -9,7 +9,7 @@
 // added in order.
 #include "kernels/cpu/conv2d_weight.h"
 
-#include "kernels/cpu/im2col.h"
+#include "kernels/cpu/gather_convolution.h"
 #include "kernels/cpu/matmul_tile.h"
 #include "kernels/cpu/parallel.h"
 
@@ -125,6 +125,18 @@ void gather_pixels(Stretches stretches, int64_t distance, const real* from, int6
   fill_until(pixels);
 }
 
+// The pixels of x under the taps of the target pixels [begin, end).
+Prefetch prefetch_pixels(const GatherConvolution& d, const real* x, int64_t begin, int64_t end,
+                         int64_t steps) {
+  if (begin >= end) return {};
+  const auto row = [&](int64_t pixel, int64_t tap) {
+    const int64_t image = pixel / d.pixels(), i = pixel % d.pixels() / d.columns;
+    const int64_t rows = image * d.h + std::clamp<int64_t>(i * d.step_h + d.first_row + tap, 0, d.h);
+    return x + rows * d.w * d.in;
+  };
+  return {row(begin, 0), row(end - 1, d.taps_h), steps};
+}
+
 // What a task sums over its chunk for its part of the outputs, and where.
 struct Task {
   int64_t first_pixel, last_pixel;
@@ -148,7 +160,7 @@ void sum_piece(const Plan& plan, const Task& task, const Piece& piece) {
       std::copy_n(task.dy + (begin + pixel) * d.out + task.first_output, task.outputs,
                   task.gradients + pixel * kPart);
     Prefetch next =
-        prefetch_im2col(d, task.x, end, std::min(end + plan.block, last), tile_count(task.outputs, columns));
+        prefetch_pixels(d, task.x, end, std::min(end + plan.block, last), tile_count(task.outputs, columns));
     const auto multiply = [&](Stretches stretches, int64_t width, const real* from, int64_t stride,
                               int64_t tap) {
       multiply_tiles(
@@ -157,9 +169,7 @@ void sum_piece(const Plan& plan, const Task& task, const Piece& piece) {
           task.sums + tap * d.in + piece.first, plan.stride, begin == first ? Write::overwrite : Write::add,
           next);
     };
-    const bool whole = plan.gathered && columns == plan.columns;
-    if (whole) im2col(d, task.x, begin, pixels, plan.patch_stride, task.patches);
-    for (int64_t tap = piece.first_tap; tap < piece.last_tap && !whole; ++tap) {
+    for (int64_t tap = piece.first_tap; tap < piece.last_tap; ++tap) {
       Stretch found[kBlock];
       const Stretches stretches(found, find_stretches(d, distance, tap, begin, end, found));
       if (plan.gathered)

@@ -81,6 +81,10 @@ inline std::vector<Conv2dCase> conv2d_cases() {
       {"stride 2, wide", convolution(2, 9, 9, 130, 66, 3, 3, 2, 2, one, 1)},
       {"stride 2, wide padding", convolution(1, 6, 7, 4, 5, 3, 3, 2, 2, {3, 3, 3, 3}, 1)},
       {"stride 2, long rows", convolution(1, 3, 150, 3, 16, 3, 3, 2, 2, one, 1)},
+      {"few to many, several chunks", convolution(5, 36, 35, 3, 32, 3, 3, 1, 1, one, 5)},
+      {"few to many, mostly padding", convolution(2, 2, 3, 5, 16, 3, 3, 1, 1, {4, 4, 4, 4}, 2)},
+      {"few to many, 7x7, stride 2", convolution(2, 15, 17, 3, 48, 7, 7, 2, 2, {3, 3, 3, 3}, 2)},
+      {"few to many, stride above the filter", convolution(2, 10, 11, 3, 16, 2, 2, 4, 3, none, 2)},
       {"many pixels", convolution(3, 34, 33, 3, 17, 3, 3, 1, 1, one, 3)},
   };
 }
