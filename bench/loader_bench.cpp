@@ -22,9 +22,10 @@ struct Options {
 std::shared_ptr<const Dataset> made_up_images(const Options& options) {
   ByteImageSet set;
   set.image_size = {32, 32, 3};
-  set.allocate(options.images);
-  const auto bytes = static_cast<size_t>(options.images * set.image_size.elements());
-  for (size_t i = 0; i < bytes; ++i) set.bytes[i] = static_cast<uint8_t>(i * 2654435761U >> 13);
+  uint8_t* bytes = set.allocate(options.images);
+  const auto count = static_cast<size_t>(options.images * set.image_size.elements());
+  for (size_t i = 0; i < count; ++i) bytes[i] = static_cast<uint8_t>(i * 2654435761U >> 13);
+  set.planar = true;  // as CIFAR's files are
   for (size_t i = 0; i < set.labels.size(); ++i) set.labels[i] = static_cast<int32_t>(i % 10);
   for (int64_t i = 0; i < 10; ++i) set.class_names.push_back(fmt::to_string(i));
   set.normalisation = {{125.3F, 123.0F, 113.9F}, {63.0F, 62.1F, 66.7F}};

@@ -13,26 +13,30 @@ int64_t reflected(int64_t i, int64_t n) {
   return inside < n ? inside : 2 * (n - 1) - inside;
 }
 
-inline void write_pixel(const uint8_t* from, const PixelTable& table, float* to) {
+inline void write_pixel(const uint8_t* from, int64_t channel, const PixelTable& table, float* to) {
   to[0] = table[0][from[0]];
-  to[1] = table[1][from[1]];
-  to[2] = table[2][from[2]];
+  to[1] = table[1][from[channel]];
+  to[2] = table[2][from[2 * channel]];
 }
 
-void write_row(const uint8_t* row, int64_t width, const Augmentation& augmentation, const PixelTable& table,
+// `row` begins a row of the image.
+void write_row(const ImageView& row, int64_t width, const Augmentation& augmentation, const PixelTable& table,
                float* pixels) {
   // All but a few columns at the edges follow one another in memory, in one direction or the other.
   const int64_t first = std::max<int64_t>(kCropPadding - augmentation.left, 0);
   const int64_t last = std::min(width + kCropPadding - augmentation.left, width);
-  const int64_t step = augmentation.flip ? -3 : 3;
+  const int64_t step = augmentation.flip ? -row.pixel : row.pixel;
   const auto source = [&](int64_t x) {
     const int64_t column = reflected(x + augmentation.left, width);
-    return row + 3 * (augmentation.flip ? width - 1 - column : column);
+    return row.bytes + row.pixel * (augmentation.flip ? width - 1 - column : column);
   };
-  for (int64_t x = 0; x < first; ++x) write_pixel(source(x), table, pixels + 3 * x);
+  const auto write = [&](const uint8_t* from, int64_t x) {
+    write_pixel(from, row.channel, table, pixels + 3 * x);
+  };
+  for (int64_t x = 0; x < first; ++x) write(source(x), x);
   const uint8_t* from = source(first);
-  for (int64_t x = first; x < last; ++x, from += step) write_pixel(from, table, pixels + 3 * x);
-  for (int64_t x = last; x < width; ++x) write_pixel(source(x), table, pixels + 3 * x);
+  for (int64_t x = first; x < last; ++x, from += step) write(from, x);
+  for (int64_t x = last; x < width; ++x) write(source(x), x);
 }
 
 }  // namespace
@@ -53,12 +57,12 @@ Augmentation draw_augmentation(uint64_t key, int64_t epoch, int64_t index) {
   return {(words.word[0] >> 31) != 0, offset(words.word[1]), offset(words.word[2])};
 }
 
-void write_augmented(const uint8_t* image, const ImageSize& size, const Augmentation& augmentation,
+void write_augmented(const ImageView& image, const ImageSize& size, const Augmentation& augmentation,
                      const PixelTable& table, float* pixels) {
-  const int64_t row_elements = 3 * size.width;
   for (int64_t y = 0; y < size.height; ++y) {
-    const int64_t row = reflected(y + augmentation.top, size.height);
-    write_row(image + row * row_elements, size.width, augmentation, table, pixels + y * row_elements);
+    ImageView row = image;
+    row.bytes += reflected(y + augmentation.top, size.height) * size.width * image.pixel;
+    write_row(row, size.width, augmentation, table, pixels + y * 3 * size.width);
   }
 }
 

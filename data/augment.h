@@ -31,8 +31,19 @@ struct Augmentation {
 // A pure function of its arguments; key is random_key(seed, Purpose::augmentation).
 Augmentation draw_augmentation(uint64_t key, int64_t epoch, int64_t index);
 
-// image [h,w,3] in bytes -> pixels [h,w,3]. Height and width must exceed kCropPadding.
-void write_augmented(const uint8_t* image, const ImageSize&, const Augmentation&, const PixelTable&,
+// Bytes [h,w,3] or [3,h,w]: channel c of pixel i, counted row by row, lies at bytes[i * pixel + c * channel].
+struct ImageView {
+  const uint8_t* bytes;
+  int64_t pixel, channel;
+
+  static ImageView interleaved(const uint8_t* bytes) { return {bytes, 3, 1}; }
+  static ImageView planar(const uint8_t* bytes, const ImageSize& size) {
+    return {bytes, 1, size.height * size.width};
+  }
+};
+
+// image -> pixels [h,w,3]. Height and width must exceed kCropPadding.
+void write_augmented(const ImageView& image, const ImageSize&, const Augmentation&, const PixelTable&,
                      float* pixels);
 
 }  // namespace crescendo

@@ -8,11 +8,14 @@
 
 namespace crescendo {
 
-void ByteImageSet::allocate(int64_t n) {
+uint8_t* ByteImageSet::allocate(int64_t n) {
   const auto count = static_cast<size_t>(n * image_size.elements());
-  bytes = std::make_unique_for_overwrite<uint8_t[]>(count);
+  const std::shared_ptr<uint8_t[]> bytes(new uint8_t[count]);  // not cleared
   prefer_huge_pages(bytes.get(), count);
+  for (int64_t i = 0; i < n; ++i) images.push_back(bytes.get() + i * image_size.elements());
   labels.resize(static_cast<size_t>(n));
+  memory = bytes;
+  return bytes.get();
 }
 
 ByteImages::ByteImages(ByteImageSet set) : set_(std::move(set)), table_(pixel_table(set_.normalisation)) {}
@@ -22,11 +25,17 @@ std::string ByteImages::digest() const {
   XXH3_state_t* state = XXH3_createState();
   XXH3_128bits_reset(state);
   XXH3_128bits_update(state, sizes, sizeof sizes);
-  XXH3_128bits_update(state, set_.bytes.get(), static_cast<size_t>(size() * image_size().elements()));
+  for (const uint8_t* image : set_.images)
+    XXH3_128bits_update(state, image, static_cast<size_t>(image_size().elements()));
   XXH3_128bits_update(state, set_.labels.data(), set_.labels.size() * sizeof(int32_t));
   const XXH128_hash_t hash = XXH3_128bits_digest(state);
   XXH3_freeState(state);
   return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
+}
+
+ImageView ByteImages::image(int64_t index) const {
+  const uint8_t* bytes = set_.images[static_cast<size_t>(index)];
+  return set_.planar ? ImageView::planar(bytes, set_.image_size) : ImageView::interleaved(bytes);
 }
 
 int32_t ByteImages::sample(int64_t index, const SampleKey& key, float* pixels) const {

@@ -12,16 +12,17 @@
 namespace crescendo {
 
 struct ByteImageSet {
-  ImageSize image_size;              // three channels
-  std::unique_ptr<uint8_t[]> bytes;  // [n,h,w,3]
-  std::vector<int32_t> labels;       // [n]
+  ImageSize image_size;                // three channels
+  std::vector<const uint8_t*> images;  // [n], of bytes [h,w,3]
+  bool planar = false;                 // of bytes [3,h,w] instead
+  std::shared_ptr<const void> memory;  // that they lie in
+  std::vector<int32_t> labels;         // [n]
   std::vector<std::string> class_names;
   Normalisation normalisation;
   bool augment = false;
 
-  // Of n images, the bytes not yet written: their pages come to be on whichever threads fill them.
-  void allocate(int64_t n);
-  uint8_t* image(int64_t index) const { return bytes.get() + index * image_size.elements(); }
+  // Makes room for n images and their labels: the bytes of all, not yet written, one image after another.
+  uint8_t* allocate(int64_t n);
 };
 
 class ByteImages final : public Dataset {
@@ -34,7 +35,7 @@ class ByteImages final : public Dataset {
   std::string digest() const override;  // of image size, pixels and labels
   int32_t sample(int64_t index, const SampleKey& key, float* pixels) const override;
 
-  const uint8_t* image(int64_t index) const { return set_.image(index); }
+  ImageView image(int64_t index) const;
 
  private:
   ByteImageSet set_;

@@ -2,28 +2,27 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cctype>
 #include <fstream>
+#include <system_error>
 
 #include "data/byte_images.h"
+#include "data/mapped_file.h"
 #include "engine/check.h"
-#include "engine/parallel_ranges.h"
 
 namespace crescendo {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr int64_t kSide = 32, kPlane = kSide * kSide;
+constexpr int64_t kSide = 32;
 
-// Planes [3,h,w] as [h,w,3].
-void interleave(const uint8_t* planes, uint8_t* to) {
-  for (int64_t i = 0; i < kPlane; ++i, to += 3) {
-    to[0] = planes[i];
-    to[1] = planes[kPlane + i];
-    to[2] = planes[2 * kPlane + i];
-  }
-}
+// The first `wanted` images of what is read; the rest is checked only.
+struct Collected {
+  size_t wanted = 0;
+  std::vector<std::shared_ptr<const MappedFile>> files;
+  std::vector<const uint8_t*> images;  // in the files
+  std::vector<int32_t> labels;
+};
 
 class CifarReader {
  public:
@@ -32,8 +31,7 @@ class CifarReader {
     report_.folder = std::move(folder);
   }
 
-  // Fills `images` with the first of the split; the rest is checked only.
-  void read_split(Split split, ByteImageSet& images);
+  void read_split(Split split, Collected& collected);
   void find_twins();
   CifarReport& report() { return report_; }
 
@@ -45,9 +43,7 @@ class CifarReader {
   std::string path(const std::string& name) const { return (report_.folder / name).string(); }
   bool check_size(CifarFileReport& file, int64_t records);
   std::string look_alike(const std::string& name, int64_t bytes) const;
-  void read_file(CifarFileReport& file, int64_t records, int64_t first_image, ByteImageSet& images);
-  int64_t read_records(const CifarFileReport& file, int64_t begin, int64_t end, int64_t first_image,
-                       const ByteImageSet& images, uint8_t* labels) const;
+  void read_file(CifarFileReport& file, int64_t records, Collected& collected);
   bool check_labels(const CifarFileReport& file, int64_t record, const uint8_t* labels);
   void check_balance(Split split, size_t first_file);
 
@@ -56,14 +52,12 @@ class CifarReader {
   CifarReport report_;
 };
 
-void CifarReader::read_split(Split split, ByteImageSet& images) {
+void CifarReader::read_split(Split split, Collected& collected) {
   const CifarFiles& files = format_.files(split);
   const size_t first_file = report_.files.size();
-  int64_t first_image = 0;
   for (const std::string& name : files.names) {
     CifarFileReport& file = report_.files.emplace_back(CifarFileReport{.name = name, .class_counts = {}});
-    if (check_size(file, files.records)) read_file(file, files.records, first_image, images);
-    first_image += files.records;
+    if (check_size(file, files.records)) read_file(file, files.records, collected);
   }
   check_balance(split, first_file);
 }
@@ -102,51 +96,26 @@ std::string CifarReader::look_alike(const std::string& name, int64_t bytes) cons
   return "";
 }
 
-void CifarReader::read_file(CifarFileReport& file, int64_t records, int64_t first_image,
-                            ByteImageSet& images) {
-  std::vector<uint8_t> labels(static_cast<size_t>(records * format_.label_bytes()));
-  std::atomic<int64_t> readable = records;  // all before the first that cannot be read
-  parallel_ranges(records, [&](int64_t begin, int64_t end) {
-    const int64_t read = read_records(file, begin, end, first_image, images, labels.data());
-    int64_t known = readable;
-    while (read < end && read < known && !readable.compare_exchange_weak(known, read)) {
-    }
-  });
+void CifarReader::read_file(CifarFileReport& file, int64_t records, Collected& collected) {
+  std::shared_ptr<const MappedFile> mapped;
+  try {
+    mapped = std::make_shared<const MappedFile>(report_.folder / file.name);
+  } catch (const std::system_error& error) {
+    problem(path(file.name), ": ", error.code().message());
+    return;
+  }
   std::vector<int64_t> counts(static_cast<size_t>(format_.classes()));
-  for (int64_t i = 0; i < readable; ++i) {
-    const uint8_t* label = labels.data() + i * format_.label_bytes();
-    if (!check_labels(file, i, label)) return;
-    ++counts[label[format_.label_bytes() - 1]];
-    const auto image = static_cast<size_t>(first_image + i);
-    if (image < images.labels.size()) images.labels[image] = label[format_.label_bytes() - 1];
+  for (int64_t i = 0; i < records; ++i) {
+    const uint8_t* record = mapped->data() + i * format_.record_bytes();
+    if (!check_labels(file, i, record)) return;
+    const uint8_t label = record[format_.label_bytes() - 1];
+    ++counts[label];
+    if (collected.images.size() == collected.wanted) continue;
+    collected.images.push_back(record + format_.label_bytes());
+    collected.labels.push_back(label);
   }
-  if (readable < records)
-    problem(path(file.name), ": cannot read record ", readable.load());
-  else
-    file.class_counts = std::move(counts);
-}
-
-// Records [begin, end) of a file: their labels, and the pixels that `images` has room for. Returns the first
-// record that cannot be read, or `end`.
-int64_t CifarReader::read_records(const CifarFileReport& file, int64_t begin, int64_t end,
-                                  int64_t first_image, const ByteImageSet& images, uint8_t* labels) const {
-  const int64_t bytes = format_.record_bytes(), label_bytes = format_.label_bytes();
-  std::ifstream in(path(file.name), std::ios::binary);
-  in.seekg(begin * bytes);
-  constexpr int64_t kAtOnce = 8;  // in few calls, and still in the cache when they are interleaved
-  std::vector<uint8_t> records(static_cast<size_t>(kAtOnce * bytes));
-  for (int64_t i = begin; i < end; ++i) {
-    if ((i - begin) % kAtOnce == 0)
-      in.read(reinterpret_cast<char*>(records.data()), std::min(kAtOnce, end - i) * bytes);
-    const int64_t at = (i - begin) % kAtOnce * bytes;
-    if (at + bytes > in.gcount()) return i;
-    const uint8_t* record = records.data() + at;
-    std::copy_n(record, label_bytes, labels + i * label_bytes);
-    const int64_t image = first_image + i;
-    if (image < static_cast<int64_t>(images.labels.size()))
-      interleave(record + label_bytes, images.image(image));
-  }
-  return end;
+  file.class_counts = std::move(counts);
+  collected.files.push_back(std::move(mapped));
 }
 
 bool CifarReader::check_labels(const CifarFileReport& file, int64_t record, const uint8_t* labels) {
@@ -237,7 +206,7 @@ std::vector<std::string> class_names(const CifarFormat& format, const fs::path& 
 
 CifarReport verify_cifar(const CifarFormat& format, const fs::path& directory) {
   CifarReader reader(format, find_cifar(format, directory));
-  ByteImageSet nothing;
+  Collected nothing;
   reader.find_twins();
   reader.read_split(Split::train, nothing);
   reader.read_split(Split::test, nothing);
@@ -257,20 +226,22 @@ std::shared_ptr<const Dataset> read_cifar(const CifarFormat& format, const Datas
   const int64_t wanted = train && options.train_images > 0 ? options.train_images : available;
   require(wanted <= available, format.kind, ": ", wanted, " training images asked for, there are ",
           available);
-  ByteImageSet images{.image_size = {kSide, kSide, 3},
-                      .bytes = nullptr,
-                      .labels = {},
-                      .class_names = {},
-                      .normalisation = format.normalisation,
-                      .augment = options.augment && train};
-  images.allocate(wanted);
   CifarReader reader(format, folder);
+  Collected collected{.wanted = static_cast<size_t>(wanted), .files = {}, .images = {}, .labels = {}};
   reader.find_twins();  // before they show as unequal classes
-  reader.read_split(split, images);
+  reader.read_split(split, collected);
   const std::vector<std::string>& problems = reader.report().problems;
   require(problems.empty(), problems.empty() ? "" : problems.front());
-  images.class_names = class_names(format, folder);
-  return std::make_shared<ByteImages>(std::move(images));
+  using Files = std::vector<std::shared_ptr<const MappedFile>>;
+  return std::make_shared<ByteImages>(
+      ByteImageSet{.image_size = {kSide, kSide, 3},
+                   .images = std::move(collected.images),
+                   .planar = true,
+                   .memory = std::make_shared<const Files>(std::move(collected.files)),
+                   .labels = std::move(collected.labels),
+                   .class_names = class_names(format, folder),
+                   .normalisation = format.normalisation,
+                   .augment = options.augment && train});
 }
 
 }  // namespace crescendo

@@ -27,7 +27,8 @@ struct CifarReport {
 // twice. Throws std::invalid_argument only where there is nothing to check.
 CifarReport verify_cifar(const CifarFormat&, const std::filesystem::path& directory);
 
-// Reads a split with the same checks of its files; throws the first problem as std::invalid_argument.
+// A split, after the same checks of its files; throws the first problem as std::invalid_argument. The images
+// stay in the files, which must not change while the set is in use.
 std::shared_ptr<const Dataset> read_cifar(const CifarFormat&, const DatasetOptions&, Split);
 
 }  // namespace crescendo

@@ -24,7 +24,8 @@ DatasetTraits dataset_traits(const std::string& kind) {
 void normalise_picture(const std::string& kind, const uint8_t* picture, float* pixels) {
   const Normalisation normalisation =
       kind == "shapes" ? kShapesNormalisation : cifar_format(kind).normalisation;
-  write_augmented(picture, dataset_traits(kind).image_size, {}, pixel_table(normalisation), pixels);
+  write_augmented(ImageView::interleaved(picture), dataset_traits(kind).image_size, {},
+                  pixel_table(normalisation), pixels);
 }
 
 }  // namespace crescendo

@@ -224,15 +224,17 @@ std::shared_ptr<const Dataset> draw_shapes(const DatasetOptions& options, Split 
   const int64_t count = train && options.train_images > 0 ? options.train_images : available;
   require(count <= available, "shapes: ", count, " training images asked for, there are ", available);
   ByteImageSet set{.image_size = {kShapesSide, kShapesSide, 3},
-                   .bytes = nullptr,
+                   .images = {},
+                   .memory = nullptr,
                    .labels = {},
                    .class_names = shape_names(),
                    .normalisation = kShapesNormalisation,
                    .augment = options.augment && train};
-  set.allocate(count);
+  uint8_t* bytes = set.allocate(count);
   parallel_ranges(count, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
-      set.labels[static_cast<size_t>(i)] = draw_shape(options.seed, split, i, set.image(i));
+      set.labels[static_cast<size_t>(i)] =
+          draw_shape(options.seed, split, i, bytes + i * set.image_size.elements());
   });
   return std::make_shared<ByteImages>(std::move(set));
 }

@@ -50,23 +50,34 @@ std::vector<float> reference(const std::vector<uint8_t>& image, const ImageSize&
   return pixels;
 }
 
+// Bytes [h,w,3] as [3,h,w].
+std::vector<uint8_t> planar(const std::vector<uint8_t>& image, const ImageSize& size) {
+  const auto plane = static_cast<size_t>(size.height * size.width);
+  std::vector<uint8_t> planes(image.size());
+  for (size_t i = 0; i < image.size(); ++i) planes[i % 3 * plane + i / 3] = image[i];
+  return planes;
+}
+
 }  // namespace
 
 TEST_CASE("all 162 outcomes equal mirroring, padding and cutting one after the other") {
   const Normalisation normalisation{{125.3F, 123.0F, 113.9F}, {63.0F, 62.1F, 66.7F}};
   const PixelTable table = pixel_table(normalisation);
   for (const ImageSize size : {ImageSize{32, 32, 3}, ImageSize{7, 11, 3}, ImageSize{5, 5, 3}}) {
-    const std::vector<uint8_t> image = any_image(size);
+    const std::vector<uint8_t> image = any_image(size), planes = planar(image, size);
     for (const bool flip : {false, true})
       for (int64_t top = 0; top <= 8; ++top)
         for (int64_t left = 0; left <= 8; ++left) {
           const Augmentation augmentation{flip, top, left};
-          std::vector<float> pixels(image.size(), NAN);
-          write_augmented(image.data(), size, augmentation, table, pixels.data());
+          std::vector<float> pixels(image.size(), NAN), from_planes(image.size(), NAN);
+          write_augmented(ImageView::interleaved(image.data()), size, augmentation, table, pixels.data());
+          write_augmented(ImageView::planar(planes.data(), size), size, augmentation, table,
+                          from_planes.data());
           CAPTURE(flip);
           CAPTURE(top);
           CAPTURE(left);
           CHECK(pixels == reference(image, size, augmentation, normalisation));
+          CHECK(from_planes == pixels);
         }
   }
 }
@@ -75,7 +86,8 @@ TEST_CASE("the default augmentation changes nothing") {
   const ImageSize size{32, 32, 3};
   const std::vector<uint8_t> image = any_image(size);
   std::vector<float> pixels(image.size());
-  write_augmented(image.data(), size, {}, pixel_table({{0, 0, 0}, {1, 1, 1}}), pixels.data());
+  write_augmented(ImageView::interleaved(image.data()), size, {}, pixel_table({{0, 0, 0}, {1, 1, 1}}),
+                  pixels.data());
   for (size_t i = 0; i < image.size(); ++i) REQUIRE(pixels[i] == image[i]);
 }
 

@@ -52,7 +52,7 @@ void check_error(const std::string& error, const std::string& name, const std::s
 
 }  // namespace
 
-TEST_CASE("every image of whole files arrives, with its label and its pixels interleaved") {
+TEST_CASE("every image of whole files arrives, with its label and its pixels") {
   for (const std::string kind : {"cifar10", "cifar100"}) {
     const Fixture fixture(kind);
     CHECK(fixture.problems().empty());
@@ -65,7 +65,16 @@ TEST_CASE("every image of whole files arrives, with its label and its pixels int
         CHECK(set->sample(i, {}, pixels.data()) == fixture_label(fixture.format, split, i));
         bool equal = true;
         for (int64_t p = 0; p < 3072; ++p)
-          equal &= images.image(i)[p] == fixture_pixel(split, i, p % 3, p / 96, p / 3 % 32);
+          equal &= images.image(i).bytes[p] == fixture_pixel(split, i, p / 1024, p / 32 % 32, p % 32);
+        CHECK(equal);
+        if (split == Split::train) continue;  // augmented
+        const Normalisation& normalisation = fixture.format.normalisation;
+        for (int64_t p = 0; p < 3072; ++p) {
+          const auto c = static_cast<size_t>(p % 3);
+          const auto byte = static_cast<float>(fixture_pixel(split, i, p % 3, p / 96, p / 3 % 32));
+          equal &=
+              pixels[static_cast<size_t>(p)] == (byte - normalisation.mean[c]) / normalisation.deviation[c];
+        }
         CHECK(equal);
       }
     }

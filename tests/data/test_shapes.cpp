@@ -53,7 +53,7 @@ TEST_CASE("make_dataset draws what was asked for, in balance") {
     for (int64_t i = 0; i < set->size(); ++i)
       ++counts.at(static_cast<size_t>(set->sample(i, {}, pixels.data())));
     for (const int64_t count : counts) CHECK(count == set->size() / 10);
-    CHECK(dynamic_cast<const ByteImages&>(*set).image(7)[100] == drawn(1, split, 7)[100]);
+    CHECK(dynamic_cast<const ByteImages&>(*set).image(7).bytes[100] == drawn(1, split, 7)[100]);
   }
 }
 
