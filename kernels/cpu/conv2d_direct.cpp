@@ -16,8 +16,8 @@ namespace crescendo::CRESCENDO_CPU {
 namespace {
 
 constexpr int64_t kBlockPixels = 16 * kTileRows;
-// Pixels of more channels than this are copied: 4 KiB apart, those of a tile would all fall into one set of the
-// first-level cache.
+// Pixels of more channels than this are copied: 4 KiB apart, those of a tile would all fall into one set of
+// the first-level cache.
 constexpr int64_t kMostContiguous = 2048 / sizeof(real);
 constexpr int64_t kMostStretches = 64;
 // Neighbours that share a pointer in multiply_tile.

@@ -2,8 +2,8 @@
 #include "cases/conv2d.h"
 #include "cases/linear.h"
 #include "support/compare.h"
-#include "support/cpu_backend.h"
 #include "support/reference_conv2d.h"
+#include "support/tested_backend.h"
 
 using namespace crescendo;
 using namespace crescendo::test;
@@ -20,7 +20,7 @@ void each_case(const F& f) {
       CAPTURE(test.name);
       CAPTURE(winograd);
       const auto& g = test.geometry;
-      const auto backend = cpu_backend(2, algorithm);
+      const auto backend = tested_backend(2, algorithm);
       backend->reserve_workspace(backend->workspace(g));
       f(*backend, g, Conv2dSizes(g), winograd ? kWinogradAmplification : 1);
     }
@@ -65,7 +65,7 @@ TEST_CASE("conv2d's weight gradient sums over all images and pixels") {
 }
 
 TEST_CASE("linear and its gradients compute their definitions") {
-  const auto backend = cpu_backend(2);
+  const auto backend = tested_backend(2);
   for (const LinearGeometry& g : linear_cases()) {
     CAPTURE(g.n);
     CAPTURE(g.in);
@@ -93,7 +93,7 @@ TEST_CASE("linear and its gradients compute their definitions") {
 }
 
 TEST_CASE("convolutions and linear layers without images do nothing") {
-  const auto backend = cpu_backend(2);
+  const auto backend = tested_backend(2);
   Conv2dGeometry g = conv2d_cases().front().geometry;
   g.n = 0;
   CHECK_NOTHROW(backend->reserve_workspace(backend->workspace(g)));

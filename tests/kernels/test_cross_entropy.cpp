@@ -1,7 +1,7 @@
 // Softmax and cross-entropy against their formulas.
 #include "cases/images.h"
 #include "support/compare.h"
-#include "support/cpu_backend.h"
+#include "support/tested_backend.h"
 
 using namespace crescendo;
 using namespace crescendo::test;
@@ -27,7 +27,7 @@ struct Outcome {
   int32_t correct;
 };
 Outcome loss_of(const std::vector<real>& logits, int32_t label) {
-  const auto backend = cpu_backend(1);
+  const auto backend = tested_backend(1);
   const CrossEntropyGeometry g{.n = 1, .classes = static_cast<int64_t>(logits.size()), .smoothing = 0};
   const Buffer<real> z(*backend, logits);
   const Buffer<int32_t> labels(*backend, {label});
@@ -40,7 +40,7 @@ Outcome loss_of(const std::vector<real>& logits, int32_t label) {
 }  // namespace
 
 TEST_CASE("cross-entropy and its gradient, with and without smoothing") {
-  const auto backend = cpu_backend(2);
+  const auto backend = tested_backend(2);
   for (const CrossEntropyGeometry& g : cross_entropy_cases()) {
     CAPTURE(g.classes);
     CAPTURE(g.smoothing);

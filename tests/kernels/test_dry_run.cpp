@@ -4,12 +4,12 @@
 #include <vector>
 
 #include "kernels/dry_run.h"
-#include "support/cpu_backend.h"
+#include "support/tested_backend.h"
 
 using namespace crescendo;
 
 TEST_CASE("a dry run counts multiply-adds, forward and in all") {
-  DryRunBackend backend(test::cpu_backend(1));
+  DryRunBackend backend(test::tested_backend(1));
   const Conv2dGeometry conv{.n = 2,
                             .h = 8,
                             .w = 8,
@@ -39,7 +39,7 @@ TEST_CASE("a dry run counts multiply-adds, forward and in all") {
 }
 
 TEST_CASE("a dry run hands out distinct aligned addresses without memory behind them") {
-  DryRunBackend backend(test::cpu_backend(1));
+  DryRunBackend backend(test::tested_backend(1));
   const size_t huge = size_t{1} << 50;  // no machine has this
   auto* first = static_cast<std::byte*>(backend.allocate(huge));
   auto* empty = static_cast<std::byte*>(backend.allocate(0));
@@ -56,8 +56,8 @@ TEST_CASE("a dry run hands out distinct aligned addresses without memory behind 
 }
 
 TEST_CASE("a dry run asks the real backend for its sizes") {
-  const auto real_backend = test::cpu_backend(3);
-  DryRunBackend backend(test::cpu_backend(3));
+  const auto real_backend = test::tested_backend(3);
+  DryRunBackend backend(test::tested_backend(3));
   const BatchNormGeometry norm{.n = 4, .pixels = 9, .c = 5, .ghost = 2, .epsilon = 0, .relu = false};
   CHECK(backend.activation_bytes() == real_backend->activation_bytes());
   CHECK(backend.workspace(norm) == real_backend->workspace(norm));

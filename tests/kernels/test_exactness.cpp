@@ -5,7 +5,7 @@
 #include "cases/images.h"
 #include "cases/linear.h"
 #include "support/compare.h"
-#include "support/cpu_backend.h"
+#include "support/tested_backend.h"
 
 using namespace crescendo;
 using namespace crescendo::test;
@@ -25,10 +25,10 @@ void check_same(const Results& a, const Results& b) {
 // run(backend) for several numbers of threads.
 void check_threads(const std::function<Results(Backend&)>& run,
                    ConvolutionAlgorithm convolution = ConvolutionAlgorithm::automatic) {
-  const Results expected = run(*cpu_backend(1, convolution));
+  const Results expected = run(*tested_backend(1, convolution));
   for (const int threads : {2, 3, 8}) {
     CAPTURE(threads);
-    check_same(run(*cpu_backend(threads, convolution)), expected);
+    check_same(run(*tested_backend(threads, convolution)), expected);
   }
 }
 
@@ -119,7 +119,7 @@ TEST_CASE("convolutions give equal bits for any number of threads and any micro-
       CAPTURE(test.name);
       const Conv2dGeometry g = three_ghosts(test.geometry);
       check_threads([&](Backend& backend) { return run_conv2d(backend, g, {3}); }, algorithm);
-      const auto backend = cpu_backend(2, algorithm);
+      const auto backend = tested_backend(2, algorithm);
       const Results expected = run_conv2d(*backend, g, {3});
       for (const auto& cut : cuts(3)) check_same(run_conv2d(*backend, g, cut), expected);
     }
@@ -131,7 +131,7 @@ TEST_CASE("linear layers give equal bits for any number of threads and any micro
     CAPTURE(g.in);
     CAPTURE(g.out);
     check_threads([&](Backend& backend) { return run_linear(backend, g, {3}); });
-    const auto backend = cpu_backend(3);
+    const auto backend = tested_backend(3);
     const Results expected = run_linear(*backend, g, {3});
     for (const auto& cut : cuts(3)) check_same(run_linear(*backend, g, cut), expected);
   }
@@ -143,7 +143,7 @@ TEST_CASE("batch norm and the bias give equal bits for any number of threads and
     CAPTURE(g.pixels);
     CAPTURE(g.c);
     check_threads([&](Backend& backend) { return run_batch_norm(backend, g, {3}); });
-    const auto backend = cpu_backend(3);
+    const auto backend = tested_backend(3);
     const Results expected = run_batch_norm(*backend, g, {3});
     for (const auto& cut : cuts(3)) check_same(run_batch_norm(*backend, g, cut), expected);
   }

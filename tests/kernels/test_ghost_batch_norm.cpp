@@ -1,7 +1,7 @@
 // Ghost batch norm and the bias gradient against their formulas in double.
 #include "cases/images.h"
 #include "support/compare.h"
-#include "support/cpu_backend.h"
+#include "support/tested_backend.h"
 
 using namespace crescendo;
 using namespace crescendo::test;
@@ -101,7 +101,7 @@ double norm_tolerance(const BatchNormGeometry& g) { return 16 * sum_tolerance(1,
 }  // namespace
 
 TEST_CASE("ghost batch norm normalises each ghost by its own statistics") {
-  const auto backend = cpu_backend(2);
+  const auto backend = tested_backend(2);
   for (const BatchNormGeometry& g : batch_norm_cases()) {
     CAPTURE(g.n);
     CAPTURE(g.pixels);
@@ -121,7 +121,7 @@ TEST_CASE("ghost batch norm normalises each ghost by its own statistics") {
 }
 
 TEST_CASE("ghost batch norm's gradients are those of its formula") {
-  const auto backend = cpu_backend(2);
+  const auto backend = tested_backend(2);
   for (const BatchNormGeometry& g : batch_norm_cases()) {
     CAPTURE(g.n);
     CAPTURE(g.pixels);
@@ -159,7 +159,7 @@ TEST_CASE("ghost batch norm's gradients are those of its formula") {
 
 TEST_CASE("the ReLU's gradient uses the very mask of the forward pass") {
   const BatchNormGeometry g{.n = 1, .pixels = 4, .c = 4096, .ghost = 1, .epsilon = 1e-5, .relu = true};
-  const auto backend = cpu_backend(1);
+  const auto backend = tested_backend(1);
   backend->reserve_workspace(backend->workspace(g));
   const Problem problem(g);
   const auto channels = static_cast<size_t>(g.c);
@@ -186,7 +186,7 @@ TEST_CASE("the ReLU's gradient uses the very mask of the forward pass") {
 }
 
 TEST_CASE("inference uses the given statistics") {
-  const auto backend = cpu_backend(2);
+  const auto backend = tested_backend(2);
   for (BatchNormGeometry g : batch_norm_cases()) {
     g.ghost = g.n;
     const Problem problem(g);
@@ -212,7 +212,7 @@ TEST_CASE("inference uses the given statistics") {
 
 TEST_CASE("running statistics take each ghost in order, with the unbiased variance") {
   const BatchNormGeometry g{.n = 6, .pixels = 2, .c = 3, .ghost = 2, .epsilon = 0, .relu = false};
-  const auto backend = cpu_backend(1);
+  const auto backend = tested_backend(1);
   const std::vector<real> means = noise(9, 1), variances = noise(9, 2), start = noise(3, 3);
   const Buffer<real> mean(*backend, means), variance(*backend, variances);
   Buffer<real> running_mean(*backend, start), running_variance(*backend, start);
@@ -233,7 +233,7 @@ TEST_CASE("running statistics take each ghost in order, with the unbiased varian
 
 TEST_CASE("the running variance of single elements is zero, not NaN") {
   const BatchNormGeometry g{.n = 1, .pixels = 1, .c = 1, .ghost = 1, .epsilon = 0, .relu = false};
-  const auto backend = cpu_backend(1);
+  const auto backend = tested_backend(1);
   const Buffer<real> mean(*backend, {real{2}}), variance(*backend, {real{0}});
   Buffer<real> running_mean(*backend, {real{1}}), running_variance(*backend, {real{1}});
   backend->update_running_statistics(g, 0.5, 0.5, mean, variance, running_mean, running_variance);
@@ -242,7 +242,7 @@ TEST_CASE("the running variance of single elements is zero, not NaN") {
 }
 
 TEST_CASE("the bias gradient sums over images and pixels") {
-  const auto backend = cpu_backend(2);
+  const auto backend = tested_backend(2);
   for (const BiasGeometry& g : bias_cases()) {
     CAPTURE(g.n);
     CAPTURE(g.c);
@@ -258,7 +258,7 @@ TEST_CASE("the bias gradient sums over images and pixels") {
 
 TEST_CASE("NaN passes through batch norm and its ReLU") {
   const BatchNormGeometry g{.n = 1, .pixels = 2, .c = 1, .ghost = 1, .epsilon = 1e-5, .relu = true};
-  const auto backend = cpu_backend(1);
+  const auto backend = tested_backend(1);
   backend->reserve_workspace(backend->workspace(g));
   const Buffer<real> x(*backend, {std::numeric_limits<real>::quiet_NaN(), real{1}}), one(*backend, {real{1}});
   Buffer<real> y(*backend, {real{0}, real{0}}), mean(*backend, {real{0}}), variance(*backend, {real{0}});

@@ -2,8 +2,8 @@
 // do not depend on threads or micro-batches.
 #include "cases/conv2d.h"
 #include "support/compare.h"
-#include "support/cpu_backend.h"
 #include "support/reference_conv2d.h"
+#include "support/tested_backend.h"
 
 using namespace crescendo;
 using namespace crescendo::test;
@@ -60,7 +60,7 @@ void each_case(const F& f) {
   for (const auto& test : conv2d_cases())
     for (const bool relu : {false, true}) {
       const Conv2dGeometry& g = test.geometry;
-      const auto backend = cpu_backend(2, ConvolutionAlgorithm::winograd);
+      const auto backend = tested_backend(2, ConvolutionAlgorithm::winograd);
       if (!backend->fuses_norm(g)) continue;
       ++cases;
       CAPTURE(test.name);
@@ -214,14 +214,14 @@ Results run_in_parts(Backend& backend, Conv2dGeometry g, int64_t at_once) {
 TEST_CASE("norm_conv2d gives equal bits for any number of threads and any micro-batch") {
   for (const auto& test : conv2d_cases()) {
     CAPTURE(test.name);
-    const auto one_thread = cpu_backend(1, ConvolutionAlgorithm::winograd);
+    const auto one_thread = tested_backend(1, ConvolutionAlgorithm::winograd);
     if (!one_thread->fuses_norm(test.geometry)) continue;
     const Results expected = run_in_parts(*one_thread, test.geometry, 3);
     for (const int threads : {1, 2, 3, 8})
       for (const int64_t at_once : {1, 2, 3}) {
         CAPTURE(threads);
         CAPTURE(at_once);
-        const auto backend = cpu_backend(threads, ConvolutionAlgorithm::winograd);
+        const auto backend = tested_backend(threads, ConvolutionAlgorithm::winograd);
         const Results results = run_in_parts(*backend, test.geometry, at_once);
         for (size_t i = 0; i < expected.size(); ++i) {
           CAPTURE(i);

@@ -1,7 +1,7 @@
 // Each optimizer over several updates against its formulas in double.
 #include "cases/images.h"
 #include "support/compare.h"
-#include "support/cpu_backend.h"
+#include "support/tested_backend.h"
 
 using namespace crescendo;
 using namespace crescendo::test;
@@ -60,7 +60,7 @@ OptimizerStep step_of(int64_t n) {
 }  // namespace
 
 TEST_CASE("sgd") {
-  const auto backend = cpu_backend(2);
+  const auto backend = tested_backend(2);
   for (const int64_t n : lengths())
     check_optimizer(*backend, step_of(n), Sgd(),
                     [&](const OptimizerStep& step, const real* gradients, real* values, real*, real*) {
@@ -69,7 +69,7 @@ TEST_CASE("sgd") {
 }
 
 TEST_CASE("momentum and Nesterov") {
-  const auto backend = cpu_backend(2);
+  const auto backend = tested_backend(2);
   for (const int64_t n : lengths())
     for (const bool nesterov : {false, true})
       check_optimizer(*backend, MomentumStep{step_of(n), 0.9, nesterov}, Momentum(),
@@ -78,7 +78,7 @@ TEST_CASE("momentum and Nesterov") {
 }
 
 TEST_CASE("adam") {
-  const auto backend = cpu_backend(2);
+  const auto backend = tested_backend(2);
   for (const int64_t n : lengths())
     check_optimizer(*backend, AdamStep{step_of(n), 0.9, 0.999, 1e-3, 1}, Adam(),
                     [&](const AdamStep& step, const real* gradients, real* values, real* first,

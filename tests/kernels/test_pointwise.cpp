@@ -1,7 +1,7 @@
 // Pointwise kernels, copies and reductions over whole arrays.
 #include "cases/images.h"
 #include "support/compare.h"
-#include "support/cpu_backend.h"
+#include "support/tested_backend.h"
 
 using namespace crescendo;
 using namespace crescendo::test;
@@ -20,7 +20,7 @@ std::vector<double> map(const std::vector<real>& a, const std::vector<real>& b, 
 }  // namespace
 
 TEST_CASE("relu, scale and scale_add") {
-  const auto backend = cpu_backend(2);
+  const auto backend = tested_backend(2);
   const double tolerance = sum_tolerance(1, 2);
   for (const int64_t n : lengths()) {
     CAPTURE(n);
@@ -41,7 +41,7 @@ TEST_CASE("relu, scale and scale_add") {
 }
 
 TEST_CASE("relu lets NaN through") {
-  const auto backend = cpu_backend(1);
+  const auto backend = tested_backend(1);
   const Buffer<real> x(*backend, poison(3));
   Buffer<real> y(*backend, noise(3, 1));
   backend->relu_forward(3, x, y);
@@ -49,7 +49,7 @@ TEST_CASE("relu lets NaN through") {
 }
 
 TEST_CASE("copy_channels moves a slice and touches nothing else") {
-  const auto backend = cpu_backend(2);
+  const auto backend = tested_backend(2);
   for (const ChannelSlice& g :
        {ChannelSlice{5, 3, 7, 2, 9, 6}, ChannelSlice{1, 1, 1, 0, 1, 0}, ChannelSlice{5000, 2, 3, 1, 2, 0},
         ChannelSlice{0, 3, 7, 2, 9, 6}, ChannelSlice{3, 33, 33, 0, 64, 31}}) {
@@ -74,7 +74,7 @@ TEST_CASE("copy_channels moves a slice and touches nothing else") {
 }
 
 TEST_CASE("dropout keeps the right share, scales it, and does not depend on the micro-batch") {
-  const auto backend = cpu_backend(2);
+  const auto backend = tested_backend(2);
   const DropoutGeometry g{
       .n = 8, .elements = 1001, .key = 42, .first_image = (uint64_t{1} << 32) - 4, .layer = 3, .keep = 0.8};
   const std::vector<real> ones(static_cast<size_t>(g.n * g.elements), 1);
@@ -112,7 +112,7 @@ TEST_CASE("dropout keeps the right share, scales it, and does not depend on the 
 }
 
 TEST_CASE("dropout's gradient goes where the values came from") {
-  const auto backend = cpu_backend(1);
+  const auto backend = tested_backend(1);
   const DropoutGeometry g{.n = 3, .elements = 7, .key = 1, .first_image = 0, .layer = 0, .keep = 0.5};
   const std::vector<real> x = noise(21, 1);
   const Buffer<real> ones(*backend, std::vector<real>(21, 1)), x_buffer(*backend, x);
@@ -124,7 +124,7 @@ TEST_CASE("dropout's gradient goes where the values came from") {
 }
 
 TEST_CASE("fill and blend") {
-  const auto backend = cpu_backend(2);
+  const auto backend = tested_backend(2);
   for (const int64_t n : lengths()) {
     const std::vector<real> from = noise(n, 1), before = noise(n, 2);
     const Buffer<real> source(*backend, from);
@@ -141,7 +141,7 @@ TEST_CASE("fill and blend") {
 }
 
 TEST_CASE("sum_of_squares adds up in double") {
-  const auto backend = cpu_backend(2);
+  const auto backend = tested_backend(2);
   for (const int64_t n : lengths()) {
     const std::vector<real> x = noise(n, 1);
     double expected = 0;
@@ -154,7 +154,7 @@ TEST_CASE("sum_of_squares adds up in double") {
 }
 
 TEST_CASE("first_nonfinite names the first of them") {
-  const auto backend = cpu_backend(2);
+  const auto backend = tested_backend(2);
   const int64_t n = 10000;
   const auto find = [&](const std::vector<real>& x) {
     const Buffer<real> buffer(*backend, x);
@@ -173,7 +173,7 @@ TEST_CASE("first_nonfinite names the first of them") {
 }
 
 TEST_CASE("activations travel between host and backend") {
-  const auto backend = cpu_backend(2);
+  const auto backend = tested_backend(2);
   const std::vector<real> values = noise(5000, 1);
   const std::vector<float> host(values.begin(), values.end());
   Buffer<real> memory(*backend, poison(5000));
@@ -184,7 +184,7 @@ TEST_CASE("activations travel between host and backend") {
 }
 
 TEST_CASE("memory is aligned, and more than there is throws") {
-  const auto backend = cpu_backend(1);
+  const auto backend = tested_backend(1);
   for (const size_t bytes : {size_t{0}, size_t{1}, size_t{63}, size_t{4096}}) {
     void* block = backend->allocate(bytes);
     CHECK(reinterpret_cast<uintptr_t>(block) % 64 == 0);

@@ -1,7 +1,7 @@
 // Pooling against plain loops.
 #include "cases/images.h"
 #include "support/compare.h"
-#include "support/cpu_backend.h"
+#include "support/tested_backend.h"
 
 using namespace crescendo;
 using namespace crescendo::test;
@@ -38,7 +38,7 @@ std::vector<double> shares(const Pool2dGeometry& g) {
 }  // namespace
 
 TEST_CASE("max pooling finds the first of the largest and sends the gradient there") {
-  const auto backend = cpu_backend(2);
+  const auto backend = tested_backend(2);
   for (const auto& test : pool2d_cases()) {
     CAPTURE(test.name);
     const auto& g = test.geometry;
@@ -75,7 +75,7 @@ TEST_CASE("max pooling finds the first of the largest and sends the gradient the
 TEST_CASE("in max pooling the first NaN wins") {
   const Pool2dGeometry g{1, 1, 4, 1, 1, 1, 1, 4, 1, 1, 0, 0, true};
   const real nan = std::numeric_limits<real>::quiet_NaN();
-  const auto backend = cpu_backend(1);
+  const auto backend = tested_backend(1);
   const Buffer<real> x(*backend, {real{1}, nan, real{2}, nan});
   Buffer<real> y(*backend, {real{0}});
   Buffer<int32_t> winner(*backend, {-1});
@@ -85,7 +85,7 @@ TEST_CASE("in max pooling the first NaN wins") {
 }
 
 TEST_CASE("average pooling and its gradient") {
-  const auto backend = cpu_backend(2);
+  const auto backend = tested_backend(2);
   for (const auto& test : pool2d_cases()) {
     CAPTURE(test.name);
     const auto& g = test.geometry;

@@ -5,6 +5,7 @@
 #include "models/model.h"
 #include "support/compare.h"
 #include "support/tensors.h"
+#include "support/tested_device.h"
 
 namespace crescendo::test {
 namespace {
@@ -17,7 +18,7 @@ struct Sums {
 
 // One batch through a freshly made model, `micro_batch` images at a time (the last may be smaller).
 Sums run(const std::string& name, int64_t micro_batch, int threads) {
-  const Device device = Device::cpu(threads);
+  const Device device = tested_device(threads);
   const auto model = make_model(name);
   ParameterStore& store = model->parameters;
   store.allocate(device);
@@ -71,7 +72,7 @@ TEST_CASE("exactness: the same run twice gives the same bits") {
 
 TEST_CASE("exactness: another ghost batch would show") {
   // The comparisons above can fail: one micro-batch of 32 in ghosts of 8 is not one ghost of 32.
-  const Device device = Device::cpu(1);
+  const Device device = tested_device(1);
   const auto model = make_model("wrn-10-1");
   model->parameters.allocate(device);
   model->parameters.initialise(1);

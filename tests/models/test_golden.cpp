@@ -9,6 +9,7 @@
 
 #include "golden/golden_values.h"
 #include "models/model.h"
+#include "support/tested_device.h"
 
 namespace crescendo::test {
 namespace {
@@ -126,7 +127,7 @@ class GoldenRun {
   }
 
   json golden_;
-  Device device_ = Device::cpu();
+  Device device_ = tested_device();
   std::unique_ptr<Model> model_;
   Tensor velocity_;
   std::vector<real> logits_;

@@ -6,7 +6,7 @@
 #include <iostream>
 #include <string_view>
 
-#include "support/cpu_backend.h"
+#include "support/tested_backend.h"
 
 int main(int argc, char** argv) {
   using namespace crescendo;

@@ -1,4 +1,4 @@
-// Tensors with given or random values, on a device whose activations are reals.
+// Tensors with given or random values.
 #pragma once
 
 #include "engine/tensor.h"
@@ -9,9 +9,12 @@ namespace crescendo::test {
 inline void set(const Tensor& tensor, const std::vector<real>& values) {
   require(static_cast<int64_t>(values.size()) == tensor.size(), "set: ", values.size(), " values for ",
           tensor.shape());
-  void* to = tensor.element() == Element::activation ? static_cast<void*>(tensor.as_activations())
-                                                     : tensor.as_reals();
-  tensor.device().kernels().upload(values.data(), to, tensor.bytes());
+  Backend& kernels = tensor.device().kernels();
+  const bool activations = tensor.element() == Element::activation;
+  if (activations && kernels.activation_bytes() != sizeof(real))
+    return tensor.upload(std::vector<float>(values.begin(), values.end()));
+  void* to = activations ? static_cast<void*>(tensor.as_activations()) : tensor.as_reals();
+  kernels.upload(values.data(), to, tensor.bytes());
 }
 
 inline Tensor make_activations(const Device& device, const Shape& shape, const std::vector<real>& values) {

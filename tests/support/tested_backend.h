@@ -1,4 +1,4 @@
-// The backend whose kernels a test is about.
+// The backend whose kernels a test is about; each test program defines its own.
 #pragma once
 
 #include "kernels/cpu/backend.h"
@@ -7,9 +7,8 @@ namespace crescendo::test {
 
 inline InstructionSet tested_instruction_set = InstructionSet::automatic;  // set by main()
 
-inline std::unique_ptr<Backend> cpu_backend(
-    int threads, ConvolutionAlgorithm convolution = ConvolutionAlgorithm::automatic) {
-  return make_cpu_backend(threads, convolution, tested_instruction_set);
-}
+// What it computes must not depend on the number of threads; only the processor's knows algorithms.
+std::unique_ptr<Backend> tested_backend(int threads,
+                                        ConvolutionAlgorithm convolution = ConvolutionAlgorithm::automatic);
 
 }  // namespace crescendo::test

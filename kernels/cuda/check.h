@@ -1,0 +1,16 @@
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <stdexcept>
+#include <string>
+
+namespace crescendo::cuda {
+
+// Throws std::runtime_error with CUDA's own words.
+inline void check(cudaError_t error, const char* what) {
+  if (error != cudaSuccess)
+    throw std::runtime_error(std::string("cuda: ") + what + ": " + cudaGetErrorString(error));
+}
+
+}  // namespace crescendo::cuda

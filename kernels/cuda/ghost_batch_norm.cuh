@@ -1,0 +1,420 @@
+// Ghost batch norm (docs/derivations/ghost_batch_norm.md), and the bias gradient, which is a sum of the same
+// shape. With u = x - mean, i = 1 / sqrt(variance + epsilon), m = ghost * pixels, and g = dy where the ReLU
+// let y through:
+//   y = act(u * (scale * i) + shift)
+//   dshift = sum g      dscale = i * sum g u      dx = scale * i * (g - sum(g) / m - u * i^2 * sum(g u) / m)
+//
+// The m rows of a ghost are cut into slices, by the geometry alone. A block takes a slice of all ghosts' rows
+// and up to kMostVectors vectors of channels: a thread goes down the rows with one vector, the block adds its
+// threads' sums in order. A second kernel adds the slices, in order; so all ghosts take one launch each.
+#pragma once
+
+#include <cmath>
+#include <type_traits>
+
+#include "kernels/cuda/own_kernels.h"
+#include "kernels/cuda/reduce.cuh"
+#include "kernels/pointwise.h"
+
+namespace crescendo::cuda {
+
+// Width neighbours, in one access of memory.
+template <class T, int Width>
+struct alignas(sizeof(T) * Width) Vector {
+  T lanes[Width];
+};
+
+// How the rows [ghosts, m] of c channels are shared out.
+struct Slices {
+  static constexpr int64_t kMostVectors = 32, kRunsOfThread = 16;
+  int64_t ghosts, rows, c;        // rows of a ghost
+  int64_t vectors, threads_down;  // of a block: vectors of channels side by side, rows at a time
+  int64_t slice, count;           // rows of a slice, slices of a ghost
+  int64_t channel_blocks;
+
+  Slices(int64_t n, int64_t pixels, int64_t channels, int64_t ghost, int64_t width)
+      : ghosts(n / ghost), rows(ghost * pixels), c(channels) {
+    const int64_t all = c / width;
+    channel_blocks = (all + kMostVectors - 1) / kMostVectors;
+    vectors = (all + channel_blocks - 1) / channel_blocks;
+    threads_down = kThreads / vectors;
+    slice = threads_down * kRunsOfThread;
+    count = (rows + slice - 1) / slice;
+  }
+  int64_t sums() const { return ghosts * count * 2 * c; }  // two numbers a channel and slice
+  Grid grid(size_t shared_bytes = 0) const {
+    return {dim3(static_cast<unsigned>(count), static_cast<unsigned>(channel_blocks),
+                 static_cast<unsigned>(ghosts)),
+            kThreads, shared_bytes};
+  }
+};
+
+// What a thread of such a grid goes through.
+template <int Width>
+struct Walk {
+  int64_t ghost, channel;  // the first of its vector
+  int64_t row, end, step;  // of all ghosts together
+  bool works;
+
+  __device__ explicit Walk(const Slices& s)
+      : ghost(blockIdx.z),
+        channel((blockIdx.y * s.vectors + threadIdx.x % s.vectors) * Width),
+        row(blockIdx.x * s.slice + threadIdx.x / s.vectors),
+        end((blockIdx.x + 1) * s.slice),
+        step(s.threads_down),
+        works(threadIdx.x < s.vectors * s.threads_down && channel < s.c) {
+    end = end < s.rows ? end : s.rows;
+    row += ghost * s.rows;
+    end += ghost * s.rows;
+  }
+};
+
+// A ghost's channel in the statistics [ghosts,c].
+HD inline int64_t statistic(const Slices& s, int64_t ghost, int64_t channel) { return ghost * s.c + channel; }
+
+// scale / sqrt(variance + epsilon): the same expression wherever the ReLU's mask is computed.
+HD inline real norm_factor(real scale, real variance, double epsilon) {
+  return static_cast<real>(static_cast<double>(scale) / std::sqrt(static_cast<double>(variance) + epsilon));
+}
+// The normalised value before the ReLU.
+HD inline real output_of(real u, real factor, real shift) { return u * factor + shift; }
+
+// sums[ghost][slice][which][channel] of what f(place, lane, sum, other) adds to a thread's two sums for each
+// of its elements: in `real` over the rows of a thread, in double from there on.
+template <class V, int Width, class F>
+__device__ void sum_slice(const Slices& s, const F& f, double* sums) {
+  const Walk<Width> walk(s);
+  V first[Width] = {}, second[Width] = {};
+  if (walk.works)
+    for (int64_t row = walk.row; row < walk.end; row += walk.step)
+      f(walk.ghost, row * s.c + walk.channel, walk.channel, first, second);
+
+  double* shared = dynamic_shared<double>();  // [threads_down][vectors][Width][2]
+  if (walk.works)
+    for (int lane = 0; lane < Width; ++lane) {
+      shared[(threadIdx.x * Width + lane) * 2] = static_cast<double>(first[lane]);
+      shared[(threadIdx.x * Width + lane) * 2 + 1] = static_cast<double>(second[lane]);
+    }
+  __syncthreads();
+  const int64_t across = s.vectors * Width * 2;
+  for (int64_t i = threadIdx.x; i < across; i += blockDim.x) {
+    const int64_t channel = blockIdx.y * s.vectors * Width + i / 2;
+    if (channel >= s.c) continue;
+    double total = 0;
+    for (int64_t down = 0; down < s.threads_down; ++down) total += shared[down * across + i];
+    sums[((walk.ghost * s.count + blockIdx.x) * 2 + i % 2) * s.c + channel] = total;
+  }
+}
+
+// What the second kernels start from: the totals of a channel of a ghost, by one thread of several that go
+// down its slices, `lanes` apart, and are added in order.
+struct Totals {
+  double first = 0, second = 0;
+};
+constexpr unsigned kAcross = 32, kDown = 8;  // channels side by side, slices at a time: a block of kThreads
+static_assert(kAcross * kDown == kThreads);
+
+// Complete in the threads of the first kAcross; all take part. Of the channel blockIdx.x * kAcross +
+// threadIdx.x % kAcross of ghost blockIdx.y.
+__device__ inline Totals total_of_slices(const Slices& s, const double* sums) {
+  Totals* shared = dynamic_shared<Totals>();
+  const int64_t channel = static_cast<int64_t>(blockIdx.x) * kAcross + threadIdx.x % kAcross;
+  Totals total;
+  if (channel < s.c)
+    for (int64_t slice = threadIdx.x / kAcross; slice < s.count; slice += kDown) {
+      const double* from = sums + (blockIdx.y * s.count + slice) * 2 * s.c + channel;
+      total.first += from[0];
+      total.second += from[s.c];
+    }
+  shared[threadIdx.x] = total;
+  __syncthreads();
+  if (threadIdx.x >= kAcross) return total;
+  for (unsigned down = 1; down < kDown; ++down) {
+    total.first += shared[down * kAcross + threadIdx.x].first;
+    total.second += shared[down * kAcross + threadIdx.x].second;
+  }
+  return total;
+}
+
+inline Grid totals_grid(const Slices& s) {
+  return {dim3(blocks_for(s.c, kAcross), static_cast<unsigned>(s.ghosts)), kThreads,
+          kThreads * sizeof(Totals)};
+}
+
+// ---- Statistics
+
+// Sums of x and of its squares, all in double: a mean many deviations from zero takes away no digits that
+// a float had.
+template <class T, int Width>
+__global__ void __launch_bounds__(kThreads) moments_kernel(Slices s, const T* x, double* sums) {
+  sum_slice<double, Width>(
+      s,
+      [x](int64_t, int64_t place, int64_t, double* sum, double* squares) {
+        const auto pixel = *reinterpret_cast<const Vector<T, Width>*>(x + place);
+        for (int lane = 0; lane < Width; ++lane) {
+          const double v = static_cast<double>(static_cast<real>(pixel.lanes[lane]));
+          sum[lane] += v;
+          squares[lane] += v * v;
+        }
+      },
+      sums);
+}
+
+static __global__ void __launch_bounds__(kThreads)
+    finish_moments_kernel(Slices s, const double* sums, real* mean, real* variance) {
+  const Totals total = total_of_slices(s, sums);
+  const int64_t channel = static_cast<int64_t>(blockIdx.x) * kAcross + threadIdx.x;
+  if (threadIdx.x >= kAcross || channel >= s.c) return;
+  const int64_t at = statistic(s, blockIdx.y, channel);
+  const double m = static_cast<double>(s.rows), average = total.first / m;
+  const double squares = total.second / m - average * average;
+  mean[at] = static_cast<real>(average);
+  variance[at] = static_cast<real>(squares < 0 ? 0.0 : squares);  // NaN stays
+}
+
+template <class T, int Width>
+__global__ void __launch_bounds__(kThreads)
+    normalise_kernel(Slices s, BatchNormGeometry g, const T* x, NormOperands norm, T* y) {
+  const Walk<Width> walk(s);
+  if (!walk.works) return;
+  real mean[Width], factor[Width], shift[Width];
+  for (int lane = 0; lane < Width; ++lane) {
+    const int64_t channel = walk.channel + lane, at = statistic(s, walk.ghost, channel);
+    mean[lane] = norm.mean[at];
+    factor[lane] = norm_factor(norm.scale[channel], norm.variance[at], g.epsilon);
+    shift[lane] = norm.shift[channel];
+  }
+  for (int64_t row = walk.row; row < walk.end; row += walk.step) {
+    auto pixel = *reinterpret_cast<const Vector<T, Width>*>(x + row * s.c + walk.channel);
+    for (int lane = 0; lane < Width; ++lane) {
+      const real v = output_of(pixel.lanes[lane] - mean[lane], factor[lane], shift[lane]);
+      pixel.lanes[lane] = T(g.relu ? relu_of(v) : v);
+    }
+    *reinterpret_cast<Vector<T, Width>*>(y + row * s.c + walk.channel) = pixel;
+  }
+}
+
+// ---- Backward
+
+// What a vector of channels needs in both passes over it.
+template <int Width>
+struct Channels {
+  real mean[Width], factor[Width], shift[Width];
+
+  __device__ Channels(const Slices& s, const BatchNormGeometry& g, const NormOperands& norm, int64_t ghost,
+                      int64_t first) {
+    for (int lane = 0; lane < Width; ++lane) {
+      const int64_t channel = first + lane, at = statistic(s, ghost, channel);
+      mean[lane] = norm.mean[at];
+      factor[lane] = norm_factor(norm.scale[channel], norm.variance[at], g.epsilon);
+      shift[lane] = norm.shift[channel];
+    }
+  }
+  // dy where the ReLU let y through.
+  __device__ real gradient(const BatchNormGeometry& g, int lane, real u, real dy) const {
+    return g.relu ? relu_gradient(output_of(u, factor[lane], shift[lane]), dy) : dy;
+  }
+};
+
+// Sums of g and g u.
+template <class T, int Width>
+__global__ void __launch_bounds__(kThreads)
+    gradient_sums_kernel(Slices s, BatchNormGeometry g, const T* x, const T* dy, NormOperands norm,
+                         double* sums) {
+  const Walk<Width> walk(s);
+  const Channels<Width> channels(s, g, norm, walk.ghost, walk.works ? walk.channel : 0);
+  sum_slice<real, Width>(
+      s,
+      [&](int64_t, int64_t place, int64_t, real* sum, real* products) {
+        const auto pixel = *reinterpret_cast<const Vector<T, Width>*>(x + place);
+        const auto gradient = *reinterpret_cast<const Vector<T, Width>*>(dy + place);
+        for (int lane = 0; lane < Width; ++lane) {
+          const real u = pixel.lanes[lane] - channels.mean[lane];
+          const real d = channels.gradient(g, lane, u, gradient.lanes[lane]);
+          sum[lane] += d;
+          products[lane] += d * u;
+        }
+      },
+      sums);
+}
+
+// totals [2][ghosts,c]: sum of g, and i * sum of g u; constants [2][ghosts,c]: what dx subtracts, sum(g) / m
+// and, times u, i^2 * sum(g u) / m.
+static __global__ void __launch_bounds__(kThreads)
+    finish_gradients_kernel(Slices s, BatchNormGeometry g, NormOperands norm, const double* sums,
+                            double* totals, real* constants) {
+  const Totals total = total_of_slices(s, sums);
+  const int64_t channel = static_cast<int64_t>(blockIdx.x) * kAcross + threadIdx.x;
+  if (threadIdx.x >= kAcross || channel >= s.c) return;
+  const int64_t at = statistic(s, blockIdx.y, channel), size = s.ghosts * s.c;
+  const double inverse = 1 / std::sqrt(static_cast<double>(norm.variance[at]) + g.epsilon);
+  const double m = static_cast<double>(s.rows), scaled = total.second * inverse;
+  totals[at] = total.first;
+  totals[size + at] = scaled;
+  constants[at] = static_cast<real>(total.first / m);
+  constants[size + at] = static_cast<real>(inverse * scaled / m);
+}
+
+// gradient[c] (=|+=) each ghost's total, in order.
+HD inline void add_ghosts(const double* totals, int64_t ghosts, int64_t channels, int64_t channel,
+                          Write write, real* gradient) {
+  for (int64_t ghost = 0; ghost < ghosts; ++ghost) {
+    const real total = static_cast<real>(totals[ghost * channels + channel]);
+    gradient[channel] = ghost == 0 && write == Write::overwrite ? total : gradient[channel] + total;
+  }
+}
+
+template <class T, int Width>
+__global__ void __launch_bounds__(kThreads)
+    write_gradients_kernel(Slices s, BatchNormGeometry g, const T* x, const T* dy, NormOperands norm,
+                           const real* constants, T* dx, Write write) {
+  const Walk<Width> walk(s);
+  if (!walk.works) return;
+  const Channels<Width> channels(s, g, norm, walk.ghost, walk.channel);
+  const real* mean_g = constants + statistic(s, walk.ghost, walk.channel);
+  const real* coefficient = mean_g + s.ghosts * s.c;
+  for (int64_t row = walk.row; row < walk.end; row += walk.step) {
+    const int64_t place = row * s.c + walk.channel;
+    const auto pixel = *reinterpret_cast<const Vector<T, Width>*>(x + place);
+    const auto gradient = *reinterpret_cast<const Vector<T, Width>*>(dy + place);
+    auto& to = *reinterpret_cast<Vector<T, Width>*>(dx + place);
+    Vector<T, Width> result{};
+    if (write == Write::add) result = to;
+    for (int lane = 0; lane < Width; ++lane) {
+      const real u = pixel.lanes[lane] - channels.mean[lane];
+      const real d = channels.gradient(g, lane, u, gradient.lanes[lane]);
+      const real value = channels.factor[lane] * ((d - mean_g[lane]) - u * coefficient[lane]);
+      result.lanes[lane] = T(write == Write::add ? result.lanes[lane] + value : value);
+    }
+    to = result;
+  }
+}
+
+template <class T, int Width>
+__global__ void __launch_bounds__(kThreads) bias_sums_kernel(Slices s, const T* dy, double* sums) {
+  sum_slice<double, Width>(
+      s,
+      [dy](int64_t, int64_t place, int64_t, double* sum, double*) {
+        const auto gradient = *reinterpret_cast<const Vector<T, Width>*>(dy + place);
+        for (int lane = 0; lane < Width; ++lane)
+          sum[lane] += static_cast<double>(static_cast<real>(gradient.lanes[lane]));
+      },
+      sums);
+}
+
+static __global__ void __launch_bounds__(kThreads)
+    finish_bias_kernel(Slices s, const double* sums, double* totals) {
+  const Totals total = total_of_slices(s, sums);
+  const int64_t channel = static_cast<int64_t>(blockIdx.x) * kAcross + threadIdx.x;
+  if (threadIdx.x < kAcross && channel < s.c) totals[statistic(s, blockIdx.y, channel)] = total.first;
+}
+
+// ---- The backend's functions
+
+// f(width) with as many channels, up to 16 bytes of them, as a thread can take at once: by their number
+// alone, since it decides in which order sums are added.
+template <class T, class F>
+void with_width(int64_t channels, const F& f) {
+  constexpr int kWide = 16 / sizeof(T);
+  if (channels % kWide == 0)
+    f(std::integral_constant<int, kWide>());
+  else
+    f(std::integral_constant<int, 1>());
+}
+
+template <int Width>
+constexpr size_t kSliceShared = kThreads* Width * 2 * sizeof(double);
+
+// The sums of slices, for either width, then two rows of totals and of constants a ghost.
+template <class T>
+size_t OwnKernels<T>::workspace(const BatchNormGeometry& g) const {
+  if (g.n * g.pixels * g.c == 0) return 0;
+  int64_t sums = 0;
+  with_width<T>(g.c, [&](auto width) { sums = Slices(g.n, g.pixels, g.c, g.ghost, width()).sums(); });
+  return static_cast<size_t>(sums + 4 * g.ghosts() * g.c) * sizeof(double);
+}
+
+template <class T>
+size_t OwnKernels<T>::workspace(const BiasGeometry& g) const {
+  return workspace(BatchNormGeometry{
+      .n = g.n, .pixels = g.pixels, .c = g.c, .ghost = g.ghost, .epsilon = 0, .relu = false});
+}
+
+template <class T>
+void OwnKernels<T>::ghost_moments(const BatchNormGeometry& g, const activation* x, real* mean,
+                                  real* variance) {
+  if (g.n * g.pixels * g.c == 0) return;
+  auto* sums = static_cast<double*>(workspace_memory());
+  with_width<T>(g.c, [&](auto width) {
+    const Slices s(g.n, g.pixels, g.c, g.ghost, width());
+    launch(stream_, s.grid(kSliceShared<width()>), moments_kernel<T, width()>, s, values_of(x), sums);
+    launch(stream_, totals_grid(s), finish_moments_kernel, s, sums, mean, variance);
+  });
+}
+
+template <class T>
+void OwnKernels<T>::normalise(const BatchNormGeometry& g, const activation* x, const NormOperands& norm,
+                              activation* y) {
+  if (g.n * g.pixels * g.c == 0) return;
+  with_width<T>(g.c, [&](auto width) {
+    const Slices s(g.n, g.pixels, g.c, g.ghost, width());
+    launch(stream_, s.grid(), normalise_kernel<T, width()>, s, g, values_of(x), norm, values_of(y));
+  });
+}
+
+template <class T>
+void OwnKernels<T>::ghost_batch_norm_backward(const BatchNormGeometry& g, const activation* x,
+                                              const activation* dy, const NormOperands& norm, activation* dx,
+                                              Write write_dx, real* dscale, real* dshift,
+                                              Write write_parameters) {
+  if (g.n * g.pixels * g.c == 0) return;
+  const int64_t size = g.ghosts() * g.c;
+  auto* totals = static_cast<double*>(workspace_memory());
+  auto* constants = reinterpret_cast<real*>(totals + 2 * size);
+  double* sums = totals + 4 * size;
+  with_width<T>(g.c, [&](auto width) {
+    const Slices s(g.n, g.pixels, g.c, g.ghost, width());
+    launch(stream_, s.grid(kSliceShared<width()>), gradient_sums_kernel<T, width()>, s, g, values_of(x),
+           values_of(dy), norm, sums);
+    launch(stream_, totals_grid(s), finish_gradients_kernel, s, g, norm, sums, totals, constants);
+    launch(stream_, s.grid(), write_gradients_kernel<T, width()>, s, g, values_of(x), values_of(dy), norm,
+           constants, values_of(dx), write_dx);
+  });
+  each(stream_, g.c, [=, ghosts = g.ghosts(), c = g.c] __device__(int64_t channel) {
+    add_ghosts(totals, ghosts, c, channel, write_parameters, dshift);
+    add_ghosts(totals + ghosts * c, ghosts, c, channel, write_parameters, dscale);
+  });
+}
+
+template <class T>
+void OwnKernels<T>::update_running_statistics(const BatchNormGeometry& g, double keep, double weight,
+                                              const real* mean, const real* variance, real* running_mean,
+                                              real* running_variance) {
+  if (g.n == 0) return;
+  const double count = static_cast<double>(g.ghost * g.pixels);
+  const double unbiased = count > 1 ? count / (count - 1) : 0;
+  each(stream_, g.c, [=, ghosts = g.ghosts(), channels = g.c] __device__(int64_t c) {
+    for (int64_t ghost = 0; ghost < ghosts; ++ghost) {
+      const int64_t i = ghost * channels + c;
+      running_mean[c] = static_cast<real>(keep * running_mean[c] + weight * mean[i]);
+      running_variance[c] = static_cast<real>(keep * running_variance[c] + weight * unbiased * variance[i]);
+    }
+  });
+}
+
+template <class T>
+void OwnKernels<T>::bias_backward(const BiasGeometry& g, const activation* dy, real* dbias, Write write) {
+  if (g.n * g.pixels * g.c == 0) return;
+  const int64_t ghosts = g.n / g.ghost;
+  auto* totals = static_cast<double*>(workspace_memory());
+  double* sums = totals + ghosts * g.c;
+  with_width<T>(g.c, [&](auto width) {
+    const Slices s(g.n, g.pixels, g.c, g.ghost, width());
+    launch(stream_, s.grid(kSliceShared<width()>), bias_sums_kernel<T, width()>, s, values_of(dy), sums);
+    launch(stream_, totals_grid(s), finish_bias_kernel, s, sums, totals);
+  });
+  each(stream_, g.c,
+       [=, c = g.c] __device__(int64_t channel) { add_ghosts(totals, ghosts, c, channel, write, dbias); });
+}
+
+}  // namespace crescendo::cuda

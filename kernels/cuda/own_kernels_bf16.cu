@@ -1,0 +1,7 @@
+#include "kernels/cuda/cross_entropy.cuh"
+#include "kernels/cuda/ghost_batch_norm.cuh"
+#include "kernels/cuda/optimizer.cuh"
+#include "kernels/cuda/pointwise.cuh"
+#include "kernels/cuda/pool2d.cuh"
+
+template class crescendo::cuda::OwnKernels<crescendo::bf16>;

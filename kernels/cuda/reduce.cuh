@@ -1,0 +1,33 @@
+// Sums over the threads of a block, in an order that their number alone decides.
+#pragma once
+
+#include "kernels/cuda/launch.h"
+
+namespace crescendo::cuda {
+
+constexpr unsigned kWarp = 32;
+constexpr unsigned kWholeWarp = 0xFFFFFFFF;
+
+// combine(a, b) over a warp whose every lane takes part; all get the result.
+template <class V, class Combine>
+__device__ V warp_reduce(V value, const Combine& combine) {
+  for (unsigned distance = kWarp / 2; distance > 0; distance /= 2)
+    value = combine(value, __shfl_xor_sync(kWholeWarp, value, static_cast<int>(distance)));
+  return value;
+}
+
+// combine(a, b) over a block of whole warps, whose every thread takes part; all get the result. `shared` has
+// room for a value a warp, and may be used again at once.
+template <class V, class Combine>
+__device__ V block_reduce(V value, V* shared, const Combine& combine) {
+  value = warp_reduce(value, combine);
+  const unsigned warps = blockDim.x / kWarp;
+  if (threadIdx.x % kWarp == 0) shared[threadIdx.x / kWarp] = value;
+  __syncthreads();
+  V result = shared[0];
+  for (unsigned warp = 1; warp < warps; ++warp) result = combine(result, shared[warp]);
+  __syncthreads();
+  return result;
+}
+
+}  // namespace crescendo::cuda

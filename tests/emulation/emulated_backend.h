@@ -1,0 +1,117 @@
+// CUDA's own kernels, emulated, beside the processor's convolutions and matrix products.
+#pragma once
+
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "emulation/emulator.h"
+#include "kernels/cpu/backend.h"
+#include "kernels/cuda/own_kernels.h"
+
+namespace crescendo::test {
+
+template <class T>
+class EmulatedBackend final : public cuda::OwnKernels<T> {
+ public:
+  // Its launches, and all others while it lives, follow `schedule`.
+  explicit EmulatedBackend(emulation::Schedule schedule)
+      : cuda::OwnKernels<T>(nullptr), schedule_(schedule), partials_(this->kPartials) {}
+
+  std::string name() const override { return "emulated CUDA kernels"; }
+
+  void* allocate(size_t bytes) override { return cpu_->allocate(bytes); }
+  void release(void* block, size_t bytes) override { cpu_->release(block, bytes); }
+  void upload(const void* host, void* to, size_t bytes) override { std::memcpy(to, host, bytes); }
+  void download(const void* from, void* host, size_t bytes) override { std::memcpy(host, from, bytes); }
+  void upload_activations(int64_t n, const float* host, activation* to) override {
+    for (int64_t i = 0; i < n; ++i) reinterpret_cast<T*>(to)[i] = T(host[i]);
+  }
+  void download_activations(int64_t n, const activation* from, real* host) override {
+    for (int64_t i = 0; i < n; ++i) host[i] = reinterpret_cast<const T*>(from)[i];
+  }
+
+  using cuda::OwnKernels<T>::workspace;
+  size_t workspace(const Conv2dGeometry& g) const override { return cpu_->workspace(g); }
+  size_t workspace(const Conv2dGeometry& g, const BatchNormGeometry& norm) const override {
+    return cpu_->workspace(g, norm);
+  }
+  size_t workspace(const LinearGeometry& g) const override { return cpu_->workspace(g); }
+  void reserve_workspace(size_t bytes) override {
+    if (workspace_.size() * sizeof(double) < bytes) workspace_.resize(bytes / sizeof(double) + 1);
+    cpu_->reserve_workspace(bytes);
+  }
+
+  void conv2d_forward(const Conv2dGeometry& g, const activation* x, const activation* weight,
+                      const real* bias, activation* y) override {
+    Wide to(y, g.n * g.p * g.q * g.k);
+    cpu_->conv2d_forward(g, inputs(g, x), weights(g, weight), bias, to);
+    to.write(y);
+  }
+  void conv2d_backward_data(const Conv2dGeometry& g, const activation* dy, const activation* weight,
+                            activation* dx, Write write) override {
+    Wide to(dx, g.n * g.h * g.w * g.c);
+    cpu_->conv2d_backward_data(g, outputs(g, dy), weights(g, weight), to, write);
+    to.write(dx);
+  }
+  void conv2d_backward_weight(const Conv2dGeometry& g, const activation* x, const activation* dy,
+                              real* dweight, Write write) override {
+    cpu_->conv2d_backward_weight(g, inputs(g, x), outputs(g, dy), dweight, write);
+  }
+
+  bool fuses_norm(const Conv2dGeometry&) const override { return false; }
+  void norm_conv2d_forward(const Conv2dGeometry&, const BatchNormGeometry&, const activation*,
+                           const NormOperands&, const activation*, const activation*, activation*, real*,
+                           real*) override {}
+  void norm_conv2d_backward_weight(const Conv2dGeometry&, const BatchNormGeometry&, const activation*,
+                                   const NormOperands&, const activation*, real*, Write) override {}
+  void norm_conv2d_backward_data(const Conv2dGeometry&, const BatchNormGeometry&, const activation*,
+                                 const NormOperands&, const activation*, const activation*, activation*,
+                                 activation*, Write, real*, real*, Write) override {}
+
+  void linear_forward(const LinearGeometry& g, const activation* x, const activation* weight,
+                      const real* bias, activation* y) override {
+    Wide to(y, g.n * g.out);
+    cpu_->linear_forward(g, Wide(x, g.n * g.in), Wide(weight, g.out * g.in), bias, to);
+    to.write(y);
+  }
+  void linear_backward_data(const LinearGeometry& g, const activation* dy, const activation* weight,
+                            activation* dx, Write write) override {
+    Wide to(dx, g.n * g.in);
+    cpu_->linear_backward_data(g, Wide(dy, g.n * g.out), Wide(weight, g.out * g.in), to, write);
+    to.write(dx);
+  }
+  void linear_backward_weight(const LinearGeometry& g, const activation* x, const activation* dy,
+                              real* dweight, Write write) override {
+    cpu_->linear_backward_weight(g, Wide(x, g.n * g.in), Wide(dy, g.n * g.out), dweight, write);
+  }
+
+ protected:
+  void* workspace_memory() const override { return workspace_.data(); }
+  void* partials() const override { return partials_.data(); }
+
+ private:
+  // Activations as the processor's backend has them.
+  class Wide {
+   public:
+    Wide(const activation* values, int64_t n)
+        : values_(reinterpret_cast<const T*>(values), reinterpret_cast<const T*>(values) + n) {}
+    operator activation*() { return reinterpret_cast<activation*>(values_.data()); }
+    operator const activation*() const { return reinterpret_cast<const activation*>(values_.data()); }
+    void write(activation* to) const {
+      for (size_t i = 0; i < values_.size(); ++i) reinterpret_cast<T*>(to)[i] = T(values_[i]);
+    }
+
+   private:
+    std::vector<real> values_;
+  };
+  static Wide inputs(const Conv2dGeometry& g, const activation* x) { return {x, g.n * g.h * g.w * g.c}; }
+  static Wide weights(const Conv2dGeometry& g, const activation* x) { return {x, g.k * g.r * g.s * g.c}; }
+  static Wide outputs(const Conv2dGeometry& g, const activation* x) { return {x, g.n * g.p * g.q * g.k}; }
+
+  emulation::WithSchedule schedule_;
+  std::unique_ptr<Backend> cpu_ = make_cpu_backend(1);
+  mutable std::vector<double> workspace_, partials_;
+};
+
+}  // namespace crescendo::test

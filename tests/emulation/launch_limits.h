@@ -1,0 +1,11 @@
+// What CUDA refuses to launch.
+#pragma once
+
+#include "emulation/emulator.h"
+
+namespace crescendo::emulation {
+
+// Throws Error, naming what is beyond its limit.
+void check_limits(const Launch& launch);
+
+}  // namespace crescendo::emulation

@@ -1,0 +1,9 @@
+#include "support/tested_backend.h"
+
+namespace crescendo::test {
+
+std::unique_ptr<Backend> tested_backend(int threads, ConvolutionAlgorithm convolution) {
+  return make_cpu_backend(threads, convolution, tested_instruction_set);
+}
+
+}  // namespace crescendo::test
