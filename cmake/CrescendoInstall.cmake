@@ -4,13 +4,15 @@ include(CMakePackageConfigHelpers)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Crescendo)
 
 install(TARGETS crescendo RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-if(TARGET crescendo_opencv)
-  install(TARGETS crescendo_opencv LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/crescendo)
-endif()
+foreach(module crescendo_cuda crescendo_opencv)
+  if(TARGET ${module})
+    install(TARGETS ${module} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/crescendo)
+  endif()
+endforeach()
 install(TARGETS crescendo_kernels crescendo_engine crescendo_models crescendo_data crescendo_trainer
         EXPORT CrescendoTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY kernels engine models data trainer DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/crescendo
-        FILES_MATCHING PATTERN "*.h" PATTERN kernels/cpu EXCLUDE PATTERN engine/ops EXCLUDE
+        FILES_MATCHING PATTERN "*.h" PATTERN kernels/cpu EXCLUDE PATTERN kernels/cuda EXCLUDE PATTERN engine/ops EXCLUDE
         PATTERN trainer/cli EXCLUDE PATTERN trainer/recipes EXCLUDE)
 
 install(EXPORT CrescendoTargets NAMESPACE Crescendo:: DESTINATION ${package_dir})

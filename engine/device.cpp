@@ -1,6 +1,7 @@
 #include "engine/device.h"
 
 #include "kernels/cpu/backend.h"
+#include "kernels/cuda/backend.h"
 #include "kernels/dry_run.h"
 
 namespace crescendo {
@@ -16,6 +17,8 @@ Device::Device(std::unique_ptr<Backend> backend) : state_(std::make_shared<State
 Device Device::cpu(int threads, ConvolutionAlgorithm convolution, InstructionSet set) {
   return Device(make_cpu_backend(threads, convolution, set));
 }
+
+Device Device::cuda(int index, Precision precision) { return Device(make_cuda_backend(index, precision)); }
 
 Device Device::dry_run(int threads, ConvolutionAlgorithm convolution, InstructionSet set) {
   return Device(std::make_unique<DryRunBackend>(make_cpu_backend(threads, convolution, set)));

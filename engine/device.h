@@ -5,6 +5,7 @@
 
 #include "engine/allocator.h"
 #include "kernels/instruction_set.h"
+#include "kernels/precision.h"
 
 namespace crescendo {
 
@@ -14,6 +15,9 @@ class Device {
   // Throws std::invalid_argument if the instruction set is not among instruction_sets().
   static Device cpu(int threads = 0, ConvolutionAlgorithm = ConvolutionAlgorithm::automatic,
                     InstructionSet = InstructionSet::automatic);
+  // The GPU of that number. Throws std::invalid_argument if there is none, if it has not the precision, or in
+  // a program built without CUDA.
+  static Device cuda(int index = 0, Precision = Precision::fp32);
   // Computes nothing and touches no memory: counts the multiply-adds and the bytes that a model would need.
   static Device dry_run(int threads = 0, ConvolutionAlgorithm = ConvolutionAlgorithm::automatic,
                         InstructionSet = InstructionSet::automatic);

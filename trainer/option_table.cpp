@@ -202,6 +202,10 @@ void list_optimizer(Group group) {
 }
 
 void list_machine(Group group) {
+  group.text("device", "cpu|cuda|cuda:N", &Options::device, "What computes: the processor, or a GPU");
+  group.word<Precision>("precision", &Options::precision,
+                        "Of activations and products on a GPU; parameters and sums are fp32",
+                        {{"fp32", Precision::fp32}, {"tf32", Precision::tf32}, {"bf16", Precision::bf16}});
   group.number("micro-batch", &Options::micro_batch, "Images computed at once: memory and speed, not results",
                {{"auto", 0}});
   group.number("threads", &Options::threads, "auto: one a core; changes speed, not results", {{"auto", 0}});

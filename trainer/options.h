@@ -10,6 +10,7 @@
 #include "engine/tape.h"
 #include "kernels/geometry.h"
 #include "kernels/instruction_set.h"
+#include "kernels/precision.h"
 #include "trainer/schedule.h"
 
 namespace crescendo {
@@ -47,8 +48,10 @@ struct TrainOptions {
   EpochEdge epoch_edge = EpochEdge::straddle;
 
   // On this machine
-  int64_t micro_batch = 0;  // --micro-batch auto|N: images computed at once; 0: auto
-  int threads = 0;          // 0: one a core
+  std::string device = "cpu";             // cpu|cuda|cuda:N
+  Precision precision = Precision::fp32;  // fp32|tf32|bf16
+  int64_t micro_batch = 0;                // --micro-batch auto|N: images computed at once; 0: auto
+  int threads = 0;                        // 0: one a core
   ConvolutionAlgorithm convolution = ConvolutionAlgorithm::automatic;  // auto|winograd|direct
   InstructionSet instruction_set = InstructionSet::automatic;          // auto|avx512|avx2|generic
   int loader_threads = 1;    // --loader-threads: background threads that prepare images

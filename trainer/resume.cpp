@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <string_view>
 
 #include "engine/check.h"
@@ -16,8 +17,12 @@ constexpr std::array<std::string_view, 12> kFree = {
     "data-dir", "init",        "threads",    "loader-threads",   "micro-batch", "run-dir",
     "resume",   "max-updates", "eval-every", "checkpoint-every", "keep",        "quiet"};
 
-// Changes the rounding, but a run must be able to move to another processor: the trainer warns.
-constexpr std::string_view kInstructionSet = "instruction-set";
+// These change the rounding, but a run must be able to move to another machine: the trainer warns.
+constexpr std::array<std::string_view, 3> kRounding = {"instruction-set", "device", "precision"};
+
+bool is_among(std::span<const std::string_view> names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
 
 }  // namespace
 
@@ -43,8 +48,7 @@ void require_same_run(const std::string& saved_config, const TrainOptions& optio
   TrainOptions saved;
   apply_config(saved, saved_config, checkpoint);
   for (const OptionField& field : option_fields()) {
-    if (std::find(kFree.begin(), kFree.end(), field.name) != kFree.end() || field.name == kInstructionSet)
-      continue;
+    if (is_among(kFree, field.name) || is_among(kRounding, field.name)) continue;
     require(field.get(saved) == field.get(options), "--resume: --", field.name, " is ", field.get(options),
             " but ", checkpoint, " was trained with ", field.get(saved));
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "trainer/memory.h"
+#include "trainer/open_device.h"
 #include "trainer/option_table.h"
 #include "trainer/resume.h"
 
@@ -43,7 +44,7 @@ Trainer::Trainer(const TrainOptions& options, const TrainingData& data, Progress
       data_(data),
       schedule_(schedule_options(options, data.train->size())),
       timeline_(schedule_),
-      device_(Device::cpu(options_.threads, options_.convolution, options_.instruction_set)),
+      device_(open_device(options_)),
       model_(open_model(options, *data_.train, device_)),
       optimizer_(options, model_->parameters),
       gradients_(options_, *model_, data_.train->image_size(), device_),
@@ -58,6 +59,7 @@ Trainer::Trainer(const TrainOptions& options, const TrainingData& data, Progress
     folder_.write_config(config_text(options_));
   }
   Facts all = facts;
+  all.emplace_back("device", device_.kernels().name());
   all.emplace_back("instruction set", name_of(options_.instruction_set));
   all.emplace_back("data", options.data);
   all.emplace_back("train data digest", data_.train->digest());
@@ -75,6 +77,10 @@ void Trainer::take_up(const std::string& checkpoint) {
       saved.instruction_set != options_.instruction_set)
     progress_.warn(fmt::format("warning: {} was trained with {}: {} rounds slightly otherwise", checkpoint,
                                name_of(saved.instruction_set), name_of(options_.instruction_set)));
+  if (saved.device != options_.device || saved.precision != options_.precision)
+    progress_.warn(fmt::format("warning: {} was trained on {} in {}: {} in {} rounds otherwise", checkpoint,
+                               saved.device, name_of(saved.precision), options_.device,
+                               name_of(options_.precision)));
   TrainingState loaded = state();
   load_checkpoint(checkpoint, loaded);
   counters_ = loaded.info.counters;

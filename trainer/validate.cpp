@@ -3,7 +3,7 @@
 #include <string_view>
 
 #include "engine/check.h"
-#include "trainer/options.h"
+#include "trainer/open_device.h"
 
 namespace crescendo {
 
@@ -89,6 +89,7 @@ void validate_optimizer(const TrainOptions& options) {
 }
 
 void validate_machine(const TrainOptions& options) {
+  validate_device(options.device, options.precision);
   require_at_least("threads", options.threads, 0);
   require_at_least("loader-threads", options.loader_threads, 0);
   require_at_least("micro-batch", options.micro_batch, 0);

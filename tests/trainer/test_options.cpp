@@ -63,6 +63,8 @@ TrainOptions all_changed() {
   options.exchange_rule = ExchangeRule::square_root;
   options.max_batch = 65536;
   options.epoch_edge = EpochEdge::drop;
+  options.device = "cuda:1";
+  options.precision = Precision::bf16;
   options.micro_batch = 192;
   options.threads = 3;
   options.convolution = ConvolutionAlgorithm::direct;

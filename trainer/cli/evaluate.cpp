@@ -13,12 +13,13 @@ namespace {
 
 struct EvaluateOptions {
   std::string run, data_dir, split = "test";
-  int threads = 0, loader_threads = 1;
+  Computer computer;
+  int loader_threads = 1;
   bool json = false;
 };
 
 void evaluate_run(const EvaluateOptions& options) {
-  const LoadedRun run = load_run(options.run, options.threads);
+  const LoadedRun run = load_run(options.run, options.computer);
   const Split split = options.split == "train" ? Split::train : Split::test;
   const auto dataset =
       make_dataset({.kind = run.options.data,
@@ -61,7 +62,7 @@ void add_evaluate_command(CLI::App& app) {
   command->add_option("--split", options->split, "Which images")
       ->check(CLI::IsMember({"test", "train"}))
       ->capture_default_str();
-  command->add_option("--threads", options->threads, "Threads; 0: one a core")->check(CLI::NonNegativeNumber);
+  add_computer_options(*command, options->computer);
   command->add_option("--loader-threads", options->loader_threads, "Threads that prepare images")
       ->check(CLI::NonNegativeNumber);
   command->add_flag("--json", options->json, "One JSON object: accuracy (a fraction), loss, correct, total");

@@ -2,25 +2,39 @@
 
 #include <fmt/format.h>
 
+#include <map>
+
+#include "trainer/open_device.h"
 #include "trainer/option_table.h"
 #include "trainer/run_folder.h"
 
 namespace crescendo {
 
-LoadedRun load_run(const std::string& run, int threads) {
+void add_computer_options(CLI::App& command, Computer& computer) {
+  const std::map<std::string, Precision> precisions{
+      {"fp32", Precision::fp32}, {"tf32", Precision::tf32}, {"bf16", Precision::bf16}};
+  command.add_option("--threads", computer.threads, "Threads; 0: one a core")->check(CLI::NonNegativeNumber);
+  command.add_option("--device", computer.device, "What computes: cpu, cuda or cuda:N")
+      ->capture_default_str();
+  command.add_option("--precision", computer.precision, "On a GPU: fp32, tf32 or bf16")
+      ->transform(CLI::CheckedTransformer(precisions));
+}
+
+LoadedRun load_run(const std::string& run, const Computer& computer) {
   const auto log = [](const std::string& line) { fmt::print(stderr, "crescendo: {}\n", line); };
   const std::string checkpoint = resolve_checkpoint(run, log);
   const CheckpointInfo info = read_checkpoint_info(checkpoint);
   TrainOptions options;
   apply_config(options, info.config, checkpoint);
-  LoadedRun loaded{
-      .checkpoint = checkpoint,
-      .info = info,
-      .options = options,
-      .device = Device::cpu(
-          threads, options.convolution,
-          has_instruction_set(options.instruction_set) ? options.instruction_set : InstructionSet::automatic),
-      .model = nullptr};
+  options.threads = computer.threads;
+  options.device = computer.device;
+  options.precision = computer.precision;
+  if (!has_instruction_set(options.instruction_set)) options.instruction_set = InstructionSet::automatic;
+  LoadedRun loaded{.checkpoint = checkpoint,
+                   .info = info,
+                   .options = options,
+                   .device = open_device(options),
+                   .model = nullptr};
   loaded.model =
       make_model(loaded.info.model, {.classes = static_cast<int64_t>(loaded.info.class_names.size())});
   loaded.model->parameters.allocate(loaded.device);

@@ -17,7 +17,7 @@ struct PredictOptions {
   std::string run;
   std::vector<std::string> images;
   int64_t top = 3;
-  int threads = 0;
+  Computer computer;
   bool json = false;
 };
 
@@ -50,7 +50,7 @@ std::vector<Guess> predict(const LoadedRun& run, const std::string& path) {
 }
 
 void predict_all(const PredictOptions& options) {
-  const LoadedRun run = load_run(options.run, options.threads);
+  const LoadedRun run = load_run(options.run, options.computer);
   const auto top = std::min(static_cast<size_t>(options.top), run.info.class_names.size());
   nlohmann::json all = nlohmann::json::array();
   for (const std::string& path : options.images) {
@@ -80,7 +80,7 @@ void add_predict_command(CLI::App& app) {
   command->add_option("--top", options->top, "How many classes to name")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command->add_option("--threads", options->threads, "Threads; 0: one a core")->check(CLI::NonNegativeNumber);
+  add_computer_options(*command, options->computer);
   command->add_flag("--json", options->json, "A JSON array: image, and its classes with probabilities");
   command->footer(
       "Examples:\n  crescendo predict runs/a cat.jpg dog.png\n  crescendo predict runs/a *.jpg --json");

@@ -1,0 +1,22 @@
+// In the program itself: everything else of this folder is in a module, loaded when a GPU is asked for.
+#include "kernels/cuda/backend.h"
+
+#include <stdexcept>
+#include <string>
+
+#include "kernels/cuda/module.h"
+#include "kernels/module.h"
+
+namespace crescendo {
+
+std::unique_ptr<Backend> make_cuda_backend(int index, Precision precision) {
+  std::string why;
+  auto* const make =
+      reinterpret_cast<cuda::MakeBackend*>(module_function(cuda::kModule, cuda::kMakeBackend, why));
+  if (make == nullptr)
+    throw std::invalid_argument(std::string("--device cuda: ") + cuda::kModule +
+                                ", which is built where CUDA is found, does not load: " + why);
+  return std::unique_ptr<Backend>(make(index, precision));
+}
+
+}  // namespace crescendo

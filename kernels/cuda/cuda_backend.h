@@ -1,0 +1,108 @@
+// The graphics processor's backend: one class, with its own kernels from its base. All work goes to one
+// stream, so that each kernel finds what the one before it wrote.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <string>
+
+#include "kernels/cuda/conv2d.h"
+#include "kernels/cuda/matmul.h"
+#include "kernels/cuda/own_kernels.h"
+#include "kernels/precision.h"
+
+namespace crescendo::cuda {
+
+// A stream of a device, which it makes the current one.
+class Stream {
+ public:
+  explicit Stream(int device);
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  ~Stream();
+  cudaStream_t get() const { return stream_; }
+
+ private:
+  cudaStream_t stream_ = nullptr;
+};
+
+// A block of the device's memory. Throws std::bad_alloc.
+class DeviceMemory {
+ public:
+  explicit DeviceMemory(size_t bytes);
+  DeviceMemory(const DeviceMemory&) = delete;
+  DeviceMemory& operator=(const DeviceMemory&) = delete;
+  ~DeviceMemory();
+  void* get() const { return block_; }
+  size_t bytes() const { return bytes_; }
+  void grow(size_t bytes);  // what was in it is lost
+
+ private:
+  void* block_ = nullptr;
+  size_t bytes_ = 0;
+};
+
+// T: what activations are, float or bf16. The stream is a base, because the other base needs it.
+template <class T>
+class CudaBackend final : private Stream, public OwnKernels<T> {
+ public:
+  CudaBackend(int device, std::string name, Precision);
+
+  std::string name() const override { return name_; }
+
+  void* allocate(size_t bytes) override;
+  void release(void* block, size_t bytes) override;
+  void upload(const void* host, void* to, size_t bytes) override;
+  void download(const void* from, void* host, size_t bytes) override;
+  void upload_activations(int64_t n, const float* host, activation* to) override;
+  void download_activations(int64_t n, const activation* from, real* host) override;
+
+  using OwnKernels<T>::workspace;
+  size_t workspace(const Conv2dGeometry&) const override;
+  size_t workspace(const Conv2dGeometry&, const BatchNormGeometry&) const override;
+  size_t workspace(const LinearGeometry&) const override;
+  void reserve_workspace(size_t bytes) override;
+
+  void conv2d_forward(const Conv2dGeometry&, const activation* x, const activation* weight, const real* bias,
+                      activation* y) override;
+  void conv2d_backward_data(const Conv2dGeometry&, const activation* dy, const activation* weight,
+                            activation* dx, Write) override;
+  void conv2d_backward_weight(const Conv2dGeometry&, const activation* x, const activation* dy, real* dweight,
+                              Write) override;
+
+  bool fuses_norm(const Conv2dGeometry&) const override { return false; }
+  void norm_conv2d_forward(const Conv2dGeometry&, const BatchNormGeometry&, const activation* x,
+                           const NormOperands&, const activation* weight, const activation* residual,
+                           activation* y, real* y_mean, real* y_variance) override;
+  void norm_conv2d_backward_weight(const Conv2dGeometry&, const BatchNormGeometry&, const activation* x,
+                                   const NormOperands&, const activation* dy, real* dweight, Write) override;
+  void norm_conv2d_backward_data(const Conv2dGeometry&, const BatchNormGeometry&, const activation* x,
+                                 const NormOperands&, const activation* dy, const activation* weight,
+                                 activation* between, activation* dx, Write write_dx, real* dscale,
+                                 real* dshift, Write write_parameters) override;
+
+  void linear_forward(const LinearGeometry&, const activation* x, const activation* weight, const real* bias,
+                      activation* y) override;
+  void linear_backward_data(const LinearGeometry&, const activation* dy, const activation* weight,
+                            activation* dx, Write) override;
+  void linear_backward_weight(const LinearGeometry&, const activation* x, const activation* dy, real* dweight,
+                              Write) override;
+
+ protected:
+  void* workspace_memory() const override { return workspace_.get(); }
+  void* partials() const override { return partials_.get(); }
+
+ private:
+  // Of a convolution's workspace, what kernels need; behind it is room for a weight gradient in bf16.
+  size_t kernels_workspace(const Conv2dGeometry&) const;
+
+  std::string name_;
+  mutable Convolutions convolutions_;  // asking for a workspace makes its plans
+  MatrixProducts products_;
+  DeviceMemory workspace_, partials_;
+};
+
+extern template class CudaBackend<float>;
+extern template class CudaBackend<bf16>;
+
+}  // namespace crescendo::cuda
