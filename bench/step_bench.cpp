@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -13,6 +14,7 @@
 #include "trainer/device_batch.h"
 #include "trainer/gradient_sum.h"
 #include "trainer/memory.h"
+#include "trainer/open_device.h"
 #include "trainer/optimizer.h"
 
 namespace crescendo::bench {
@@ -85,6 +87,7 @@ class Network {
 };
 
 struct Result {
+  std::string device;
   std::vector<double> seconds;  // of each step
   size_t allocator_bytes = 0;
   int64_t resident_bytes = 0;
@@ -93,21 +96,25 @@ struct Result {
   double step() const { return median(seconds); }
 };
 
-Result measure(const Options& options) {
+// The device, and who times its kernels if they are to be.
+std::pair<Device, TimingBackend*> open_timed(const Options& options) {
   const TrainOptions& training = options.training;
-  std::unique_ptr<Backend> backend =
-      make_cpu_backend(training.threads, training.convolution, training.instruction_set);
-  TimingBackend* timing = nullptr;
-  if (options.breakdown) {
-    auto timed = std::make_unique<TimingBackend>(std::move(backend));
-    timing = timed.get();
-    backend = std::move(timed);
-  }
-  const Device device(std::move(backend));
+  if (!options.breakdown) return {open_device(training), nullptr};
+  require(training.device == "cpu",
+          "--breakdown: a GPU's kernels run while the program goes on: time them with ", "Nsight Systems");
+  auto timed = std::make_unique<TimingBackend>(
+      make_cpu_backend(training.threads, training.convolution, training.instruction_set));
+  TimingBackend* timing = timed.get();
+  return {Device(std::move(timed)), timing};
+}
+
+Result measure(const Options& options) {
+  const auto [device, timing] = open_timed(options);
   Network network(options, device);
   const auto step = [&] { options.evaluate ? network.evaluate() : network.train(); };
 
   Result result;
+  result.device = device.kernels().name();
   for (int64_t i = 0; i < options.warmup; ++i) step();
   if (timing != nullptr) timing->forget();
   double total = 0;
@@ -131,6 +138,8 @@ void print_json(const Options& options, const Result& result) {
                          {"batch", training.batch},
                          {"ghost_batch", training.ghost_batch},
                          {"micro_batch", micro_batch_size(training)},
+                         {"device", result.device},
+                         {"precision", name_of(training.precision)},
                          {"threads", training.threads},
                          {"convolution", name_of(training.convolution)},
                          {"instruction_set", name_of(training.instruction_set)},
@@ -148,11 +157,11 @@ void print_text(const Options& options, const Result& result) {
   const TrainOptions& training = options.training;
   const auto mebibytes = [](auto bytes) { return static_cast<double>(bytes) / (1 << 20); };
   const auto [least, most] = std::minmax_element(result.seconds.begin(), result.seconds.end());
-  fmt::print("{} {}, batch {} (ghost batch {}, micro-batch {}), {} thread{}, {}, convolution {}\n",
+  fmt::print("{} {}, batch {} (ghost batch {}, micro-batch {}), {}",
              options.evaluate ? "evaluating" : "training", training.model, training.batch,
-             training.ghost_batch, micro_batch_size(training), training.threads,
-             training.threads == 1 ? "" : "s", name_of(training.instruction_set),
-             name_of(training.convolution));
+             training.ghost_batch, micro_batch_size(training), result.device);
+  if (training.device == "cpu") fmt::print(", convolution {}", name_of(training.convolution));
+  fmt::print("\n");
   fmt::print("a step     {:.4f} s, the median of {} from {:.4f} to {:.4f}\n", result.step(), options.steps,
              *least, *most);
   fmt::print("images/s   {:.1f}\n", static_cast<double>(training.batch) / result.step());
@@ -183,6 +192,10 @@ void add_options(CLI::App& app, Options& options) {
   count("--batch", options.training.batch, 1, "Images of a step");
   count("--ghost-batch", options.training.ghost_batch, 1, "Images that are normalised together");
   count("--micro-batch", options.training.micro_batch, 0, "Images computed at once; 0: one ghost batch");
+  app.add_option("--device", options.training.device, "cpu, cuda or cuda:N")->capture_default_str();
+  app.add_option("--precision", options.training.precision, "On a GPU: fp32, tf32 or bf16")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, Precision>{
+          {"fp32", Precision::fp32}, {"tf32", Precision::tf32}, {"bf16", Precision::bf16}}));
   add_threads_option(app, options.training.threads);
   add_convolution_option(app, options.training.convolution);
   add_instruction_set_option(app, options.training.instruction_set);
@@ -207,6 +220,7 @@ int main(int argc, char** argv) {
   app.footer(
       "Examples:\n"
       "  step_bench --model wrn-16-4 --batch 128 --threads 2\n"
+      "  step_bench --device cuda --precision bf16 --batch 1024\n"
       "  step_bench --batch 512 --micro-batch 256 --breakdown\n"
       "  step_bench --evaluate --convolution direct --json");
   return run_program(app, argc, argv, [&] { return run(options); });

@@ -1,0 +1,10 @@
+#include "kernels/cuda/backend.h"
+#include "support/tested_backend.h"
+
+namespace crescendo::test {
+
+std::unique_ptr<Backend> tested_backend(int, ConvolutionAlgorithm) {
+  return make_cuda_backend(0, Precision::fp32);
+}
+
+}  // namespace crescendo::test
