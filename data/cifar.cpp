@@ -104,6 +104,10 @@ void CifarReader::read_file(CifarFileReport& file, int64_t records, Collected& c
     problem(path(file.name), ": ", error.code().message());
     return;
   }
+  if (mapped->size() != file.bytes) {
+    problem(path(file.name), " changes while it is read");
+    return;
+  }
   std::vector<int64_t> counts(static_cast<size_t>(format_.classes()));
   for (int64_t i = 0; i < records; ++i) {
     const uint8_t* record = mapped->data() + i * format_.record_bytes();
