@@ -60,6 +60,16 @@ std::string name_of(ConvolutionAlgorithm convolution) {
   return "";
 }
 
+void add_precision_option(CLI::App& app, Precision& precision) {
+  std::vector<std::string> names;
+  names.reserve(kPrecisions.size());
+  for (const Precision one : kPrecisions) names.emplace_back(name_of(one));
+  const auto set = [&precision](const std::string& name) { precision = precision_named(name); };
+  app.add_option_function<std::string>("--precision", set, "Of activations and products on a GPU")
+      ->check(CLI::IsMember(names))
+      ->default_str(std::string(name_of(precision)));
+}
+
 void add_instruction_set_option(CLI::App& app, InstructionSet& set) {
   set = resolved(InstructionSet::automatic);
   std::map<std::string, InstructionSet> choices;

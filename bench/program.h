@@ -8,6 +8,7 @@
 
 #include "kernels/geometry.h"
 #include "kernels/instruction_set.h"
+#include "kernels/precision.h"
 
 namespace crescendo::bench {
 
@@ -25,11 +26,12 @@ double median(std::vector<double> values);  // of at least one
 // The most memory this process has held, as the system counts it.
 int64_t peak_resident_bytes();
 
-// --threads, 0 being one per core, --convolution, and --instruction-set, for which `set` becomes what the
-// processor has.
+// --threads, 0 being one per core, --convolution, --precision, and --instruction-set, for which `set` becomes
+// what the processor has.
 void add_threads_option(CLI::App& app, int& threads);
 void add_convolution_option(CLI::App& app, ConvolutionAlgorithm& convolution);
 std::string name_of(ConvolutionAlgorithm);
+void add_precision_option(CLI::App& app, Precision& precision);
 void add_instruction_set_option(CLI::App& app, InstructionSet& set);
 int resolved_threads(int threads);
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -193,9 +192,7 @@ void add_options(CLI::App& app, Options& options) {
   count("--ghost-batch", options.training.ghost_batch, 1, "Images that are normalised together");
   count("--micro-batch", options.training.micro_batch, 0, "Images computed at once; 0: one ghost batch");
   app.add_option("--device", options.training.device, "cpu, cuda or cuda:N")->capture_default_str();
-  app.add_option("--precision", options.training.precision, "On a GPU: fp32, tf32 or bf16")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, Precision>{
-          {"fp32", Precision::fp32}, {"tf32", Precision::tf32}, {"bf16", Precision::bf16}}));
+  add_precision_option(app, options.training.precision);
   add_threads_option(app, options.training.threads);
   add_convolution_option(app, options.training.convolution);
   add_instruction_set_option(app, options.training.instruction_set);

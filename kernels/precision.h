@@ -1,6 +1,7 @@
 // How a GPU computes.
 #pragma once
 
+#include <array>
 #include <string_view>
 
 namespace crescendo {
@@ -12,6 +13,7 @@ namespace crescendo {
 //   of
 //         a convolution's weights are rounded to bf16 once a ghost batch
 enum class Precision { fp32, tf32, bf16 };
+inline constexpr std::array kPrecisions = {Precision::fp32, Precision::tf32, Precision::bf16};
 
 constexpr std::string_view name_of(Precision precision) {
   switch (precision) {
@@ -22,6 +24,13 @@ constexpr std::string_view name_of(Precision precision) {
     default:
       return "bf16";
   }
+}
+
+// The precision that a user has named; fp32 for other names.
+constexpr Precision precision_named(std::string_view name) {
+  for (const Precision precision : kPrecisions)
+    if (name_of(precision) == name) return precision;
+  return Precision::fp32;
 }
 
 }  // namespace crescendo

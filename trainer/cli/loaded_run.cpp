@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <map>
-
 #include "trainer/open_device.h"
 #include "trainer/option_table.h"
 #include "trainer/run_folder.h"
@@ -11,13 +9,16 @@
 namespace crescendo {
 
 void add_computer_options(CLI::App& command, Computer& computer) {
-  const std::map<std::string, Precision> precisions{
-      {"fp32", Precision::fp32}, {"tf32", Precision::tf32}, {"bf16", Precision::bf16}};
   command.add_option("--threads", computer.threads, "Threads; 0: one a core")->check(CLI::NonNegativeNumber);
   command.add_option("--device", computer.device, "What computes: cpu, cuda or cuda:N")
       ->capture_default_str();
-  command.add_option("--precision", computer.precision, "On a GPU: fp32, tf32 or bf16")
-      ->transform(CLI::CheckedTransformer(precisions));
+  std::vector<std::string> names;
+  names.reserve(kPrecisions.size());
+  for (const Precision precision : kPrecisions) names.emplace_back(name_of(precision));
+  const auto set = [&computer](const std::string& name) { computer.precision = precision_named(name); };
+  command.add_option_function<std::string>("--precision", set, "Of activations and products on a GPU")
+      ->check(CLI::IsMember(names))
+      ->default_str(std::string(name_of(computer.precision)));
 }
 
 LoadedRun load_run(const std::string& run, const Computer& computer) {
