@@ -79,15 +79,14 @@ HD inline real norm_factor(real scale, real variance, double epsilon) {
 // The normalised value before the ReLU.
 HD inline real output_of(real u, real factor, real shift) { return u * factor + shift; }
 
-// sums[ghost][slice][which][channel] of what f(place, lane, sum, other) adds to a thread's two sums for each
+// sums[ghost][slice][which][channel] of what f(place, sum, other) adds to a thread's two sums for each
 // of its elements: in `real` over the rows of a thread, in double from there on.
 template <class V, int Width, class F>
 __device__ void sum_slice(const Slices& s, const F& f, double* sums) {
   const Walk<Width> walk(s);
   V first[Width] = {}, second[Width] = {};
   if (walk.works)
-    for (int64_t row = walk.row; row < walk.end; row += walk.step)
-      f(walk.ghost, row * s.c + walk.channel, walk.channel, first, second);
+    for (int64_t row = walk.row; row < walk.end; row += walk.step) f(row * s.c + walk.channel, first, second);
 
   double* shared = dynamic_shared<double>();  // [threads_down][vectors][Width][2]
   if (walk.works)
@@ -141,6 +140,26 @@ inline Grid totals_grid(const Slices& s) {
           kThreads * sizeof(Totals)};
 }
 
+// What a vector of channels needs to be normalised, forward and again backward.
+template <int Width>
+struct Channels {
+  real mean[Width], factor[Width], shift[Width];
+
+  __device__ Channels(const Slices& s, const BatchNormGeometry& g, const NormOperands& norm, int64_t ghost,
+                      int64_t first) {
+    for (int lane = 0; lane < Width; ++lane) {
+      const int64_t channel = first + lane, at = statistic(s, ghost, channel);
+      mean[lane] = norm.mean[at];
+      factor[lane] = norm_factor(norm.scale[channel], norm.variance[at], g.epsilon);
+      shift[lane] = norm.shift[channel];
+    }
+  }
+  // dy where the ReLU let y through.
+  __device__ real gradient(const BatchNormGeometry& g, int lane, real u, real dy) const {
+    return g.relu ? relu_gradient(output_of(u, factor[lane], shift[lane]), dy) : dy;
+  }
+};
+
 // ---- Statistics
 
 // Sums of x and of its squares, all in double: a mean many deviations from zero takes away no digits that
@@ -149,7 +168,7 @@ template <class T, int Width>
 __global__ void __launch_bounds__(kThreads) moments_kernel(Slices s, const T* x, double* sums) {
   sum_slice<double, Width>(
       s,
-      [x](int64_t, int64_t place, int64_t, double* sum, double* squares) {
+      [x](int64_t place, double* sum, double* squares) {
         const auto pixel = *reinterpret_cast<const Vector<T, Width>*>(x + place);
         for (int lane = 0; lane < Width; ++lane) {
           const double v = static_cast<double>(static_cast<real>(pixel.lanes[lane]));
@@ -177,17 +196,12 @@ __global__ void __launch_bounds__(kThreads)
     normalise_kernel(Slices s, BatchNormGeometry g, const T* x, NormOperands norm, T* y) {
   const Walk<Width> walk(s);
   if (!walk.works) return;
-  real mean[Width], factor[Width], shift[Width];
-  for (int lane = 0; lane < Width; ++lane) {
-    const int64_t channel = walk.channel + lane, at = statistic(s, walk.ghost, channel);
-    mean[lane] = norm.mean[at];
-    factor[lane] = norm_factor(norm.scale[channel], norm.variance[at], g.epsilon);
-    shift[lane] = norm.shift[channel];
-  }
+  const Channels<Width> channels(s, g, norm, walk.ghost, walk.channel);
   for (int64_t row = walk.row; row < walk.end; row += walk.step) {
     auto pixel = *reinterpret_cast<const Vector<T, Width>*>(x + row * s.c + walk.channel);
     for (int lane = 0; lane < Width; ++lane) {
-      const real v = output_of(pixel.lanes[lane] - mean[lane], factor[lane], shift[lane]);
+      const real v =
+          output_of(pixel.lanes[lane] - channels.mean[lane], channels.factor[lane], channels.shift[lane]);
       pixel.lanes[lane] = T(g.relu ? relu_of(v) : v);
     }
     *reinterpret_cast<Vector<T, Width>*>(y + row * s.c + walk.channel) = pixel;
@@ -195,26 +209,6 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 // ---- Backward
-
-// What a vector of channels needs in both passes over it.
-template <int Width>
-struct Channels {
-  real mean[Width], factor[Width], shift[Width];
-
-  __device__ Channels(const Slices& s, const BatchNormGeometry& g, const NormOperands& norm, int64_t ghost,
-                      int64_t first) {
-    for (int lane = 0; lane < Width; ++lane) {
-      const int64_t channel = first + lane, at = statistic(s, ghost, channel);
-      mean[lane] = norm.mean[at];
-      factor[lane] = norm_factor(norm.scale[channel], norm.variance[at], g.epsilon);
-      shift[lane] = norm.shift[channel];
-    }
-  }
-  // dy where the ReLU let y through.
-  __device__ real gradient(const BatchNormGeometry& g, int lane, real u, real dy) const {
-    return g.relu ? relu_gradient(output_of(u, factor[lane], shift[lane]), dy) : dy;
-  }
-};
 
 // Sums of g and g u.
 template <class T, int Width>
@@ -225,7 +219,7 @@ __global__ void __launch_bounds__(kThreads)
   const Channels<Width> channels(s, g, norm, walk.ghost, walk.works ? walk.channel : 0);
   sum_slice<real, Width>(
       s,
-      [&](int64_t, int64_t place, int64_t, real* sum, real* products) {
+      [&](int64_t place, real* sum, real* products) {
         const auto pixel = *reinterpret_cast<const Vector<T, Width>*>(x + place);
         const auto gradient = *reinterpret_cast<const Vector<T, Width>*>(dy + place);
         for (int lane = 0; lane < Width; ++lane) {
@@ -294,7 +288,7 @@ template <class T, int Width>
 __global__ void __launch_bounds__(kThreads) bias_sums_kernel(Slices s, const T* dy, double* sums) {
   sum_slice<double, Width>(
       s,
-      [dy](int64_t, int64_t place, int64_t, double* sum, double*) {
+      [dy](int64_t place, double* sum, double*) {
         const auto gradient = *reinterpret_cast<const Vector<T, Width>*>(dy + place);
         for (int lane = 0; lane < Width; ++lane)
           sum[lane] += static_cast<double>(static_cast<real>(gradient.lanes[lane]));
