@@ -99,6 +99,11 @@ class BadFlags(support.SmokeTest):
                 with self.subTest("plan: " + name):
                     self.refuse("plan", *flags(changes), saying=word)
 
+    def test_gpu_that_is_not_there(self):
+        run_dir = self.folder / "run"
+        self.refuse("train", *flags({"--device": "cuda:99"}), "--run-dir", run_dir, saying="--device cuda")
+        self.assertFalse(list(run_dir.rglob("*.safetensors")), "a refused run leaves no checkpoint")
+
     def test_configuration_files(self):
         for name, text, word in BAD_CONFIGS:
             with self.subTest(name):
@@ -156,6 +161,14 @@ class BadCheckpoints(support.SmokeTest):
                 self.refuse("inspect", self.damaged, "--digest", saying="damaged.safetensors")
                 self.refuse("train", *flags(), "--init", self.damaged, "--run-dir", self.folder / "new",
                             saying="damaged.safetensors")
+
+    def test_computed_where_it_cannot_be(self):
+        for command in ["evaluate", self.run_dir], ["predict", self.run_dir, "picture.png"]:
+            with self.subTest(command[0]):
+                self.refuse(*command, "--device", "tpu", saying="cpu, cuda or cuda:N")
+                self.refuse(*command, "--device", "cuda:99", saying="--device cuda")
+                self.refuse(*command, "--precision", "bf16", saying="--device cuda")
+                self.refuse(*command, "--precision", "fp8", saying="fp8")
 
     def test_of_another_model(self):
         other = flags({"--model": "wrn-10-2"})
