@@ -16,9 +16,7 @@ ChannelSlice half_of_channels(int64_t n) {
           .to_offset = 0};
 }
 
-DropoutGeometry half_dropped(int64_t n) {
-  return {.n = 1, .elements = n, .key = 1, .first_image = 0, .layer = 0, .keep = 0.5};
-}
+DropoutGeometry half_dropped(int64_t n) { return {.n = 1, .elements = n, .key = 1, .layer = 0, .keep = 0.5}; }
 
 OptimizerStep small_step(int64_t n) {
   return {.n = n, .decayed = n, .learning_rate = 1e-3, .weight_decay = 5e-4, .gradient_scale = 1.0 / 128};
@@ -50,7 +48,7 @@ void add_pointwise(KernelList& list, int64_t n) {
 void add_other_pointwise(KernelList& list, int64_t n) {
   add(list, "dropout", text_of(n), streaming(n, 2), [n](Backend& b) -> Call {
     return [&b, g = half_dropped(n), x = Activations(b, n), y = Activations(b, n)] {
-      b.dropout(g, x, y, Write::overwrite);
+      b.dropout(g, nullptr, x, y, Write::overwrite);
     };
   });
   const ChannelSlice slice = half_of_channels(n);
@@ -82,10 +80,12 @@ void add_flat(KernelList& list, int64_t n) {
     return [&b, n, from = Reals(b, n), to = Reals(b, n)] { b.blend(n, 0.9, 0.1, from, to); };
   });
   add(list, "sum_of_squares", text_of(n), streaming(n, 1), [n](Backend& b) -> Call {
-    return [&b, n, x = Reals(b, n), result = Zeros<double>(b, 1)] { b.sum_of_squares(n, x, result); };
+    return [&b, n, x = Reals(b, n), result = Zeros<double>(b, 1)] {
+      b.sum_of_squares(n, x, result, Write::overwrite);
+    };
   });
-  add(list, "first_nonfinite", text_of(n), streaming(n, 1), [n](Backend& b) -> Call {
-    return [&b, n, x = Reals(b, n), result = Zeros<int64_t>(b, 1)] { b.first_nonfinite(n, x, result); };
+  add(list, "check_finite", text_of(n), streaming(n, 1), [n](Backend& b) -> Call {
+    return [&b, n, x = Reals(b, n), counters = Zeros<StepCounters>(b, 1)] { b.check_finite(n, x, counters); };
   });
 }
 

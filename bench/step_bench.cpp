@@ -3,14 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 
 #include "breakdown.h"
 #include "kernels/cpu/backend.h"
 #include "operands.h"
 #include "program.h"
-#include "trainer/device_batch.h"
 #include "trainer/gradient_sum.h"
 #include "trainer/memory.h"
 #include "trainer/open_device.h"
@@ -29,18 +30,21 @@ struct Options {
   bool breakdown = false, json = false;
 };
 
-std::vector<LoadedSamples> made_up_samples(int64_t batch, int64_t micro_batch) {
-  std::vector<LoadedSamples> all;
-  for (int64_t first = 0; first < batch; first += micro_batch) {
-    LoadedSamples samples;
-    samples.range = {first, std::min(micro_batch, batch - first)};
-    samples.images = repeated_noise<float>(samples.range.count * kImageSize.elements());
-    for (int64_t i = 0; i < samples.range.count; ++i)
-      samples.labels.push_back(static_cast<int32_t>((first + i) % kClasses));
-    all.push_back(std::move(samples));
+// Made-up images, which are on the device from the first step on.
+class MadeUpBatches final : public Batches {
+ public:
+  void prepare(const SampleRange& next, const DeviceBatch& batch) override {
+    if (!filled_.insert(batch.labels.as_indices()).second) return;
+    batch.images.upload(repeated_noise<float>(batch.images.size()));
+    std::vector<int32_t> labels;
+    for (int64_t i = 0; i < next.count; ++i) labels.push_back(static_cast<int32_t>(i % kClasses));
+    batch.labels.upload(labels);
   }
-  return all;
-}
+  void write(const StepCounters*, const DeviceBatch&) override {}
+
+ private:
+  std::set<const int32_t*> filled_;  // batches, by where their labels are
+};
 
 // A model and what a step of it needs.
 class Network {
@@ -48,38 +52,50 @@ class Network {
   Network(const Options& options, const Device& device)
       : options_(options.training),
         device_(device),
-        model_(make_model(options_.model, {.classes = kClasses, .image_channels = kImageSize.channels})),
-        samples_(made_up_samples(options_.batch, micro_batch_size(options_))) {
+        model_(make_model(options_.model, {.classes = kClasses, .image_channels = kImageSize.channels})) {
     model_->parameters.allocate(device);
     model_->parameters.initialise(options_.seed);
     if (options.evaluate) return;
     optimizer_.emplace(options_, model_->parameters);
-    gradients_.emplace(options_, *model_, kImageSize, device);
+    gradients_.emplace(options_, options_.micro_batch, *model_, kImageSize, device,
+                       [](const SampleRanges&) { return std::make_unique<MadeUpBatches>(); });
+    gradients_->start({}, {});
   }
 
   void train() {
     gradients_->begin();
-    for (const LoadedSamples& samples : samples_) gradients_->add(samples);
-    optimizer_->step({.learning_rate = 0.01,
-                      .momentum = options_.momentum,
-                      .weight_decay = options_.weight_decay,
-                      .batch = options_.batch},
-                     ++updates_, gradients_->finish());
+    for (const SampleRange& range : ranges()) gradients_->add(range);
+    const Setting setting{.learning_rate = 0.01,
+                          .momentum = options_.momentum,
+                          .weight_decay = options_.weight_decay,
+                          .batch = options_.batch};
+    optimizer_->step(setting, ++updates_, gradients_->finish(), gradients_->counters());
+    gradients_->read();  // waits for the device
   }
 
-  void evaluate() const {
-    for (const LoadedSamples& samples : samples_) {
+  void evaluate() {
+    for (const SampleRange& range : ranges()) {
       Tape tape = Tape::off();
-      const DeviceBatch batch(device_, kImageSize, samples);
+      const DeviceBatch& batch =
+          inputs_.try_emplace(range.count, device_, kImageSize, range.count).first->second;
+      made_up_.prepare(range, batch);
       softmax_cross_entropy(tape, model_->forward(tape, batch.images), batch.labels).losses.to_host();
     }
   }
 
  private:
+  std::vector<SampleRange> ranges() const {
+    std::vector<SampleRange> all;
+    for (int64_t first = 0; first < options_.batch; first += options_.micro_batch)
+      all.push_back({first, std::min(options_.micro_batch, options_.batch - first)});
+    return all;
+  }
+
   const TrainOptions& options_;
   Device device_;
   std::unique_ptr<Model> model_;
-  std::vector<LoadedSamples> samples_;
+  MadeUpBatches made_up_;
+  std::map<int64_t, DeviceBatch> inputs_;  // of an evaluation
   std::optional<Optimizer> optimizer_;
   std::optional<GradientSum> gradients_;
   int64_t updates_ = 0;
@@ -136,7 +152,7 @@ void print_json(const Options& options, const Result& result) {
                          {"mode", options.evaluate ? "evaluate" : "train"},
                          {"batch", training.batch},
                          {"ghost_batch", training.ghost_batch},
-                         {"micro_batch", micro_batch_size(training)},
+                         {"micro_batch", training.micro_batch},
                          {"device", result.device},
                          {"precision", name_of(training.precision)},
                          {"threads", training.threads},
@@ -158,7 +174,7 @@ void print_text(const Options& options, const Result& result) {
   const auto [least, most] = std::minmax_element(result.seconds.begin(), result.seconds.end());
   fmt::print("{} {}, batch {} (ghost batch {}, micro-batch {}), {}",
              options.evaluate ? "evaluating" : "training", training.model, training.batch,
-             training.ghost_batch, micro_batch_size(training), result.device);
+             training.ghost_batch, training.micro_batch, result.device);
   if (training.device == "cpu") fmt::print(", convolution {}", name_of(training.convolution));
   fmt::print("\n");
   fmt::print("a step     {:.4f} s, the median of {} from {:.4f} to {:.4f}\n", result.step(), options.steps,
@@ -173,7 +189,9 @@ int run(Options& options) {
   TrainOptions& training = options.training;
   training.threads = resolved_threads(training.threads);
   training.optimizer = OptimizerKind::nesterov;
-  const int64_t ghost = training.ghost_batch, micro_batch = micro_batch_size(training);
+  const int64_t ghost = training.ghost_batch;
+  if (training.micro_batch == 0) training.micro_batch = ghost;
+  const int64_t micro_batch = training.micro_batch;
   require(training.batch % ghost == 0, "--batch ", training.batch, " is no multiple of --ghost-batch ",
           ghost);
   require(micro_batch % ghost == 0, "--micro-batch ", micro_batch, " is no multiple of --ghost-batch ",

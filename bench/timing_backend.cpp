@@ -130,8 +130,10 @@ void TimingBackend::scale_add(int64_t n, const activation* a, double factor, con
 void TimingBackend::scale(int64_t n, double factor, const activation* dy, activation* dx, Write write) {
   time("scale", n, streaming(n, 2), [&] { timed_->scale(n, factor, dy, dx, write); });
 }
-void TimingBackend::dropout(const DropoutGeometry& g, const activation* x, activation* y, Write write) {
-  time("dropout", g.n * g.elements, streaming(g.n * g.elements, 2), [&] { timed_->dropout(g, x, y, write); });
+void TimingBackend::dropout(const DropoutGeometry& g, const StepCounters* counters, const activation* x,
+                            activation* y, Write write) {
+  time("dropout", g.n * g.elements, streaming(g.n * g.elements, 2),
+       [&] { timed_->dropout(g, counters, x, y, write); });
 }
 void TimingBackend::copy_channels(const ChannelSlice& g, const activation* from, activation* to,
                                   Write write) {
@@ -158,11 +160,20 @@ void TimingBackend::fill_activations(int64_t n, double value, activation* to) {
 void TimingBackend::blend(int64_t n, double keep, double weight, const real* from, real* to) {
   time("blend", n, streaming(n, 3), [&] { timed_->blend(n, keep, weight, from, to); });
 }
-void TimingBackend::sum_of_squares(int64_t n, const real* x, double* result) {
-  time("sum_of_squares", n, streaming(n, 1), [&] { timed_->sum_of_squares(n, x, result); });
+void TimingBackend::sum_of_squares(int64_t n, const real* x, double* result, Write write) {
+  time("sum_of_squares", n, streaming(n, 1), [&] { timed_->sum_of_squares(n, x, result, write); });
 }
-void TimingBackend::first_nonfinite(int64_t n, const real* x, int64_t* result) {
-  time("first_nonfinite", n, streaming(n, 1), [&] { timed_->first_nonfinite(n, x, result); });
+void TimingBackend::gather_images(const ImageGather& g, const StepCounters* counters, const ImageSet& set,
+                                  activation* images, int32_t* labels) {
+  const int64_t n = g.n * g.h * g.w * 3;
+  time("gather_images", n, streaming(n, 2), [&] { timed_->gather_images(g, counters, set, images, labels); });
+}
+void TimingBackend::count_samples(const SampleCount& g, const real* losses, const int32_t* correct,
+                                  StepCounters* counters) {
+  time("count_samples", g.n, streaming(g.n, 2), [&] { timed_->count_samples(g, losses, correct, counters); });
+}
+void TimingBackend::check_finite(int64_t n, const real* gradients, StepCounters* counters) {
+  time("check_finite", n, streaming(n, 1), [&] { timed_->check_finite(n, gradients, counters); });
 }
 void TimingBackend::sgd(const OptimizerStep& g, const real* gradients, real* values, activation* copy) {
   time("sgd", g.n, streaming(g.n, 3), [&] { timed_->sgd(g, gradients, values, copy); });

@@ -2,16 +2,8 @@
 
 #include <algorithm>
 
-#include "engine/rng.h"
-
 namespace crescendo {
 namespace {
-
-// Where position i of the padded axis lies in the image of n pixels: 4 3 2 1 | 0 1 2 ... n-1 | n-2 n-3 ...
-int64_t reflected(int64_t i, int64_t n) {
-  const int64_t inside = i < kCropPadding ? kCropPadding - i : i - kCropPadding;
-  return inside < n ? inside : 2 * (n - 1) - inside;
-}
 
 inline void write_pixel(const uint8_t* from, int64_t channel, const PixelTable& table, float* to) {
   to[0] = table[0][from[0]];
@@ -27,8 +19,7 @@ void write_row(const ImageView& row, int64_t width, const Augmentation& augmenta
   const int64_t last = std::min(width + kCropPadding - augmentation.left, width);
   const int64_t step = augmentation.flip ? -row.pixel : row.pixel;
   const auto source = [&](int64_t x) {
-    const int64_t column = reflected(x + augmentation.left, width);
-    return row.bytes + row.pixel * (augmentation.flip ? width - 1 - column : column);
+    return row.bytes + row.pixel * source_column(augmentation, x, width);
   };
   const auto write = [&](const uint8_t* from, int64_t x) {
     write_pixel(from, row.channel, table, pixels + 3 * x);
@@ -49,19 +40,11 @@ PixelTable pixel_table(const Normalisation& normalisation) {
   return table;
 }
 
-Augmentation draw_augmentation(uint64_t key, int64_t epoch, int64_t index) {
-  const PhiloxWords words = random_words(key, static_cast<uint64_t>(index), static_cast<uint32_t>(epoch));
-  const auto offset = [](uint32_t word) {
-    return static_cast<int64_t>(random_below(word, 0, uint64_t{2 * kCropPadding + 1}));
-  };
-  return {(words.word[0] >> 31) != 0, offset(words.word[1]), offset(words.word[2])};
-}
-
 void write_augmented(const ImageView& image, const ImageSize& size, const Augmentation& augmentation,
                      const PixelTable& table, float* pixels) {
   for (int64_t y = 0; y < size.height; ++y) {
     ImageView row = image;
-    row.bytes += reflected(y + augmentation.top, size.height) * size.width * image.pixel;
+    row.bytes += source_row(augmentation, y, size.height) * size.width * image.pixel;
     write_row(row, size.width, augmentation, table, pixels + y * 3 * size.width);
   }
 }

@@ -1,5 +1,4 @@
-// The CIFAR augmentation (Zagoruyko & Komodakis, "Wide Residual Networks", 2016): flip left to right with
-// probability 1/2, pad by 4 reflected pixels, crop at random to the original size; then (pixel - mean) /
+// Images as bytes to normalised pixels: the augmentation of kernels/augment.h, then (pixel - mean) /
 // deviation.
 #pragma once
 
@@ -7,10 +6,9 @@
 #include <cstdint>
 
 #include "data/dataset.h"
+#include "kernels/augment.h"
 
 namespace crescendo {
-
-inline constexpr int64_t kCropPadding = 4;
 
 // Per channel, of pixels in 0..255.
 struct Normalisation {
@@ -20,16 +18,6 @@ struct Normalisation {
 // The 256 values a byte of each channel can become.
 using PixelTable = std::array<std::array<float, 256>, 3>;
 PixelTable pixel_table(const Normalisation&);
-
-// One outcome of the augmentation: the image is mirrored first, then cut out of its padded self.
-struct Augmentation {
-  bool flip = false;
-  int64_t top = kCropPadding,
-          left = kCropPadding;  // of the crop, in [0, 2 * kCropPadding]; these change nothing
-};
-
-// A pure function of its arguments; key is random_key(seed, Purpose::augmentation).
-Augmentation draw_augmentation(uint64_t key, int64_t epoch, int64_t index);
 
 // Bytes [h,w,3] or [3,h,w]: channel c of pixel i, counted row by row, lies at bytes[i * pixel + c * channel].
 struct ImageView {

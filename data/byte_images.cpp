@@ -38,6 +38,13 @@ ImageView ByteImages::image(int64_t index) const {
   return set_.planar ? ImageView::planar(bytes, set_.image_size) : ImageView::interleaved(bytes);
 }
 
+void ByteImages::copy_planes(int64_t index, uint8_t* to) const {
+  const ImageView from = image(index);
+  const int64_t pixels = image_size().height * image_size().width;
+  for (int64_t c = 0; c < 3; ++c)
+    for (int64_t i = 0; i < pixels; ++i) *to++ = from.bytes[i * from.pixel + c * from.channel];
+}
+
 int32_t ByteImages::sample(int64_t index, const SampleKey& key, float* pixels) const {
   Augmentation augmentation;
   if (set_.augment)

@@ -36,6 +36,11 @@ class ByteImages final : public Dataset {
   int32_t sample(int64_t index, const SampleKey& key, float* pixels) const override;
 
   ImageView image(int64_t index) const;
+  int32_t label(int64_t index) const { return set_.labels[static_cast<size_t>(index)]; }
+  bool augments() const { return set_.augment; }
+  const PixelTable& table() const { return table_; }
+  // Bytes [3,h,w].
+  void copy_planes(int64_t index, uint8_t* to) const;
 
  private:
   ByteImageSet set_;

@@ -1,6 +1,7 @@
 #include "engine/allocator.h"
 
 #include <algorithm>
+#include <stdexcept>
 
 namespace crescendo {
 
@@ -12,23 +13,26 @@ Allocator::~Allocator() {
 void* Allocator::allocate(size_t bytes) {
   const std::lock_guard lock(mutex_);
   LowestFirst& blocks = free_[bytes];
+  void* block = nullptr;
   if (!blocks.empty()) {
-    void* block = blocks.top();
+    block = blocks.top();
     blocks.pop();
-    use_.in_use += bytes;
-    return block;
+  } else {
+    block = backend_.allocate(bytes);
+    ++use_.allocations;
+    held_ += bytes;
+    use_.peak = std::max(use_.peak, held_ + workspace_);
   }
-  void* block = backend_.allocate(bytes);
-  ++use_.allocations;
   use_.in_use += bytes;
-  held_ += bytes;
-  use_.peak = std::max(use_.peak, held_ + workspace_);
+  handed_out_.insert(block);
+  if (watched_ != nullptr) watched_->push_back(block);
   return block;
 }
 
 void Allocator::release(void* block, size_t bytes) {
   const std::lock_guard lock(mutex_);
   use_.in_use -= bytes;
+  handed_out_.erase(block);
   free_[bytes].push(block);
 }
 
@@ -43,6 +47,23 @@ void Allocator::reserve_workspace(size_t bytes) {
 MemoryUse Allocator::use() const {
   const std::lock_guard lock(mutex_);
   return use_;
+}
+
+void Allocator::require_free(const std::vector<void*>& blocks) const {
+  const std::lock_guard lock(mutex_);
+  const auto taken = [&](void* block) { return handed_out_.contains(block); };
+  if (std::any_of(blocks.begin(), blocks.end(), taken))
+    throw std::logic_error("allocator: memory of captured kernels is in use when they are replayed");
+}
+
+BlockWatch::BlockWatch(Allocator& allocator) : allocator_(allocator) {
+  const std::lock_guard lock(allocator_.mutex_);
+  allocator_.watched_ = &blocks_;
+}
+
+BlockWatch::~BlockWatch() {
+  const std::lock_guard lock(allocator_.mutex_);
+  allocator_.watched_ = nullptr;
 }
 
 }  // namespace crescendo

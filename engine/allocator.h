@@ -9,6 +9,7 @@
 #include <mutex>
 #include <queue>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "kernels/backend.h"
@@ -33,14 +34,34 @@ class Allocator {
   void reserve_workspace(size_t bytes);  // counted in the peak
   MemoryUse use() const;
 
+  // Throws std::logic_error if one of them is handed out.
+  void require_free(const std::vector<void*>& blocks) const;
+
  private:
+  friend class BlockWatch;
   using LowestFirst = std::priority_queue<void*, std::vector<void*>, std::greater<>>;
 
   Backend& backend_;
   mutable std::mutex mutex_;
   std::unordered_map<size_t, LowestFirst> free_;
+  std::unordered_set<void*> handed_out_;
+  std::vector<void*>* watched_ = nullptr;
   MemoryUse use_;
   size_t held_ = 0, workspace_ = 0;
+};
+
+// Notes the blocks that are handed out while it lives.
+class BlockWatch {
+ public:
+  explicit BlockWatch(Allocator& allocator);
+  BlockWatch(const BlockWatch&) = delete;
+  BlockWatch& operator=(const BlockWatch&) = delete;
+  ~BlockWatch();
+  const std::vector<void*>& blocks() const { return blocks_; }
+
+ private:
+  Allocator& allocator_;
+  std::vector<void*> blocks_;
 };
 
 }  // namespace crescendo

@@ -8,7 +8,7 @@ namespace crescendo {
 
 struct Device::State {
   explicit State(std::unique_ptr<Backend> b) : backend(std::move(b)), memory(*backend) {}
-  std::unique_ptr<Backend> backend;
+  std::shared_ptr<Backend> backend;
   Allocator memory;
 };
 
@@ -20,8 +20,8 @@ Device Device::cpu(int threads, ConvolutionAlgorithm convolution, InstructionSet
 
 Device Device::cuda(int index, Precision precision) { return Device(make_cuda_backend(index, precision)); }
 
-Device Device::dry_run(int threads, ConvolutionAlgorithm convolution, InstructionSet set) {
-  return Device(std::make_unique<DryRunBackend>(make_cpu_backend(threads, convolution, set)));
+Device Device::dry_run(const Device& modelled) {
+  return Device(std::make_unique<DryRunBackend>(modelled.state_->backend));
 }
 
 Backend& Device::kernels() const { return *state_->backend; }

@@ -18,9 +18,9 @@ class Device {
   // The GPU of that number. Throws std::invalid_argument if there is none, if it has not the precision, or in
   // a program built without CUDA.
   static Device cuda(int index = 0, Precision = Precision::fp32);
-  // Computes nothing and touches no memory: counts the multiply-adds and the bytes that a model would need.
-  static Device dry_run(int threads = 0, ConvolutionAlgorithm = ConvolutionAlgorithm::automatic,
-                        InstructionSet = InstructionSet::automatic);
+  // Computes nothing and touches no memory: counts the multiply-adds and the bytes that a model would need on
+  // `modelled`.
+  static Device dry_run(const Device& modelled);
 
   // Any backend: one that passes calls on and watches them, say.
   explicit Device(std::unique_ptr<Backend> backend);

@@ -1,4 +1,4 @@
-// One number in device memory: where kernels leave the result of a reduction.
+// One number, or a plain struct of them, in device memory: where kernels leave what the host reads.
 #pragma once
 
 #include "engine/device.h"
@@ -20,6 +20,7 @@ class DeviceScalar {
     device_.kernels().download(place_, &host, sizeof(T));
     return host;
   }
+  void set(const T& value) { device_.kernels().upload(&value, place_, sizeof(T)); }
 
  private:
   Device device_;

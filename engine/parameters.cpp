@@ -141,6 +141,10 @@ void ParameterStore::forget_gradients() const {
   for (const auto& parameter : parameters_) parameter->value.forget_gradient();
 }
 
+void ParameterStore::note_gradients() const {
+  for (const auto& parameter : parameters_) parameter->value.gradient_slot();
+}
+
 void ParameterStore::require_gradients() const {
   for (const auto& parameter : parameters_)
     if (!parameter->value.gradient().defined())

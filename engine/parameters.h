@@ -75,6 +75,8 @@ class ParameterStore {
 
   // The next gradient contribution of every parameter overwrites.
   void forget_gradients() const;
+  // What a replayed backward pass did: every parameter's gradient is written.
+  void note_gradients() const;
   // Throws std::logic_error naming the first parameter that received no gradient since forget_gradients().
   void require_gradients() const;
 

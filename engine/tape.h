@@ -18,9 +18,8 @@ enum class RunningStatistics { sequential, mean_of_ghosts };
 struct TapeOptions {
   int64_t ghost = 0;  // images in a ghost batch; 0: the whole micro-batch is one
   RunningStatistics running_statistics = RunningStatistics::sequential;
-  uint64_t seed = 0;  // of dropout
-  uint64_t first_image =
-      0;  // the micro-batch's position in the run, in samples: what dropout masks are keyed by
+  uint64_t seed = 0;                       // of dropout
+  const StepCounters* counters = nullptr;  // in the device's memory: their position keys dropout's masks
 };
 
 class Tape {

@@ -9,6 +9,8 @@
 // comment says host.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <string>
 
 #include "kernels/geometry.h"
@@ -21,6 +23,24 @@ struct NormOperands {
   const real *scale, *shift, *mean, *variance;
 };
 
+// A set of images in the backend's memory: bytes [images,3,h,w], labels [images]; the order [2,images] of the
+// newest even and odd epoch; and what each byte of a channel becomes, table [3,256].
+struct ImageSet {
+  const uint8_t* bytes;
+  const int32_t *labels, *orders;
+  const float* table;
+};
+
+// Kernels that were captured with their arguments.
+class KernelGraph {
+ public:
+  KernelGraph() = default;
+  KernelGraph(const KernelGraph&) = delete;
+  KernelGraph& operator=(const KernelGraph&) = delete;
+  virtual ~KernelGraph() = default;
+  virtual void launch() = 0;
+};
+
 class Backend {
  public:
   Backend() = default;
@@ -31,6 +51,8 @@ class Backend {
   virtual std::string name() const = 0;
 
   // ---- Memory. Blocks are 64-byte aligned; allocate throws std::bad_alloc.
+  virtual bool is_host() const = 0;             // whether the host can read it
+  virtual size_t free_memory() const = 0;       // bytes
   virtual size_t activation_bytes() const = 0;  // of one element
   virtual void* allocate(size_t bytes) = 0;
   virtual void release(void* block, size_t bytes) = 0;
@@ -47,6 +69,11 @@ class Backend {
   virtual size_t workspace(const LinearGeometry&) const = 0;
   virtual size_t workspace(const BiasGeometry&) const = 0;
   virtual void reserve_workspace(size_t bytes) = 0;
+
+  // ---- Replay. Calls `work` and keeps the kernels it calls, with their arguments, instead of running them;
+  // null, and `work` not called, in a backend that gains nothing by it. `work` must not move memory's
+  // contents between host and backend, nor be the first to reserve workspace.
+  virtual std::unique_ptr<KernelGraph> capture(const std::function<void()>& work) = 0;
 
   // ---- Convolution. x [n,h,w,c], weight [k,r,s,c], bias [k] or null, y [n,p,q,k].
   virtual void conv2d_forward(const Conv2dGeometry&, const activation* x, const activation* weight,
@@ -120,8 +147,10 @@ class Backend {
                          activation* y) = 0;
   // dx (=|+=) factor * dy
   virtual void scale(int64_t n, double factor, const activation* dy, activation* dx, Write) = 0;
-  // y (=|+=) x / keep where kept, 0 where dropped; its own gradient.
-  virtual void dropout(const DropoutGeometry&, const activation* x, activation* y, Write) = 0;
+  // y (=|+=) x / keep where kept, 0 where dropped; its own gradient. Image 0 is at the counters' position in
+  // the run, at 0 where they are null.
+  virtual void dropout(const DropoutGeometry&, const StepCounters*, const activation* x, activation* y,
+                       Write) = 0;
   // to[row, to_offset + i] (=|+=) from[row, from_offset + i]
   virtual void copy_channels(const ChannelSlice&, const activation* from, activation* to, Write) = 0;
 
@@ -139,14 +168,26 @@ class Backend {
   virtual void fill_activations(int64_t n, double value, activation* to) = 0;
   // to = keep * to + weight * from
   virtual void blend(int64_t n, double keep, double weight, const real* from, real* to) = 0;
-  // *result = sum of squares, accumulated in double
-  virtual void sum_of_squares(int64_t n, const real* x, double* result) = 0;
-  // *result = index of the first element that is infinite or NaN, n if there is none
-  virtual void first_nonfinite(int64_t n, const real* x, int64_t* result) = 0;
+  // *result (=|+=) sum of squares, accumulated in double
+  virtual void sum_of_squares(int64_t n, const real* x, double* result, Write) = 0;
 
-  // ---- Optimizers. g = gradient_scale * gradient + weight_decay * value (decayed elements only), the
-  // learning rate outside the buffer. `copy` receives the values in the activation type; null where
-  // activation is real. sgd: value -= learning_rate * g
+  // ---- A run's samples.
+  // The n samples from the counters' position on, images [n,h,w,3] and labels [n]: position p of the run is
+  // image order[p % images] of epoch p / images.
+  virtual void gather_images(const ImageGather&, const StepCounters*, const ImageSet&, activation* images,
+                             int32_t* labels) = 0;
+  // Adds to loss the losses [n] of each ghost, summed in double, ghost by ghost in order; to correct the sum
+  // of correct [n]; to position n.
+  virtual void count_samples(const SampleCount&, const real* losses, const int32_t* correct,
+                             StepCounters*) = 0;
+  // Ends an update: stopped_at = position if one of the n gradients or the loss is infinite or NaN, unless it
+  // is set already.
+  virtual void check_finite(int64_t n, const real* gradients, StepCounters*) = 0;
+
+  // ---- Optimizers. Nothing is written where step.counters, unless null, have stopped. g = gradient_scale *
+  // gradient + weight_decay * value (decayed elements only), the learning rate outside the buffer. `copy`
+  // receives the values in the activation type; null where activation is real. sgd: value -= learning_rate *
+  // g
   virtual void sgd(const OptimizerStep&, const real* gradients, real* values, activation* copy) = 0;
   // velocity = momentum * velocity + g; value -= learning_rate * (nesterov ? g + momentum * velocity :
   // velocity)

@@ -10,7 +10,7 @@ namespace crescendo {
 
 class DryRunBackend final : public Backend {
  public:
-  explicit DryRunBackend(std::unique_ptr<Backend> modelled) : modelled_(std::move(modelled)) {}
+  explicit DryRunBackend(std::shared_ptr<const Backend> modelled) : modelled_(std::move(modelled)) {}
 
   // Of convolutions and linear layers; a whole step, and its forward pass alone.
   int64_t multiply_adds() const { return forward_multiply_adds_ + backward_multiply_adds_; }
@@ -18,6 +18,8 @@ class DryRunBackend final : public Backend {
 
   std::string name() const override;
 
+  bool is_host() const override { return modelled_->is_host(); }
+  size_t free_memory() const override { return modelled_->free_memory(); }
   size_t activation_bytes() const override;
   void* allocate(size_t bytes) override;
   void release(void* block, size_t bytes) override;
@@ -32,6 +34,7 @@ class DryRunBackend final : public Backend {
   size_t workspace(const LinearGeometry&) const override;
   size_t workspace(const BiasGeometry&) const override;
   void reserve_workspace(size_t bytes) override;
+  std::unique_ptr<KernelGraph> capture(const std::function<void()>&) override { return nullptr; }
 
   void conv2d_forward(const Conv2dGeometry&, const activation* x, const activation* weight, const real* bias,
                       activation* y) override;
@@ -77,7 +80,7 @@ class DryRunBackend final : public Backend {
   void relu_backward(int64_t, const activation*, const activation*, activation*, Write) override {}
   void scale_add(int64_t, const activation*, double, const activation*, activation*) override {}
   void scale(int64_t, double, const activation*, activation*, Write) override {}
-  void dropout(const DropoutGeometry&, const activation*, activation*, Write) override {}
+  void dropout(const DropoutGeometry&, const StepCounters*, const activation*, activation*, Write) override {}
   void copy_channels(const ChannelSlice&, const activation*, activation*, Write) override {}
 
   void softmax_cross_entropy_forward(const CrossEntropyGeometry&, const activation*, const int32_t*, real*,
@@ -88,15 +91,19 @@ class DryRunBackend final : public Backend {
   void fill(int64_t, double, real*) override {}
   void fill_activations(int64_t, double, activation*) override {}
   void blend(int64_t, double, double, const real*, real*) override {}
-  void sum_of_squares(int64_t, const real*, double*) override {}
-  void first_nonfinite(int64_t, const real*, int64_t*) override {}
+  void sum_of_squares(int64_t, const real*, double*, Write) override {}
+
+  void gather_images(const ImageGather&, const StepCounters*, const ImageSet&, activation*,
+                     int32_t*) override {}
+  void count_samples(const SampleCount&, const real*, const int32_t*, StepCounters*) override {}
+  void check_finite(int64_t, const real*, StepCounters*) override {}
 
   void sgd(const OptimizerStep&, const real*, real*, activation*) override {}
   void momentum(const MomentumStep&, const real*, real*, real*, activation*) override {}
   void adam(const AdamStep&, const real*, real*, real*, real*, activation*) override {}
 
  private:
-  std::unique_ptr<Backend> modelled_;
+  std::shared_ptr<const Backend> modelled_;
   uintptr_t next_address_ = 0;
   int64_t forward_multiply_adds_ = 0, backward_multiply_adds_ = 0;
 };

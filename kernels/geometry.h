@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "kernels/step_counters.h"
+
 namespace crescendo {
 
 // x [n,h,w,c] * weight [k,r,s,c] -> y [n,p,q,k], without flipping the filter (cross-correlation):
@@ -75,13 +77,25 @@ struct CrossEntropyGeometry {
   double smoothing;
 };
 
-// Which elements dropout keeps: element i of image j is kept when Philox(key; element i, image, layer) <
-// keep.
+// n images [h,w,3] out of a set of `images`, which a run goes through once an epoch.
+struct ImageGather {
+  int64_t n, h, w;
+  int64_t images;
+  uint64_t key;  // of the augmentation, by the run (rng.h)
+  bool augment;  // kernels/augment.h; otherwise they are left as they are
+};
+
+// n samples of a micro-batch, counted ghost by ghost.
+struct SampleCount {
+  int64_t n;
+  int64_t ghost;  // divides n
+};
+
+// Which elements dropout keeps: element i of image j is kept when Philox(key; element i, position of the
+// image in the run, layer) < keep. So the mask does not depend on the micro-batch.
 struct DropoutGeometry {
   int64_t n, elements;  // images, elements of one image
   uint64_t key;         // of the run (rng.h)
-  uint64_t
-      first_image;  // position of image 0 in the run, so that the mask does not depend on the micro-batch
   uint32_t layer;
   double keep;  // probability in (0, 1]
 };
@@ -92,6 +106,8 @@ struct OptimizerStep {
   double learning_rate;
   double weight_decay;    // L2: gradient + weight_decay * value
   double gradient_scale;  // 1 / batch: gradients arrive as sums over samples
+  const StepCounters* counters =
+      nullptr;  // in the backend's memory: where they have stopped, nothing is updated
 };
 struct MomentumStep : OptimizerStep {
   double momentum;

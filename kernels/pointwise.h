@@ -14,10 +14,9 @@ namespace crescendo {
 HD inline real relu_of(real x) { return x < 0 ? real{0} : x; }
 HD inline real relu_gradient(real y, real dy) { return y <= 0 ? real{0} : dy; }
 
-// Whether dropout keeps element `i` of image `image`, counted from the start of the run. Four elements share
+// Whether dropout keeps element `i` of the image at `position` of the run. Four elements share
 // one call of Philox.
-HD inline PhiloxWords dropout_words(const DropoutGeometry& g, int64_t image, int64_t block) {
-  const uint64_t position = g.first_image + static_cast<uint64_t>(image);
+HD inline PhiloxWords dropout_words(const DropoutGeometry& g, uint64_t position, int64_t block) {
   return philox4x32({{static_cast<uint32_t>(position), static_cast<uint32_t>(position >> 32),
                       static_cast<uint32_t>(block), g.layer}},
                     g.key);

@@ -2,36 +2,46 @@
 
 #include <algorithm>
 
-#include "data/loader.h"
-#include "trainer/device_batch.h"
+#include "engine/device_scalar.h"
 
 namespace crescendo {
 
-std::optional<Evaluation> evaluate(const Model& model, const std::shared_ptr<const Dataset>& dataset,
-                                   const Device& device, const EvaluationOptions& options) {
-  Evaluation result;
-  double loss = 0;
-  const int64_t total = dataset->size();
+std::optional<Evaluation> evaluate(const Model& model, const DeviceData& data,
+                                   const EvaluationOptions& options) {
+  const Device& device = data.device();
+  const int64_t total = data.dataset().size();
+  const auto range_at = [&](int64_t first) {
+    return SampleRange{first, std::min(options.micro_batch, total - first)};
+  };
   const LoaderOptions in_order{.shuffle = false, .workers = options.loader_threads};
-  Loader loader(dataset, in_order, [&, next = int64_t{0}]() mutable -> std::optional<SampleRange> {
-    if (next >= total) return {};
-    const SampleRange range{next, std::min(options.micro_batch, total - next)};
-    next += range.count;
-    return range;
-  });
-  while (const auto samples = loader.next()) {
+  const auto batches = data.batches(in_order, options.micro_batch,
+                                    [=, next = int64_t{0}]() mutable -> std::optional<SampleRange> {
+                                      if (next >= total) return {};
+                                      const SampleRange range = range_at(next);
+                                      next += range.count;
+                                      return range;
+                                    });
+  DeviceScalar<StepCounters> counters(device);
+  counters.set({});
+  for (int64_t done = 0; done < total;) {
     if (options.stop && options.stop()) return {};
+    const SampleRange range = range_at(done);
+    const DeviceBatch batch(device, data.dataset().image_size(), range.count);
+    batches->prepare(range, batch);
+    batches->write(counters.place(), batch);
     Tape tape = Tape::off();
-    const DeviceBatch batch(device, dataset->image_size(), *samples);
     const auto [losses, correct] =
         softmax_cross_entropy(tape, model.forward(tape, batch.images), batch.labels);
-    for (const real sample : losses.to_host()) loss += static_cast<double>(sample);
-    for (const int32_t hit : correct.indices_to_host()) result.correct += hit;
-    result.total += samples->range.count;
-    if (options.progress) options.progress(result.total);
+    // Sample by sample: the sum does not depend on the micro-batch.
+    device.kernels().count_samples({.n = range.count, .ghost = 1}, losses.as_reals(), correct.as_indices(),
+                                   counters.place());
+    done += range.count;
+    if (options.progress) options.progress(done);
   }
-  result.loss = result.total ? loss / static_cast<double>(result.total) : 0;
-  return result;
+  const StepCounters counted = counters.value();
+  return Evaluation{.correct = counted.correct,
+                    .total = total,
+                    .loss = total ? counted.loss / static_cast<double>(total) : 0};
 }
 
 }  // namespace crescendo

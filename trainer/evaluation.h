@@ -6,8 +6,8 @@
 #include <memory>
 #include <optional>
 
-#include "data/dataset.h"
 #include "models/model.h"
+#include "trainer/device_data.h"
 
 namespace crescendo {
 
@@ -25,7 +25,6 @@ struct EvaluationOptions {
 };
 
 // None if it was stopped. The result does not depend on the options.
-std::optional<Evaluation> evaluate(const Model&, const std::shared_ptr<const Dataset>&, const Device&,
-                                   const EvaluationOptions&);
+std::optional<Evaluation> evaluate(const Model&, const DeviceData&, const EvaluationOptions&);
 
 }  // namespace crescendo

@@ -1,13 +1,20 @@
 // The gradient of one update: forward and backward over its micro-batches, one after another, summed in a
 // fixed order, so that memory does not grow with the batch and the cut into micro-batches changes no bit.
+//
+// The host waits for none of it. The device counts losses and hits, and holds its parameters fast from the
+// first update that is not finite; the host learns of both whenever it reads the counters.
 #pragma once
 
+#include <map>
 #include <stdexcept>
 #include <string>
+#include <utility>
+#include <vector>
 
-#include "data/loader.h"
 #include "engine/device_scalar.h"
+#include "engine/replay.h"
 #include "models/model.h"
+#include "trainer/device_data.h"
 #include "trainer/noise_scale.h"
 #include "trainer/options.h"
 
@@ -16,30 +23,45 @@ namespace crescendo {
 // A loss or gradient was infinite or NaN; the message names the samples and the first layer.
 class NonFiniteError : public std::runtime_error {
  public:
-  using std::runtime_error::runtime_error;
+  NonFiniteError(const std::string& message, const SampleRange& bad_update, int64_t updates)
+      : std::runtime_error(message), update(bad_update), updates_not_made(updates) {}
+  SampleRange update;        // which it was, so far
+  int64_t updates_not_made;  // of those that were finished: this one, if it was, and all after it
 };
 
-struct UpdateSums {
-  double loss = 0;  // sum over samples
+// Over samples.
+struct SampleSums {
+  double loss = 0;
   int64_t correct = 0;
   int64_t samples = 0;
 };
 
 class GradientSum {
  public:
-  GradientSum(const TrainOptions& options, const Model& model, const ImageSize& image_size,
-              const Device& device);
+  // Opens batches of the given ranges; they are prepared in order.
+  using OpenBatches = std::function<std::unique_ptr<Batches>(SampleRanges)>;
+  GradientSum(const TrainOptions& options, int64_t micro_batch, const Model& model,
+              const ImageSize& image_size, const Device& device, OpenBatches open);
 
+  // Before the first update: the ranges of all micro-batches to come, and the sums to add to.
+  void start(SampleRanges ranges, const SampleSums& sums);
   // Starts an update.
   void begin();
   // Adds one micro-batch: a whole number of ghost batches, and just one where noise_scale is asked for.
-  // Throws NonFiniteError if a loss is not finite.
-  void add(const LoadedSamples& samples);
-  // Ends the update: checks that all gradients are finite (NonFiniteError), takes pending running statistics
-  // in, and returns the gradients summed over samples [model.parameters.size()], valid until begin().
+  void add(const SampleRange& range);
+  // Ends the update: checks on the device that loss and gradients are finite, takes pending running
+  // statistics in, and returns the gradients summed over samples [model.parameters.size()], valid until
+  // begin().
   const Tensor& finish();
+  // In the device's memory; the update is to be left out where they have stopped.
+  const StepCounters* counters() const { return counters_.place(); }
 
-  const UpdateSums& sums() const { return sums_; }
+  // Waits for the device. Throws NonFiniteError if since the last call an update was not finite, or if the
+  // loss of the present one is not: the parameters are then what they were before it.
+  const SampleSums& read();
+  // Of the samples added since start() or reset(); read() brings them up to date.
+  const SampleSums& sums() const { return sums_; }
+  void reset();
 
   // The measured noise scale, where options.noise_scale asks for it. An update of several ghost batches
   // compares them with their mean; updates of a single one are compared in pairs, with the parameters of two
@@ -50,25 +72,45 @@ class GradientSum {
   bool pair_waiting = false;
 
  private:
-  void forward_backward(const LoadedSamples& samples);
-  [[noreturn]] void explain(const LoadedSamples& samples) const;
-  void add_ghost();
+  // Of gradient sums, in the device's memory: of each ghost, added up, and of all together.
+  struct Squares {
+    double ghosts = 0, total = 0;
+  };
+  // A micro-batch of a size; the first one of an update overwrites the gradients, the others add to them.
+  struct MicroStep {
+    int64_t samples;
+    bool first;
+    auto operator<=>(const MicroStep&) const = default;
+  };
+
+  void go_to(int64_t position);
+  void forward_backward(const DeviceBatch& batch);
+  void add_ghost(Write write);
+  void add_squares(const Tensor& flat, double* sum, Write write) const;
   void observe_noise();
   void blend_statistics();
-  double squared_norm(const Tensor& flat) const;
-  TapeOptions tape_options(const SampleRange& range) const;
+  TapeOptions tape_options() const;
+  // What was not finite in an update's loss or gradient.
+  std::string explain(const SampleRange& update);
+  std::string explain_loss(const DeviceBatch& batch, const SampleRange& range) const;
+  std::string explain_gradient(const SampleRange& update) const;
 
   const TrainOptions& options_;
+  int64_t micro_batch_;
   const Model& model_;
   ImageSize image_size_;
   Device device_;
-  UpdateSums sums_;
-  SampleRange range_;
-  int64_t ghosts_ = 0;
-  Tensor total_, pair_;       // with options.noise_scale only
-  double ghost_squares_ = 0;  // sum of |ghost's gradient sum|^2
-  DeviceScalar<double> squared_;
-  DeviceScalar<int64_t> nonfinite_;
+  OpenBatches open_;
+  std::unique_ptr<Batches> batches_;
+  std::map<int64_t, DeviceBatch> inputs_;  // by their samples
+  std::map<MicroStep, Replay> steps_;
+  DeviceScalar<StepCounters> counters_;
+  int64_t position_ = -1;  // where the device's counters are; -1: not known
+  SampleSums sums_;
+  SampleRange range_;                  // of the present update, so far
+  std::vector<SampleRange> finished_;  // updates since the last read
+  Tensor total_, pair_;                // with options.noise_scale only
+  DeviceScalar<Squares> squares_;
 };
 
 }  // namespace crescendo

@@ -1,39 +1,107 @@
 #include "trainer/memory.h"
 
+#include <algorithm>
+#include <set>
+
 #include "kernels/dry_run.h"
 #include "trainer/gradient_sum.h"
 #include "trainer/optimizer.h"
+#include "trainer/schedule.h"
 
 namespace crescendo {
+namespace {
 
-int64_t micro_batch_size(const TrainOptions& options) {
-  return options.micro_batch == 0 || options.noise_scale ? options.ghost_batch : options.micro_batch;
+// Of the memory that is free, what is left to the system and its libraries.
+constexpr int64_t kSpare = 16;  // one part in so many
+
+class NoBatches final : public Batches {
+ public:
+  void prepare(const SampleRange&, const DeviceBatch&) override {}
+  void write(const StepCounters*, const DeviceBatch&) override {}
+};
+
+std::set<int64_t> batches_of(const TrainOptions& options, int64_t train_images) {
+  const Timeline timeline(schedule_options(options, train_images));
+  std::set<int64_t> batches;
+  for (auto update = timeline.next(0); update; update = timeline.next(update->first + update->setting.batch))
+    batches.insert(update->setting.batch);
+  return batches;
 }
 
-TrainingMemory training_memory(const TrainOptions& options, const ImageSize& image_size, int64_t classes) {
-  const Device device = Device::dry_run(options.threads, options.convolution, options.instruction_set);
+// The sizes of all micro-batches: those of whole ones, and what remains of a batch.
+std::set<int64_t> pieces_of(const std::set<int64_t>& batches, int64_t micro_batch) {
+  std::set<int64_t> pieces;
+  for (const int64_t batch : batches) {
+    pieces.insert(std::min(batch, micro_batch));
+    pieces.insert(batch % micro_batch);
+  }
+  pieces.erase(0);
+  return pieces;
+}
+
+void evaluate_dry(const Model& model, const Device& device, const ImageSize& image_size, int64_t n) {
+  Tape tape = Tape::off();
+  const DeviceBatch batch(device, image_size, n);
+  softmax_cross_entropy(tape, model.forward(tape, batch.images), batch.labels);
+}
+
+int64_t largest_micro_batch(const TrainOptions& options, const Device& device, const DatasetTraits& data) {
+  const auto free = static_cast<int64_t>(device.kernels().free_memory());
+  const auto fits = [&](int64_t ghosts) {
+    return training_memory(options, device, data, ghosts * options.ghost_batch).peak_bytes <=
+           free - free / kSpare;
+  };
+  int64_t most = *batches_of(options, data.train_images).rbegin() / options.ghost_batch;
+  if (fits(most)) return most * options.ghost_batch;
+  require(fits(1), "micro-batch: a ghost batch of ", options.ghost_batch, " images needs ",
+          training_memory(options, device, data, options.ghost_batch).peak_bytes >> 20, " MiB, ", free >> 20,
+          " MiB are free");
+  int64_t least = 1;  // fits, and `most` does not
+  while (most - least > 1) {
+    const int64_t middle = least + (most - least) / 2;
+    (fits(middle) ? least : most) = middle;
+  }
+  return least * options.ghost_batch;
+}
+
+}  // namespace
+
+int64_t micro_batch_size(const TrainOptions& options, const Device& device, const DatasetTraits& data) {
+  if (options.noise_scale) return options.ghost_batch;
+  if (options.micro_batch != 0) return options.micro_batch;
+  if (device.kernels().is_host()) return options.ghost_batch;
+  return largest_micro_batch(options, device, data);
+}
+
+TrainingMemory training_memory(const TrainOptions& options, const Device& modelled, const DatasetTraits& data,
+                               int64_t micro_batch) {
+  const Device device = Device::dry_run(modelled);
   const std::unique_ptr<Model> model =
-      make_model(options.model, {.classes = classes, .image_channels = image_size.channels});
+      make_model(options.model, {.classes = data.classes, .image_channels = data.image_size.channels});
   model->parameters.allocate(device);
   Optimizer optimizer(options, model->parameters);
-  GradientSum gradients(options, *model, image_size, device);
-
-  TrainingMemory memory;
+  TrainingMemory memory{.micro_batch = micro_batch};
   memory.parameter_bytes = static_cast<int64_t>(device.memory().use().in_use);
-  memory.micro_batch = micro_batch_size(options);
-  LoadedSamples samples;
-  samples.range = {0, memory.micro_batch};
-  samples.images.resize(
-      static_cast<size_t>(checked_product(memory.micro_batch, image_size.elements(), "micro-batch")));
-  samples.labels.resize(static_cast<size_t>(memory.micro_batch));
-  gradients.begin();
-  for (int step = 0; step < 2; ++step) gradients.add(samples);
+
+  GradientSum gradients(options, micro_batch, *model, data.image_size, device,
+                        [](const SampleRanges&) { return std::make_unique<NoBatches>(); });
+  gradients.start({}, {});
+  const bool one_size = micro_batch == options.ghost_batch;
+  for (const int64_t n :
+       one_size ? std::set{micro_batch} : pieces_of(batches_of(options, data.train_images), micro_batch)) {
+    gradients.begin();
+    for (int step = 0; step < 2; ++step) gradients.add({0, n});
+  }
+  for (const int64_t n : pieces_of({data.test_images}, micro_batch))
+    evaluate_dry(*model, device, data.image_size, n);
   memory.peak_bytes = static_cast<int64_t>(device.memory().use().peak);
+  if (!modelled.kernels().is_host())
+    memory.peak_bytes += DeviceData::resident_bytes(data.train_images + data.test_images, data.image_size);
   return memory;
 }
 
 std::vector<LayerCost> layer_costs(Model& model, const ImageSize& image_size) {
-  const Device device = Device::dry_run();
+  const Device device = Device::dry_run(Device::cpu());
   model.parameters.allocate(device);
   const auto& counter = dynamic_cast<const DryRunBackend&>(device.kernels());
   std::vector<LayerCost> layers;

@@ -1,16 +1,19 @@
-// What a training run will need, computed before it starts: the run's first steps on a device that only
-// counts.
+// What a training run will need, computed before it starts: the run's steps, one of each kind, on a device
+// that only counts.
 #pragma once
 
 #include "data/dataset.h"
+#include "engine/device.h"
 #include "models/model.h"
 #include "trainer/options.h"
 
 namespace crescendo {
 
-// Images computed at once: options.micro_batch, or one ghost batch where that is left to us (a processor
-// gains nothing from more, and memory grows with it) and where the noise scale is measured ghost by ghost.
-int64_t micro_batch_size(const TrainOptions& options);
+// Images computed at once: options.micro_batch, or where that is left to us one ghost batch on a processor,
+// which gains nothing from more, and on a GPU the largest multiple with which the run fits into the memory
+// that is free, up to the run's largest batch. One ghost batch where the noise scale is measured. Throws
+// std::invalid_argument where not even that fits.
+int64_t micro_batch_size(const TrainOptions& options, const Device& device, const DatasetTraits& data);
 
 struct TrainingMemory {
   int64_t peak_bytes = 0;       // all that training holds at once
@@ -18,7 +21,8 @@ struct TrainingMemory {
   int64_t micro_batch = 0;
 };
 
-TrainingMemory training_memory(const TrainOptions& options, const ImageSize& image_size, int64_t classes);
+TrainingMemory training_memory(const TrainOptions& options, const Device& device, const DatasetTraits& data,
+                               int64_t micro_batch);
 
 struct LayerCost {
   std::string name;  // of its parameters, or of the op

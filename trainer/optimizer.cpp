@@ -21,14 +21,16 @@ Optimizer::Optimizer(const TrainOptions& options, ParameterStore& store)
   }
 }
 
-void Optimizer::step(const Setting& setting, int64_t update, const Tensor& gradients) {
+void Optimizer::step(const Setting& setting, int64_t update, const Tensor& gradients,
+                     const StepCounters* counters) {
   Backend& kernels = store_.values().device().kernels();
   real* values = store_.values().as_reals();
   const OptimizerStep step{.n = store_.size(),
                            .decayed = no_decay_norm_ ? store_.norm_begin() : store_.size(),
                            .learning_rate = setting.learning_rate,
                            .weight_decay = setting.weight_decay,
-                           .gradient_scale = 1.0 / static_cast<double>(setting.batch)};
+                           .gradient_scale = 1.0 / static_cast<double>(setting.batch),
+                           .counters = counters};
   switch (kind_) {
     case OptimizerKind::sgd:
       return kernels.sgd(step, gradients.as_reals(), values, store_.weight_copy());

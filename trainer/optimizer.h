@@ -16,8 +16,9 @@ class Optimizer {
   Optimizer(const TrainOptions& options, ParameterStore& store);
 
   // One update: `gradients` [store.size()] are sums over setting.batch samples; `update` is 1 for the run's
-  // first.
-  void step(const Setting& setting, int64_t update, const Tensor& gradients);
+  // first. Where the counters, unless null, have stopped, nothing changes.
+  void step(const Setting& setting, int64_t update, const Tensor& gradients,
+            const StepCounters* counters = nullptr);
 
   // The state, by name: none for sgd, "momentum", or "first_moment" and "second_moment".
   const std::vector<OptimizerBuffer>& buffers() const { return buffers_; }

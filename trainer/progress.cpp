@@ -31,17 +31,14 @@ Progress::Progress(bool quiet, std::FILE* out)
 Progress::~Progress() { clear_live(); }
 
 // The rate is that of the present segment: when the batch changes, it starts anew.
-void Progress::measure(const ProgressPoint& point) {
+bool Progress::advance(int64_t samples, int64_t batch) {
   const Clock::time_point now = Clock::now();
-  if (rate_from_ < 0 || point.batch != rate_batch_) {
-    rate_from_ = point.samples;
+  if (rate_from_ < 0 || batch != rate_batch_) {
+    rate_from_ = samples;
     rate_since_ = now;
-    rate_batch_ = point.batch;
-    return;
+    rate_batch_ = batch;
   }
-  const double seconds = seconds_between(rate_since_, now);
-  if (seconds > 0 && point.samples > rate_from_)
-    rate_ = static_cast<double>(point.samples - rate_from_) / seconds;
+  return !quiet_ && seconds_between(last_shown_, now) >= (live_ ? kLiveSeconds : kPlainSeconds);
 }
 
 std::string Progress::text(const ProgressPoint& point) const {
@@ -53,11 +50,11 @@ std::string Progress::text(const ProgressPoint& point) const {
 }
 
 void Progress::show(const ProgressPoint& point) {
-  measure(point);
   if (quiet_) return;
-  const Clock::time_point now = Clock::now();
-  if (seconds_between(last_shown_, now) < (live_ ? kLiveSeconds : kPlainSeconds)) return;
-  last_shown_ = now;
+  last_shown_ = Clock::now();
+  const double seconds = seconds_between(rate_since_, last_shown_);
+  if (seconds > 0 && point.samples > rate_from_)
+    rate_ = static_cast<double>(point.samples - rate_from_) / seconds;
   fmt::print(out_, "{}{}{}", live_ ? "\r\x1b[K" : "", text(point), live_ ? "" : "\n");
   std::fflush(out_);
   line_open_ = live_;

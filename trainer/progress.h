@@ -25,18 +25,17 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
   ~Progress();
 
-  // The state after so many samples. Call it after every micro-batch: it shows what is due.
+  // How far the run is, after every micro-batch: true if it is to be shown, for which the caller may have to
+  // wait for the device.
+  bool advance(int64_t samples, int64_t batch);
   void show(const ProgressPoint& point);
   // A line that stays, above the live one.
   void say(const std::string& line);
   // The same on standard error, quiet or not.
   void warn(const std::string& line);
 
-  double images_per_second() const { return rate_; }
-
  private:
   using Clock = std::chrono::steady_clock;
-  void measure(const ProgressPoint& point);
   std::string text(const ProgressPoint& point) const;
   void clear_live();
 

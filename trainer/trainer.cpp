@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "trainer/memory.h"
-#include "trainer/open_device.h"
 #include "trainer/option_table.h"
 #include "trainer/resume.h"
 
@@ -23,6 +22,13 @@ std::unique_ptr<Model> open_model(const TrainOptions& options, const Dataset& da
   return model;
 }
 
+DatasetTraits traits_of(const TrainingData& data) {
+  return {.image_size = data.train->image_size(),
+          .classes = static_cast<int64_t>(data.train->class_names().size()),
+          .train_images = data.train->size(),
+          .test_images = data.test->size()};
+}
+
 // `samples` in steps of `grid`, for things that are due once every `grid` samples.
 int64_t steps(SamplesSeen samples, int64_t grid) { return samples / std::max<int64_t>(grid, 1); }
 
@@ -37,17 +43,21 @@ TrainingData open_training_data(const TrainOptions& options) {
   return opened;
 }
 
-Trainer::Trainer(const TrainOptions& options, const TrainingData& data, Progress& progress,
-                 const Facts& facts)
+Trainer::Trainer(const TrainOptions& options, const TrainingData& data, const Device& device,
+                 Progress& progress, const Facts& facts)
     : options_(with_instruction_set(options)),
       progress_(progress),
-      data_(data),
+      device_(device),
+      traits_(traits_of(data)),
+      micro_batch_(micro_batch_size(options_, device_, traits_)),
+      train_data_(device_, data.train),
+      test_data_(device_, data.test),
       schedule_(schedule_options(options, data.train->size())),
       timeline_(schedule_),
-      device_(open_device(options_)),
-      model_(open_model(options, *data_.train, device_)),
+      model_(open_model(options, *data.train, device_)),
       optimizer_(options, model_->parameters),
-      gradients_(options_, *model_, data_.train->image_size(), device_),
+      gradients_(options_, micro_batch_, *model_, data.train->image_size(), device_,
+                 [this](SampleRanges ranges) { return open_batches(std::move(ranges)); }),
       folder_(options.run_dir, options.resume, [&progress](const std::string& line) { progress.warn(line); }),
       saved_{.time = Clock::now()} {
   if (const auto checkpoint = folder_.newest_checkpoint()) {
@@ -62,8 +72,8 @@ Trainer::Trainer(const TrainOptions& options, const TrainingData& data, Progress
   all.emplace_back("device", device_.kernels().name());
   all.emplace_back("instruction set", name_of(options_.instruction_set));
   all.emplace_back("data", options.data);
-  all.emplace_back("train data digest", data_.train->digest());
-  all.emplace_back("test data digest", data_.test->digest());
+  all.emplace_back("train data digest", data.train->digest());
+  all.emplace_back("test data digest", data.test->digest());
   folder_.add_start(all);
   metrics_ = std::make_unique<MetricsWriter>(folder_.metrics_path());
 }
@@ -91,14 +101,13 @@ void Trainer::take_up(const std::string& checkpoint) {
 }
 
 void Trainer::announce() const {
-  const double megabytes = 1.0 / (1 << 20);
-  const TrainingMemory memory = training_memory(options_, data_.train->image_size(),
-                                                static_cast<int64_t>(data_.train->class_names().size()));
+  const Dataset &train = train_data_.dataset(), &test = test_data_.dataset();
+  const TrainingMemory memory = training_memory(options_, device_, traits_, micro_batch_);
   progress_.say("run folder: " + options_.run_dir);
-  progress_.say(fmt::format(
-      "{} ({} parameters) on {}: {} training and {} test images; micro-batch {}, {:.0f} MiB", options_.model,
-      model_->parameters.parameter_count(), options_.data, data_.train->size(), data_.test->size(),
-      memory.micro_batch, static_cast<double>(memory.peak_bytes) * megabytes));
+  progress_.say(
+      fmt::format("{} ({} parameters) on {}: {} training and {} test images; micro-batch {}, {:.0f} MiB",
+                  options_.model, model_->parameters.parameter_count(), options_.data, train.size(),
+                  test.size(), micro_batch_, static_cast<double>(memory.peak_bytes) / (1 << 20)));
 }
 
 TrainResult Trainer::run() {
@@ -108,7 +117,9 @@ TrainResult Trainer::run() {
       metrics_->write(StartMetrics{{.samples = counters_.samples_seen, .updates = counters_.updates}, ""}));
   try {
     result = train();
-  } catch (const NonFiniteError&) {
+  } catch (const NonFiniteError& error) {
+    counters_.updates -= error.updates_not_made;
+    counters_.samples_seen = error.update.first;
     write_end("non-finite");
     throw;
   }
@@ -129,13 +140,13 @@ bool Trainer::wanted(const std::optional<Update>& update) const {
 }
 
 TrainResult Trainer::train() {
-  Loader loader = make_loader();
+  gradients_.start(ranges_to_come(), resumed_);
   const auto stopped = [&] { return signals_.received() != 0; };
   std::optional<Update> update = timeline_.next(counters_.samples_seen);
   while (!stopped()) {
     if (evaluation_due(!update)) evaluate_now();
     if (stopped() || !wanted(update)) break;
-    run_update(*update, loader);
+    run_update(*update);
     update = timeline_.next(counters_.samples_seen);
     if (checkpoint_due() && wanted(update)) save();
   }
@@ -153,18 +164,21 @@ TrainResult Trainer::train() {
   return result;
 }
 
-// The loader is told of all ranges to come; it asks from its own thread and so gets copies.
-Loader Trainer::make_loader() const {
+std::unique_ptr<Batches> Trainer::open_batches(SampleRanges ranges) const {
   const LoaderOptions options{
       .shuffle = options_.shuffle, .seed = options_.seed, .workers = options_.loader_threads};
+  return train_data_.batches(options, micro_batch_, std::move(ranges));
+}
+
+// Asked for by a loader, from its own thread and ahead of the run: so it gets copies.
+SampleRanges Trainer::ranges_to_come() const {
   struct Cut {
     std::optional<Update> update;
     int64_t done = 0, updates = 0;
   };
-  auto next_range = [timeline = timeline_, micro_batch = micro_batch_size(options_),
-                     limit = options_.max_updates,
-                     cut = Cut{timeline_.next(counters_.samples_seen), 0,
-                               counters_.updates}]() mutable -> std::optional<SampleRange> {
+  return [timeline = timeline_, micro_batch = micro_batch_, limit = options_.max_updates,
+          cut = Cut{timeline_.next(counters_.samples_seen), 0,
+                    counters_.updates}]() mutable -> std::optional<SampleRange> {
     if (!cut.update || (limit >= 0 && cut.updates >= limit)) return {};
     const int64_t batch = cut.update->setting.batch;
     const SampleRange range{cut.update->first + cut.done, std::min(micro_batch, batch - cut.done)};
@@ -172,25 +186,25 @@ Loader Trainer::make_loader() const {
     if (cut.done == batch) cut = {timeline.next(cut.update->first + batch), 0, cut.updates + 1};
     return range;
   };
-  return {data_.train, options, std::move(next_range)};
 }
 
-void Trainer::run_update(const Update& update, Loader& loader) {
+void Trainer::run_update(const Update& update) {
   const Clock::time_point start = Clock::now();
+  const int64_t batch = update.setting.batch;
   gradients_.begin();
-  while (gradients_.sums().samples < update.setting.batch) {
-    const std::optional<LoadedSamples> samples = loader.next();
-    if (!samples) throw std::logic_error("trainer: the loader ended within an update");
-    gradients_.add(*samples);
-    show_progress(update);
+  for (int64_t done = 0; done < batch;) {
+    const SampleRange range{update.first + done, std::min(micro_batch_, batch - done)};
+    gradients_.add(range);
+    done += range.count;
+    if (progress_.advance(update.first + done, batch)) show_progress(update, update.first + done);
   }
-  optimizer_.step(update.setting, counters_.updates + 1, gradients_.finish());
-  note_update(update, std::chrono::duration<double>(Clock::now() - start).count());
+  const Tensor& sums = gradients_.finish();
+  optimizer_.step(update.setting, counters_.updates + 1, sums, gradients_.counters());
+  note_update(update, start);
 }
 
-void Trainer::show_progress(const Update& update) const {
-  const UpdateSums& now = gradients_.sums();
-  const int64_t samples = window_.samples + now.samples, seen = update.first + now.samples;
+void Trainer::show_progress(const Update& update, SamplesSeen seen) {
+  const SampleSums& window = gradients_.read();
   const auto images = static_cast<double>(schedule_.train_images);
   progress_.show({.samples = seen,
                   .total_samples = static_cast<int64_t>(schedule_.epochs * images),
@@ -199,25 +213,26 @@ void Trainer::show_progress(const Update& update) const {
                   .update = counters_.updates + 1,
                   .batch = update.setting.batch,
                   .learning_rate = update.setting.learning_rate,
-                  .loss = (window_.loss + now.loss) / static_cast<double>(samples)});
+                  .loss = window.loss / static_cast<double>(window.samples)});
 }
 
-void Trainer::note_update(const Update& update, double seconds) {
+void Trainer::note_update(const Update& update, Clock::time_point start) {
   const int64_t grid = (schedule_.train_images + kTrainLinesPerEpoch - 1) / kTrainLinesPerEpoch;
   const int64_t lines_before = steps(counters_.samples_seen, grid);
   counters_.samples_seen = update.first + update.setting.batch;
   ++counters_.updates;
+  const bool line_due =
+      steps(counters_.samples_seen, grid) > lines_before || !timeline_.next(counters_.samples_seen);
+  if (line_due) gradients_.read();  // waits for the device, which belongs to the time
+  const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
   counters_.seconds += seconds;
   window_seconds_ += seconds;
-  window_.loss += gradients_.sums().loss;
-  window_.correct += gradients_.sums().correct;
-  window_.samples += gradients_.sums().samples;
-  if (steps(counters_.samples_seen, grid) > lines_before || !timeline_.next(counters_.samples_seen))
-    write_train_line(update);
+  if (line_due) write_train_line(update);
 }
 
 void Trainer::write_train_line(const Update& update) {
-  const auto samples = static_cast<double>(window_.samples);
+  const SampleSums& window = gradients_.sums();
+  const auto samples = static_cast<double>(window.samples);
   const Setting& setting = update.setting;
   TrainMetrics line;
   line.samples = counters_.samples_seen;
@@ -226,14 +241,14 @@ void Trainer::write_train_line(const Update& update) {
   line.learning_rate = setting.learning_rate;
   line.momentum = setting.momentum;
   line.batch = setting.batch;
-  line.loss = window_.loss / samples;
-  line.accuracy = static_cast<double>(window_.correct) / samples;
+  line.loss = window.loss / samples;
+  line.accuracy = static_cast<double>(window.correct) / samples;
   line.images_per_second = samples / window_seconds_;
   line.seconds = counters_.seconds;
   line.noise_scale = noise_scale(setting, schedule_.train_images);
   if (options_.noise_scale) line.measured_noise_scale = gradients_.noise_scale.value();
   complain(metrics_->write(line));
-  window_ = {};
+  gradients_.reset();
   window_seconds_ = 0;
 }
 
@@ -246,8 +261,9 @@ bool Trainer::evaluation_due(bool at_end) const {
 }
 
 void Trainer::evaluate_now() {
-  const auto evaluation = evaluate(*model_, data_.test, device_,
-                                   {.micro_batch = micro_batch_size(options_),
+  gradients_.read();
+  const auto evaluation = evaluate(*model_, test_data_,
+                                   {.micro_batch = micro_batch_,
                                     .loader_threads = options_.loader_threads,
                                     .stop = [&] { return signals_.received() != 0; },
                                     .progress = {}});
@@ -278,6 +294,7 @@ bool Trainer::checkpoint_due() const {
 }
 
 void Trainer::save() {
+  gradients_.read();
   const std::optional<std::string> failure = folder_.save(state(), options_.keep);
   save_failed_ = failure.has_value();
   if (failure) {

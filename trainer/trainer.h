@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "data/loader.h"
+#include "trainer/device_data.h"
 #include "trainer/evaluation.h"
 #include "trainer/gradient_sum.h"
 #include "trainer/metrics.h"
@@ -36,9 +37,11 @@ TrainingData open_training_data(const TrainOptions& options);
 
 class Trainer {
  public:
-  // Opens the run folder, and takes up the newest checkpoint of a run to resume. `facts` go into the
-  // manifest. Throws std::invalid_argument for whatever cannot work.
-  Trainer(const TrainOptions& options, const TrainingData& data, Progress& progress, const Facts& facts);
+  // On `device`, which is the one that the options name. Opens the run folder, and takes up the newest
+  // checkpoint of a run to resume. `facts` go into the manifest. Throws std::invalid_argument for whatever
+  // cannot work.
+  Trainer(const TrainOptions& options, const TrainingData& data, const Device& device, Progress& progress,
+          const Facts& facts);
 
   // Trains to the end, options.max_updates, or a signal; the state is saved in each case.
   // Throws NonFiniteError; the last good checkpoint then stays the newest.
@@ -52,10 +55,11 @@ class Trainer {
   TrainResult train();
   void write_end(const std::string& reason);
   bool wanted(const std::optional<Update>& update) const;
-  Loader make_loader() const;
-  void run_update(const Update& update, Loader& loader);
-  void show_progress(const Update& update) const;
-  void note_update(const Update& update, double seconds);
+  std::unique_ptr<Batches> open_batches(SampleRanges ranges) const;
+  SampleRanges ranges_to_come() const;
+  void run_update(const Update& update);
+  void show_progress(const Update& update, SamplesSeen seen);
+  void note_update(const Update& update, Clock::time_point start);
   void write_train_line(const Update& update);
   bool evaluation_due(bool at_end) const;
   void evaluate_now();
@@ -69,10 +73,12 @@ class Trainer {
 
   TrainOptions options_;
   Progress& progress_;
-  TrainingData data_;
+  Device device_;
+  DatasetTraits traits_;
+  int64_t micro_batch_;
+  DeviceData train_data_, test_data_;
   ScheduleOptions schedule_;
   Timeline timeline_;
-  Device device_;
   std::unique_ptr<Model> model_;
   Optimizer optimizer_;
   GradientSum gradients_;
@@ -81,8 +87,8 @@ class Trainer {
   SignalGuard signals_;
 
   Counters counters_;
-  UpdateSums window_;  // since the last train line
-  double window_seconds_ = 0;
+  SampleSums resumed_;         // what the window of the next train line begins with
+  double window_seconds_ = 0;  // of it
   SamplesSeen evaluated_at_ = 0;
   std::optional<Evaluation> evaluation_;
   // What the newest checkpoint holds.

@@ -27,7 +27,7 @@ int64_t whole_number(const CheckpointInfo& info, const std::string& name) {
 TrainingState Trainer::state() {
   TrainingState state{.info = {}, .parameters = model_->parameters, .optimizer = optimizer_.buffers()};
   state.info.model = options_.model;
-  state.info.class_names = data_.train->class_names();
+  state.info.class_names = train_data_.dataset().class_names();
   state.info.config = config_text(options_);
   state.info.counters = counters_;
   if (options_.noise_scale) state.optimizer.push_back({"noise_scale_pair", gradients_.pair()});
@@ -36,9 +36,10 @@ TrainingState Trainer::state() {
 }
 
 void Trainer::save_extra(CheckpointInfo& info) const {
-  info.extra = {{"window loss", exact(window_.loss)},
-                {"window correct", std::to_string(window_.correct)},
-                {"window samples", std::to_string(window_.samples)},
+  const SampleSums& window = gradients_.sums();
+  info.extra = {{"window loss", exact(window.loss)},
+                {"window correct", std::to_string(window.correct)},
+                {"window samples", std::to_string(window.samples)},
                 {"window seconds", exact(window_seconds_)},
                 {"evaluated at", std::to_string(evaluated_at_)}};
   if (!options_.noise_scale) return;
@@ -50,9 +51,9 @@ void Trainer::save_extra(CheckpointInfo& info) const {
 }
 
 void Trainer::restore_extra(const CheckpointInfo& info) {
-  window_ = {.loss = number(info, "window loss"),
-             .correct = whole_number(info, "window correct"),
-             .samples = whole_number(info, "window samples")};
+  resumed_ = {.loss = number(info, "window loss"),
+              .correct = whole_number(info, "window correct"),
+              .samples = whole_number(info, "window samples")};
   window_seconds_ = number(info, "window seconds");
   evaluated_at_ = whole_number(info, "evaluated at");
   gradients_.noise_scale.state = {.covariance = number(info, "noise covariance"),

@@ -1,5 +1,7 @@
 #include "kernels/cpu/cpu_backend.h"
 
+#include <unistd.h>
+
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -26,6 +28,10 @@ std::string CpuBackend::name() const {
   std::string text = "CPU, ";
   text.append(name_of(InstructionSet::CRESCENDO_CPU)).append(", ").append(std::to_string(threads_));
   return text.append(threads_ == 1 ? " thread" : " threads");
+}
+
+size_t CpuBackend::free_memory() const {
+  return static_cast<size_t>(sysconf(_SC_AVPHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
 }
 
 size_t CpuBackend::activation_bytes() const { return sizeof(real); }

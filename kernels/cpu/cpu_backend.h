@@ -17,6 +17,8 @@ class CpuBackend final : public Backend {
 
   std::string name() const override;
 
+  bool is_host() const override { return true; }
+  size_t free_memory() const override;
   size_t activation_bytes() const override;
   void* allocate(size_t bytes) override;
   void release(void* block, size_t bytes) override;
@@ -31,6 +33,7 @@ class CpuBackend final : public Backend {
   size_t workspace(const LinearGeometry&) const override;
   size_t workspace(const BiasGeometry&) const override;
   void reserve_workspace(size_t bytes) override;
+  std::unique_ptr<KernelGraph> capture(const std::function<void()>&) override { return nullptr; }
 
   void conv2d_forward(const Conv2dGeometry&, const activation* x, const activation* weight, const real* bias,
                       activation* y) override;
@@ -78,7 +81,8 @@ class CpuBackend final : public Backend {
   void relu_backward(int64_t n, const activation* y, const activation* dy, activation* dx, Write) override;
   void scale_add(int64_t n, const activation* a, double factor, const activation* b, activation* y) override;
   void scale(int64_t n, double factor, const activation* dy, activation* dx, Write) override;
-  void dropout(const DropoutGeometry&, const activation* x, activation* y, Write) override;
+  void dropout(const DropoutGeometry&, const StepCounters*, const activation* x, activation* y,
+               Write) override;
   void copy_channels(const ChannelSlice&, const activation* from, activation* to, Write) override;
 
   void softmax_cross_entropy_forward(const CrossEntropyGeometry&, const activation* logits,
@@ -90,8 +94,12 @@ class CpuBackend final : public Backend {
   void fill(int64_t n, double value, real* to) override;
   void fill_activations(int64_t n, double value, activation* to) override;
   void blend(int64_t n, double keep, double weight, const real* from, real* to) override;
-  void sum_of_squares(int64_t n, const real* x, double* result) override;
-  void first_nonfinite(int64_t n, const real* x, int64_t* result) override;
+  void sum_of_squares(int64_t n, const real* x, double* result, Write) override;
+
+  void gather_images(const ImageGather&, const StepCounters*, const ImageSet&, activation* images,
+                     int32_t* labels) override;
+  void count_samples(const SampleCount&, const real* losses, const int32_t* correct, StepCounters*) override;
+  void check_finite(int64_t n, const real* gradients, StepCounters*) override;
 
   void sgd(const OptimizerStep&, const real* gradients, real* values, activation* copy) override;
   void momentum(const MomentumStep&, const real* gradients, real* values, real* velocity,

@@ -6,11 +6,13 @@
 namespace crescendo::CRESCENDO_CPU {
 
 void CpuBackend::sgd(const OptimizerStep& step, const real* gradients, real* values, activation*) {
+  if (is_stopped(step.counters)) return;
   each(step.n, [=, update = SgdUpdate(step)](int64_t i) { values[i] = update(i, gradients[i], values[i]); });
 }
 
 void CpuBackend::momentum(const MomentumStep& step, const real* gradients, real* values, real* velocity,
                           activation*) {
+  if (is_stopped(step.counters)) return;
   each(step.n, [=, update = MomentumUpdate(step)](int64_t i) {
     values[i] = update(i, gradients[i], values[i], velocity[i]);
   });
@@ -18,6 +20,7 @@ void CpuBackend::momentum(const MomentumStep& step, const real* gradients, real*
 
 void CpuBackend::adam(const AdamStep& step, const real* gradients, real* values, real* first, real* second,
                       activation*) {
+  if (is_stopped(step.counters)) return;
   each(step.n, [=, update = AdamUpdate(step)](int64_t i) {
     values[i] = update(i, gradients[i], values[i], first[i], second[i]);
   });

@@ -45,14 +45,16 @@ void CpuBackend::scale(int64_t n, double factor, const activation* dy, activatio
              [f = static_cast<real>(factor), dy = values_of(dy)](int64_t i) { return f * dy[i]; });
 }
 
-void CpuBackend::dropout(const DropoutGeometry& g, const activation* x, activation* y, Write write) {
+void CpuBackend::dropout(const DropoutGeometry& g, const StepCounters* counters, const activation* x,
+                         activation* y, Write write) {
   const real* from = values_of(x);
   real* to = values_of(y);
   const real factor = static_cast<real>(1 / g.keep);
+  const int64_t position = position_of(counters);
   parallel_for(g.n, [&](int64_t image, int) {
     PhiloxWords words{};
     for (int64_t i = 0; i < g.elements; ++i) {
-      if (i % 4 == 0) words = dropout_words(g, image, i / 4);
+      if (i % 4 == 0) words = dropout_words(g, static_cast<uint64_t>(position + image), i / 4);
       const int64_t at = image * g.elements + i;
       const real kept = dropout_keeps(g, words.word[i % 4]) ? from[at] * factor : real{0};
       to[at] = write == Write::add ? to[at] + kept : kept;
@@ -88,7 +90,7 @@ void CpuBackend::blend(int64_t n, double keep, double weight, const real* from, 
   });
 }
 
-void CpuBackend::sum_of_squares(int64_t n, const real* x, double* result) {
+void CpuBackend::sum_of_squares(int64_t n, const real* x, double* result, Write write) {
   std::array<double, kSpans> sums{};
   parallel_for(kSpans, [&](int64_t index, int) {
     const Span span = span_of(n, index);
@@ -102,19 +104,21 @@ void CpuBackend::sum_of_squares(int64_t n, const real* x, double* result) {
     for (; i < span.end; ++i) lanes[0] += static_cast<double>(x[i]) * static_cast<double>(x[i]);
     for (const double lane : lanes) sums[static_cast<size_t>(index)] += lane;
   });
-  *result = 0;
-  for (const double sum : sums) *result += sum;
+  double total = 0;
+  for (const double sum : sums) total += sum;
+  *result = write == Write::add ? *result + total : total;
 }
 
-void CpuBackend::first_nonfinite(int64_t n, const real* x, int64_t* result) {
-  std::array<int64_t, kSpans> found{};
+void CpuBackend::check_finite(int64_t n, const real* gradients, StepCounters* counters) {
+  if (is_stopped(counters)) return;
+  std::array<bool, kSpans> finite{};
   parallel_for(kSpans, [&](int64_t index, int) {
     const Span span = span_of(n, index);
-    int64_t i = span.begin;
-    while (i < span.end && std::isfinite(x[i])) ++i;
-    found[static_cast<size_t>(index)] = i < span.end ? i : n;
+    finite[static_cast<size_t>(index)] =
+        std::all_of(gradients + span.begin, gradients + span.end, [](real v) { return std::isfinite(v); });
   });
-  *result = *std::min_element(found.begin(), found.end());
+  const bool all = std::all_of(finite.begin(), finite.end(), [](bool f) { return f; });
+  if (!all || !std::isfinite(counters->loss)) counters->stopped_at = counters->position;
 }
 
 }  // namespace crescendo::CRESCENDO_CPU

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/cuda/capture.h"
+
 namespace crescendo::cuda {
 
 namespace {
@@ -63,6 +65,13 @@ CudaBackend<T>::CudaBackend(int device, std::string name, Precision precision)
       partials_(static_cast<size_t>(OwnKernels<T>::kPartials) * sizeof(double)) {}
 
 // ---- Memory
+
+template <class T>
+size_t CudaBackend<T>::free_memory() const {
+  size_t free = 0, total = 0;
+  check(cudaMemGetInfo(&free, &total), "free memory");
+  return free;
+}
 
 template <class T>
 void* CudaBackend<T>::allocate(size_t bytes) {
@@ -142,6 +151,11 @@ size_t CudaBackend<T>::kernels_workspace(const Conv2dGeometry& g) const {
   constexpr size_t kAlignment = 256;
   const size_t bytes = convolutions_.workspace(g);
   return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+template <class T>
+std::unique_ptr<KernelGraph> CudaBackend<T>::capture(const std::function<void()>& work) {
+  return std::make_unique<CapturedGraph>(this->stream(), work);
 }
 
 // ---- Convolution

@@ -50,6 +50,8 @@ class CudaBackend final : private Stream, public OwnKernels<T> {
 
   std::string name() const override { return name_; }
 
+  bool is_host() const override { return false; }
+  size_t free_memory() const override;
   void* allocate(size_t bytes) override;
   void release(void* block, size_t bytes) override;
   void upload(const void* host, void* to, size_t bytes) override;
@@ -62,6 +64,7 @@ class CudaBackend final : private Stream, public OwnKernels<T> {
   size_t workspace(const Conv2dGeometry&, const BatchNormGeometry&) const override;
   size_t workspace(const LinearGeometry&) const override;
   void reserve_workspace(size_t bytes) override;
+  std::unique_ptr<KernelGraph> capture(const std::function<void()>& work) override;
 
   void conv2d_forward(const Conv2dGeometry&, const activation* x, const activation* weight, const real* bias,
                       activation* y) override;

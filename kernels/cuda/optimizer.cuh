@@ -16,25 +16,33 @@ HD void write_value(int64_t i, real value, real* values, T* copy) {
 
 template <class T>
 void OwnKernels<T>::sgd(const OptimizerStep& step, const real* gradients, real* values, activation* copy) {
-  each(stream_, step.n, [=, update = SgdUpdate(step), copy = values_of(copy)] __device__(int64_t i) {
-    write_value(i, update(i, gradients[i], values[i]), values, copy);
-  });
+  each(stream_, step.n,
+       [=, update = SgdUpdate(step), counters = step.counters, copy = values_of(copy)] __device__(int64_t i) {
+         if (is_stopped(counters)) return;
+         write_value(i, update(i, gradients[i], values[i]), values, copy);
+       });
 }
 
 template <class T>
 void OwnKernels<T>::momentum(const MomentumStep& step, const real* gradients, real* values, real* velocity,
                              activation* copy) {
-  each(stream_, step.n, [=, update = MomentumUpdate(step), copy = values_of(copy)] __device__(int64_t i) {
-    write_value(i, update(i, gradients[i], values[i], velocity[i]), values, copy);
-  });
+  each(stream_, step.n,
+       [=, update = MomentumUpdate(step), counters = step.counters,
+        copy = values_of(copy)] __device__(int64_t i) {
+         if (is_stopped(counters)) return;
+         write_value(i, update(i, gradients[i], values[i], velocity[i]), values, copy);
+       });
 }
 
 template <class T>
 void OwnKernels<T>::adam(const AdamStep& step, const real* gradients, real* values, real* first, real* second,
                          activation* copy) {
-  each(stream_, step.n, [=, update = AdamUpdate(step), copy = values_of(copy)] __device__(int64_t i) {
-    write_value(i, update(i, gradients[i], values[i], first[i], second[i]), values, copy);
-  });
+  each(
+      stream_, step.n,
+      [=, update = AdamUpdate(step), counters = step.counters, copy = values_of(copy)] __device__(int64_t i) {
+        if (is_stopped(counters)) return;
+        write_value(i, update(i, gradients[i], values[i], first[i], second[i]), values, copy);
+      });
 }
 
 }  // namespace crescendo::cuda

@@ -42,7 +42,8 @@ class OwnKernels : public Backend {
   void relu_backward(int64_t n, const activation* y, const activation* dy, activation* dx, Write) override;
   void scale_add(int64_t n, const activation* a, double factor, const activation* b, activation* y) override;
   void scale(int64_t n, double factor, const activation* dy, activation* dx, Write) override;
-  void dropout(const DropoutGeometry&, const activation* x, activation* y, Write) override;
+  void dropout(const DropoutGeometry&, const StepCounters*, const activation* x, activation* y,
+               Write) override;
   void copy_channels(const ChannelSlice&, const activation* from, activation* to, Write) override;
 
   void softmax_cross_entropy_forward(const CrossEntropyGeometry&, const activation* logits,
@@ -54,8 +55,12 @@ class OwnKernels : public Backend {
   void fill(int64_t n, double value, real* to) override;
   void fill_activations(int64_t n, double value, activation* to) override;
   void blend(int64_t n, double keep, double weight, const real* from, real* to) override;
-  void sum_of_squares(int64_t n, const real* x, double* result) override;
-  void first_nonfinite(int64_t n, const real* x, int64_t* result) override;
+  void sum_of_squares(int64_t n, const real* x, double* result, Write) override;
+
+  void gather_images(const ImageGather&, const StepCounters*, const ImageSet&, activation* images,
+                     int32_t* labels) override;
+  void count_samples(const SampleCount&, const real* losses, const int32_t* correct, StepCounters*) override;
+  void check_finite(int64_t n, const real* gradients, StepCounters*) override;
 
   void sgd(const OptimizerStep&, const real* gradients, real* values, activation* copy) override;
   void momentum(const MomentumStep&, const real* gradients, real* values, real* velocity,

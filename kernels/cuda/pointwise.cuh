@@ -1,12 +1,8 @@
-// One element at a time: what happens to it stands in kernels/pointwise.h. And the reductions of flat stores:
-// kPartials blocks at most leave one result each, which one block combines.
+// One element at a time: what happens to it stands in kernels/pointwise.h.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
-
+#include "kernels/cuda/launch.h"
 #include "kernels/cuda/own_kernels.h"
-#include "kernels/cuda/reduce.cuh"
 #include "kernels/pointwise.h"
 
 namespace crescendo::cuda {
@@ -39,13 +35,15 @@ void OwnKernels<T>::scale(int64_t n, double factor, const activation* dy, activa
 }
 
 template <class T>
-void OwnKernels<T>::dropout(const DropoutGeometry& g, const activation* x, activation* y, Write write) {
+void OwnKernels<T>::dropout(const DropoutGeometry& g, const StepCounters* counters, const activation* x,
+                            activation* y, Write write) {
   const int64_t blocks = (g.elements + 3) / 4;  // that share a call of Philox
   each(stream_, g.n * blocks,
-       [g, blocks, write, factor = static_cast<real>(1 / g.keep), from = values_of(x),
+       [g, counters, blocks, write, factor = static_cast<real>(1 / g.keep), from = values_of(x),
         to = values_of(y)] __device__(int64_t index) {
          const int64_t image = index / blocks, block = index % blocks;
-         const PhiloxWords words = dropout_words(g, image, block);
+         const auto position = static_cast<uint64_t>(position_of(counters) + image);
+         const PhiloxWords words = dropout_words(g, position, block);
          for (int64_t i = 4 * block; i < 4 * block + 4 && i < g.elements; ++i) {
            const int64_t at = image * g.elements + i;
            const real kept = dropout_keeps(g, words.word[i % 4]) ? from[at] * factor : real{0};
@@ -93,54 +91,6 @@ void OwnKernels<T>::blend(int64_t n, double keep, double weight, const real* fro
   each(stream_, n, [=, k = static_cast<real>(keep), w = static_cast<real>(weight)] __device__(int64_t i) {
     to[i] = k * to[i] + w * from[i];
   });
-}
-
-// results[block] = what combine makes of f(i) for every gridDim-th stretch of blockDim indices below n.
-template <class V, class F, class Combine>
-__global__ void __launch_bounds__(kThreads)
-    reduce_kernel(int64_t n, V initial, F f, Combine combine, V* results) {
-  V value = initial;
-  const int64_t step = static_cast<int64_t>(gridDim.x) * blockDim.x;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += step)
-    value = combine(value, f(i));
-  value = block_reduce(value, dynamic_shared<V>(), combine);
-  if (threadIdx.x == 0) results[blockIdx.x] = value;
-}
-
-struct Sum {
-  HD double operator()(double a, double b) const { return a + b; }
-};
-struct Least {
-  HD int64_t operator()(int64_t a, int64_t b) const { return a < b ? a : b; }
-};
-
-// *result = what combine makes of f(i) for i in [0, n), in an order that n alone decides.
-template <class V, class F, class Combine>
-void reduce(cudaStream_t stream, int64_t n, V initial, const F& f, const Combine& combine, V* partials,
-            int64_t most_partials, V* result) {
-  constexpr int64_t kEach = 4;  // elements of a thread, where there are many
-  const unsigned blocks =
-      blocks_for(std::clamp<int64_t>(n, 1, most_partials * kThreads * kEach), kThreads * kEach);
-  constexpr size_t kShared = kThreads / kWarp * sizeof(V);
-  launch(stream, {dim3(blocks), kThreads, kShared}, reduce_kernel<V, F, Combine>, n, initial, f, combine,
-         partials);
-  const auto partial = [partials] __device__(int64_t i) { return partials[i]; };
-  launch(stream, {dim3(1), kThreads, kShared}, reduce_kernel<V, decltype(partial), Combine>, int64_t{blocks},
-         initial, partial, combine, result);
-}
-
-template <class T>
-void OwnKernels<T>::sum_of_squares(int64_t n, const real* x, double* result) {
-  const auto square = [x] __device__(int64_t i) {
-    return static_cast<double>(x[i]) * static_cast<double>(x[i]);
-  };
-  reduce(stream_, n, 0.0, square, Sum(), static_cast<double*>(partials()), kPartials, result);
-}
-
-template <class T>
-void OwnKernels<T>::first_nonfinite(int64_t n, const real* x, int64_t* result) {
-  const auto place = [x, n] __device__(int64_t i) { return x[i] - x[i] == 0 ? n : i; };
-  reduce(stream_, n, n, place, Least(), static_cast<int64_t*>(partials()), kPartials, result);
 }
 
 }  // namespace crescendo::cuda

@@ -20,6 +20,8 @@ class EmulatedBackend final : public cuda::OwnKernels<T> {
 
   std::string name() const override { return "emulated CUDA kernels"; }
 
+  bool is_host() const override { return false; }
+  size_t free_memory() const override { return cpu_->free_memory(); }
   void* allocate(size_t bytes) override { return cpu_->allocate(bytes); }
   void release(void* block, size_t bytes) override { cpu_->release(block, bytes); }
   void upload(const void* host, void* to, size_t bytes) override { std::memcpy(to, host, bytes); }
@@ -41,6 +43,8 @@ class EmulatedBackend final : public cuda::OwnKernels<T> {
     if (workspace_.size() * sizeof(double) < bytes) workspace_.resize(bytes / sizeof(double) + 1);
     cpu_->reserve_workspace(bytes);
   }
+
+  std::unique_ptr<KernelGraph> capture(const std::function<void()>&) override { return nullptr; }
 
   void conv2d_forward(const Conv2dGeometry& g, const activation* x, const activation* weight,
                       const real* bias, activation* y) override {

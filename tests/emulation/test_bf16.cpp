@@ -108,8 +108,8 @@ TEST_CASE("pointwise kernels in bf16") {
     backend.relu_backward(kCount, y, dy, dx, Write::overwrite);
     backend.scale_add(kCount, x, 0.3, dy, sum);
     backend.scale(kCount, 0.7, dy, scaled, Write::add);
-    backend.dropout({.n = 10, .elements = 100, .key = 1, .first_image = 0, .layer = 2, .keep = 0.8}, x,
-                    dropped, Write::add);
+    backend.dropout({.n = 10, .elements = 100, .key = 1, .layer = 2, .keep = 0.8}, nullptr, x, dropped,
+                    Write::add);
     backend.copy_channels(
         {.rows = 100, .count = 3, .from_channels = 10, .from_offset = 2, .to_channels = 10, .to_offset = 5},
         x, copied, Write::add);

@@ -1,4 +1,5 @@
 // Every op: the shape it gives, what it rejects and in which words, and what evaluation does differently.
+#include "engine/device_scalar.h"
 #include "engine/ops.h"
 
 #include <doctest/doctest.h>
@@ -118,20 +119,24 @@ TEST_CASE("dropout: keeps the right share, scaled, and passes everything off tra
 
 TEST_CASE("dropout: the mask follows an image's place in the run, not the micro-batch") {
   const Tensor x = random_activations(device(), {6, 37}, 1);
-  Tape whole = Tape::training({.seed = 4, .first_image = 100});
+  DeviceScalar<StepCounters> counters(device());
+  counters.set({.position = 100});
+  Tape whole = Tape::training({.seed = 4, .counters = counters.place()});
   const std::vector<real> expected = dropout(whole, x, 0.5, 2).to_host();
   std::vector<real> cut;
   for (const int64_t first : {0, 2}) {
     const int64_t n = first == 0 ? 2 : 4;
-    Tape part = Tape::training({.seed = 4, .first_image = static_cast<uint64_t>(100 + first)});
+    counters.set({.position = 100 + first});
+    Tape part = Tape::training({.seed = 4, .counters = counters.place()});
     const std::vector<real> values =
         dropout(part, x.view(first * 37, {n, 37}, Element::activation), 0.5, 2).to_host();
     cut.insert(cut.end(), values.begin(), values.end());
   }
   check_same_bits(cut, expected);
-  Tape other_layer = Tape::training({.seed = 4, .first_image = 100});
+  counters.set({.position = 100});
+  Tape other_layer = Tape::training({.seed = 4, .counters = counters.place()});
   CHECK(dropout(other_layer, x, 0.5, 3).to_host() != expected);
-  Tape other_seed = Tape::training({.seed = 5, .first_image = 100});
+  Tape other_seed = Tape::training({.seed = 5, .counters = counters.place()});
   CHECK(dropout(other_seed, x, 0.5, 2).to_host() != expected);
 }
 

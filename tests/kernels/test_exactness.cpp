@@ -163,12 +163,12 @@ TEST_CASE("optimizers, reductions and dropout give equal bits for any number of 
           .n = n, .decayed = n / 3, .learning_rate = 0.1, .weight_decay = 0.01, .gradient_scale = 0.3};
       backend.adam(AdamStep{step, 0.9, 0.99, 1e-8, 5}, gradients, values, first, positive, nullptr);
       backend.momentum(MomentumStep{step, 0.9, true}, gradients, values, second, nullptr);
-      backend.dropout({.n = n, .elements = 1, .key = 1, .first_image = 0, .layer = 0, .keep = 0.5}, gradients,
-                      dropped, Write::overwrite);
-      double squared = 0;
-      backend.sum_of_squares(n, gradients, &squared);
+      backend.dropout({.n = n, .elements = 1, .key = 1, .layer = 0, .keep = 0.5}, nullptr, gradients, dropped,
+                      Write::overwrite);
+      Buffer<double> squared(backend, {0});
+      backend.sum_of_squares(n, gradients, squared, Write::overwrite);
       return {values.values(), first.values(),   positive.values(),
-              second.values(), dropped.values(), {static_cast<real>(squared)}};
+              second.values(), dropped.values(), {static_cast<real>(squared.values()[0])}};
     });
   }
 }

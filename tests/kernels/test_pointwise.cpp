@@ -1,6 +1,7 @@
 // Pointwise kernels, copies and reductions over whole arrays.
 #include "cases/images.h"
 #include "support/compare.h"
+#include "support/counters.h"
 #include "support/tested_backend.h"
 
 using namespace crescendo;
@@ -75,17 +76,18 @@ TEST_CASE("copy_channels moves a slice and touches nothing else") {
 
 TEST_CASE("dropout keeps the right share, scales it, and does not depend on the micro-batch") {
   const auto backend = tested_backend(2);
-  const DropoutGeometry g{
-      .n = 8, .elements = 1001, .key = 42, .first_image = (uint64_t{1} << 32) - 4, .layer = 3, .keep = 0.8};
+  const DropoutGeometry g{.n = 8, .elements = 1001, .key = 42, .layer = 3, .keep = 0.8};
+  const int64_t first = (int64_t{1} << 32) - 4;
   const std::vector<real> ones(static_cast<size_t>(g.n * g.elements), 1);
-  const auto run = [&](const DropoutGeometry& geometry) {
+  const auto run = [&](const DropoutGeometry& geometry, int64_t position) {
+    const Counters counters(*backend, {.position = position});
     const Buffer<real> x(*backend,
                          std::vector<real>(ones.begin(), ones.begin() + geometry.n * geometry.elements));
     Buffer<real> y(*backend, poison(geometry.n * geometry.elements));
-    backend->dropout(geometry, x, y, Write::overwrite);
+    backend->dropout(geometry, counters, x, y, Write::overwrite);
     return y.values();
   };
-  const std::vector<real> whole = run(g);
+  const std::vector<real> whole = run(g, first);
   int64_t kept = 0;
   for (const real v : whole) {
     CHECK((v == 0 || v == doctest::Approx(1.25)));
@@ -97,30 +99,29 @@ TEST_CASE("dropout keeps the right share, scales it, and does not depend on the 
 
   DropoutGeometry half = g;
   half.n = 4;
-  half.first_image = g.first_image + 4;
-  check_same_bits(run(half), std::vector<real>(whole.begin() + 4 * g.elements, whole.end()));
+  check_same_bits(run(half, first + 4), std::vector<real>(whole.begin() + 4 * g.elements, whole.end()));
 
   DropoutGeometry other = g;
   other.layer = 4;
-  CHECK(run(other) != whole);
+  CHECK(run(other, first) != whole);
   other = g;
   other.key = 43;
-  CHECK(run(other) != whole);
+  CHECK(run(other, first) != whole);
   other = g;
   other.keep = 1;
-  check_same_bits(run(other), ones);
+  check_same_bits(run(other, first), ones);
 }
 
 TEST_CASE("dropout's gradient goes where the values came from") {
   const auto backend = tested_backend(1);
-  const DropoutGeometry g{.n = 3, .elements = 7, .key = 1, .first_image = 0, .layer = 0, .keep = 0.5};
+  const DropoutGeometry g{.n = 3, .elements = 7, .key = 1, .layer = 0, .keep = 0.5};
   const std::vector<real> x = noise(21, 1);
   const Buffer<real> ones(*backend, std::vector<real>(21, 1)), x_buffer(*backend, x);
   Buffer<real> mask(*backend, poison(21));
-  backend->dropout(g, ones, mask, Write::overwrite);
+  backend->dropout(g, nullptr, ones, mask, Write::overwrite);
   check_both_writes(*backend, map(x, mask.values(), [](double u, double v) { return u * v; }),
                     sum_tolerance(1, 2),
-                    [&](activation* dx, Write write) { backend->dropout(g, x_buffer, dx, write); });
+                    [&](activation* dx, Write write) { backend->dropout(g, nullptr, x_buffer, dx, write); });
 }
 
 TEST_CASE("fill and blend") {
@@ -147,28 +148,14 @@ TEST_CASE("sum_of_squares adds up in double") {
     double expected = 0;
     for (const real v : x) expected += static_cast<double>(v) * static_cast<double>(v);
     const Buffer<real> buffer(*backend, x);
-    double result = -1;
-    backend->sum_of_squares(n, buffer, &result);
-    CHECK(std::abs(result - expected) <= 1e-15 * static_cast<double>(n) * expected);
-  }
-}
-
-TEST_CASE("first_nonfinite names the first of them") {
-  const auto backend = tested_backend(2);
-  const int64_t n = 10000;
-  const auto find = [&](const std::vector<real>& x) {
-    const Buffer<real> buffer(*backend, x);
-    int64_t result = -1;
-    backend->first_nonfinite(static_cast<int64_t>(x.size()), buffer, &result);
-    return result;
-  };
-  CHECK(find({}) == 0);
-  CHECK(find(noise(n, 1)) == n);
-  for (const int64_t place : {int64_t{0}, int64_t{1}, int64_t{31}, int64_t{4096}, n - 1}) {
-    std::vector<real> x = noise(n, 1);
-    x.back() = -std::numeric_limits<real>::infinity();
-    x[static_cast<size_t>(place)] = std::numeric_limits<real>::quiet_NaN();
-    CHECK(find(x) == place);
+    Buffer<double> result(*backend, {std::numeric_limits<double>::quiet_NaN()});
+    const auto check = [&](double sum) {
+      CHECK(std::abs(result.values()[0] - sum) <= 1e-15 * static_cast<double>(n) * expected);
+    };
+    backend->sum_of_squares(n, buffer, result, Write::overwrite);
+    check(expected);
+    backend->sum_of_squares(n, buffer, result, Write::add);
+    check(2 * expected);
   }
 }
 

@@ -42,7 +42,7 @@ std::vector<Expected> wrn_16_4() {
 
 // Multiply-adds of the forward pass of one image.
 int64_t multiply_adds(const std::string& name, int64_t side) {
-  const Device device = Device::dry_run();
+  const Device device = Device::dry_run(Device::cpu());
   const auto model = make_model(name);
   model->parameters.allocate(device);
   Tape tape = Tape::off();
@@ -98,7 +98,7 @@ TEST_CASE("wide resnet: WRN-16-4 costs 392.6 million multiply-adds an image, a q
 }
 
 TEST_CASE("wide resnet: takes images of any size from 4x4, of any number of channels") {
-  const Device device = Device::dry_run();
+  const Device device = Device::dry_run(Device::cpu());
   for (const int64_t side : {4, 7, 32, 33}) {
     const auto model = make_model("wrn-10-2", {.classes = 7, .image_channels = 1});
     model->parameters.allocate(device);

@@ -12,6 +12,8 @@
 #include <string>
 
 #include "engine/rng.h"
+#include "trainer/open_device.h"
+#include "trainer/resume.h"
 
 namespace crescendo {
 namespace {
@@ -82,7 +84,7 @@ TrainingData tiny_data() { return {std::make_shared<TinyData>(48), std::make_sha
 TrainResult train(TrainOptions options, const std::string& folder, const TrainingData& data = tiny_data()) {
   options.run_dir = folder;
   Progress progress(true);
-  return Trainer(options, data, progress, {}).run();
+  return Trainer(options, data, open_device(with_instruction_set(options)), progress, {}).run();
 }
 
 std::string digest_of(const std::string& folder) {
@@ -245,9 +247,10 @@ TEST_CASE("a second trainer on one run folder, and a folder in use without --res
   TrainOptions options = tiny_run();
   options.run_dir = folder / "run";
   Progress progress(true);
-  Trainer first(options, tiny_data(), progress, {});
+  Trainer first(options, tiny_data(), open_device(with_instruction_set(options)), progress, {});
   options.resume = true;
-  CHECK_THROWS_AS(Trainer(options, tiny_data(), progress, {}), std::invalid_argument);
+  CHECK_THROWS_AS(Trainer(options, tiny_data(), open_device(with_instruction_set(options)), progress, {}),
+                  std::invalid_argument);
   first.run();
 }
 
@@ -260,8 +263,9 @@ TEST_CASE("a resume with other settings is refused") {
   options.resume = true;
   Progress progress(true);
   options.seed = 2;
-  CHECK_THROWS_WITH_AS(Trainer(options, tiny_data(), progress, {}), doctest::Contains("--seed"),
-                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(
+      Trainer(options, tiny_data(), open_device(with_instruction_set(options)), progress, {}),
+      doctest::Contains("--seed"), std::invalid_argument);
 }
 
 TEST_CASE("a resumed run keeps its instruction set, and another one is taken when asked for") {

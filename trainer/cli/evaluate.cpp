@@ -37,7 +37,7 @@ void evaluate_run(const EvaluateOptions& options) {
                  done == dataset->size() ? "\r\x1b[K" : "");
       std::fflush(stdout);
     };
-  const Evaluation result = evaluate(*run.model, dataset, run.device, how).value();
+  const Evaluation result = evaluate(*run.model, DeviceData(run.device, dataset), how).value();
   if (options.json) {
     const nlohmann::json json = {{"accuracy", result.accuracy()},
                                  {"loss", result.loss},

@@ -62,7 +62,9 @@ void inspect_model(const std::string& name, const InspectOptions& options) {
   training.model = name;
   training.optimizer = OptimizerKind::nesterov;
   training.ghost_batch = options.batch;
-  const int64_t memory = training_memory(training, image, options.classes).peak_bytes;
+  const int64_t memory = training_memory(training, Device::cpu(),
+                                         {.image_size = image, .classes = options.classes}, options.batch)
+                             .peak_bytes;
   (options.json ? print_json : print_table)(*model, layers, multiply_adds, memory, options);
 }
 

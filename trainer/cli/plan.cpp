@@ -7,6 +7,7 @@
 #include "data/dataset.h"
 #include "trainer/cli/commands.h"
 #include "trainer/cli/options.h"
+#include "trainer/open_device.h"
 #include "trainer/plan.h"
 
 namespace crescendo {
@@ -24,7 +25,9 @@ void print_plan(const PlanArguments& arguments) {
   const Plan plan = make_plan(arguments.options);
   PlanExtras extras;
   const DatasetTraits data = dataset_traits(arguments.options.data);
-  extras.memory = training_memory(arguments.options, data.image_size, data.classes);
+  const Device device = open_device(arguments.options);
+  extras.memory =
+      training_memory(arguments.options, device, data, micro_batch_size(arguments.options, device, data));
   if (arguments.workers) {
     require(*arguments.workers > 0, "workers: found ", *arguments.workers, ", expected 1 or more");
     require(std::isfinite(arguments.seconds_per_ghost) && arguments.seconds_per_ghost > 0,

@@ -6,8 +6,10 @@
 
 #include "build_info.h"
 #include "trainer/file.h"
+#include "trainer/open_device.h"
 #include "trainer/plan.h"
 #include "trainer/report.h"
+#include "trainer/resume.h"
 
 namespace crescendo {
 
@@ -16,7 +18,8 @@ TrainResult run_training(const TrainOptions& options, Progress& progress) {
                        {"commit", build_info::kCommit},
                        {"compiler", fmt::format("{}, {}", build_info::kCompiler, build_info::kBuildType)},
                        {"libraries", build_info::kLibraries}};
-  Trainer trainer(options, open_training_data(options), progress, facts);
+  Trainer trainer(options, open_training_data(options), open_device(with_instruction_set(options)), progress,
+                  facts);
   for (const std::string& warning : make_plan(options).warnings) progress.say("warning: " + warning);
   TrainResult result = trainer.run();
   if (result.signal == 0 && result.counters.updates > 0) {

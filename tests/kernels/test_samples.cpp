@@ -1,0 +1,162 @@
+// What a micro-batch begins and ends with: its images, gathered out of a set, and the counters.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "kernels/augment.h"
+#include "support/buffer.h"
+#include "support/compare.h"
+#include "support/counters.h"
+#include "support/tested_backend.h"
+
+namespace crescendo::test {
+namespace {
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+// Bytes that differ from place to place, labels, and two orders.
+struct Set {
+  int64_t n, h, w;
+  std::vector<uint8_t> bytes;
+  std::vector<int32_t> labels, orders;
+  std::vector<float> table;
+
+  Set(int64_t images, int64_t height, int64_t width) : n(images), h(height), w(width) {
+    for (int64_t i = 0; i < n * 3 * h * w; ++i) bytes.push_back(static_cast<uint8_t>(i * 2654435761U >> 13));
+    for (int64_t i = 0; i < n; ++i) labels.push_back(static_cast<int32_t>(100 + i));
+    for (int64_t i = 0; i < n; ++i) orders.push_back(static_cast<int32_t>((i * 3 + 1) % n));
+    for (int64_t i = 0; i < n; ++i) orders.push_back(static_cast<int32_t>(n - 1 - i));
+    for (int i = 0; i < 768; ++i) table.push_back(0.125F * static_cast<float>(i) - 7);  // exact in bf16 too
+  }
+  uint8_t byte(int64_t image, int64_t c, int64_t y, int64_t x) const {
+    return bytes[static_cast<size_t>(((image * 3 + c) * h + y) * w + x)];
+  }
+};
+
+// Pixels that a crop of the mirrored, padded picture shows, from the words of the formula alone.
+std::vector<real> expected_image(const Set& set, int64_t image, const Augmentation& a) {
+  std::vector<real> pixels;
+  const auto reflect = [](int64_t i, int64_t size) { return i < 0 ? -i : i >= size ? 2 * size - 2 - i : i; };
+  for (int64_t y = 0; y < set.h; ++y)
+    for (int64_t x = 0; x < set.w; ++x)
+      for (int64_t c = 0; c < 3; ++c) {
+        const int64_t row = reflect(y + a.top - 4, set.h), column = reflect(x + a.left - 4, set.w);
+        const uint8_t byte = set.byte(image, c, row, a.flip ? set.w - 1 - column : column);
+        pixels.push_back(set.table[static_cast<size_t>(256 * c + byte)]);
+      }
+  return pixels;
+}
+
+}  // namespace
+
+TEST_CASE("gather_images takes the samples of a position, in the order of their epoch") {
+  const auto backend = tested_backend(2);
+  for (const auto& [height, width] : {std::pair<int64_t, int64_t>{8, 8}, {5, 7}})
+    for (const bool augment : {false, true}) {
+      CAPTURE(width);
+      CAPTURE(augment);
+      const Set set(7, height, width);
+      constexpr int64_t kSamples = 6, kPosition = 3 * 7 + 4;  // three of an odd epoch, three of the next
+      const ImageGather g{
+          .n = kSamples, .h = height, .w = width, .images = set.n, .key = 99, .augment = augment};
+      const Buffer<uint8_t> bytes(*backend, set.bytes);
+      const Buffer<int32_t> labels(*backend, set.labels), orders(*backend, set.orders);
+      const Buffer<float> table(*backend, set.table);
+      const Counters counters(*backend, {.position = kPosition});
+      Buffer<real> images(*backend, poison(kSamples * height * width * 3));
+      Buffer<int32_t> gathered(*backend, std::vector<int32_t>(kSamples, -1));
+      backend->gather_images(g, counters, {bytes, labels, orders, table}, images, gathered);
+      std::vector<real> expected;
+      for (int64_t i = 0; i < kSamples; ++i) {
+        const int64_t epoch = (kPosition + i) / set.n, place = (kPosition + i) % set.n;
+        const int64_t image = set.orders[static_cast<size_t>(epoch % 2 * set.n + place)];
+        CHECK(gathered.values()[static_cast<size_t>(i)] == 100 + image);
+        const Augmentation a = augment ? draw_augmentation(g.key, epoch, image) : Augmentation();
+        const std::vector<real> pixels = expected_image(set, image, a);
+        expected.insert(expected.end(), pixels.begin(), pixels.end());
+      }
+      check_same_bits(images.values(), expected);
+    }
+}
+
+TEST_CASE("count_samples adds ghost by ghost, however the samples are cut") {
+  const auto backend = tested_backend(2);
+  for (const int64_t ghost : {1, 3, 32, 33, 128}) {
+    CAPTURE(ghost);
+    constexpr int64_t kGhosts = 19;
+    const int64_t n = ghost * kGhosts;
+    const std::vector<real> losses = noise(n, 1);
+    std::vector<int32_t> hits;
+    for (int64_t i = 0; i < n; ++i) hits.push_back(static_cast<int32_t>(i * i % 3 == 1));
+    const auto count = [&](int64_t ghosts_at_once) {
+      const Counters counters(*backend, {.position = 50, .correct = 7, .loss = 0.25});
+      for (int64_t first = 0; first < n; first += ghosts_at_once * ghost) {
+        const int64_t samples = std::min(ghosts_at_once * ghost, n - first);
+        const Buffer<real> part(*backend, {losses.begin() + first, losses.begin() + first + samples});
+        const Buffer<int32_t> hit(*backend, {hits.begin() + first, hits.begin() + first + samples});
+        backend->count_samples({.n = samples, .ghost = ghost}, part, hit, counters);
+      }
+      return counters.values();
+    };
+    const StepCounters whole = count(kGhosts);
+    CHECK(whole.position == 50 + n);
+    CHECK(whole.correct == 7 + std::accumulate(hits.begin(), hits.end(), 0));
+    CHECK(whole.stopped_at == -1);
+    double expected = 0.25, magnitude = 0.25;
+    for (const real loss : losses) {
+      expected += static_cast<double>(loss);
+      magnitude += std::abs(static_cast<double>(loss));
+    }
+    CHECK(std::abs(whole.loss - expected) <= std::ldexp(1, -52) * static_cast<double>(n) * magnitude);
+    for (const int64_t at_once : {1, 5, 8}) CHECK(count(at_once).loss == whole.loss);  // to the last bit
+  }
+}
+
+TEST_CASE("check_finite stops the counters at the first update with a value that is not finite") {
+  const auto backend = tested_backend(2);
+  constexpr int64_t kCount = 10000;
+  const auto stopped_at = [&](const std::vector<real>& gradients, const StepCounters& before) {
+    const Buffer<real> buffer(*backend, gradients);
+    const Counters counters(*backend, before);
+    backend->check_finite(static_cast<int64_t>(gradients.size()), buffer, counters);
+    return counters.values().stopped_at;
+  };
+  CHECK(stopped_at({}, {.position = 5}) == -1);
+  CHECK(stopped_at(noise(kCount, 1), {.position = 5}) == -1);
+  CHECK(stopped_at(noise(kCount, 1), {.position = 5, .loss = kNan}) == 5);
+  CHECK(stopped_at({}, {.position = 5, .loss = -HUGE_VAL}) == 5);
+  for (const int64_t place : {int64_t{0}, int64_t{1}, int64_t{31}, int64_t{4096}, kCount - 1})
+    for (const double value : {kNan, HUGE_VAL, -HUGE_VAL}) {
+      std::vector<real> x = noise(kCount, 1);
+      x[static_cast<size_t>(place)] = static_cast<real>(value);
+      CHECK(stopped_at(x, {.position = 5}) == 5);
+      CHECK(stopped_at(x, {.position = 5, .stopped_at = 3}) == 3);
+    }
+}
+
+TEST_CASE("optimizers write nothing once the counters have stopped") {
+  const auto backend = tested_backend(2);
+  constexpr int64_t kCount = 100;
+  const std::vector<real> before = noise(kCount, 1);
+  const Buffer<real> gradients(*backend, noise(kCount, 2));
+  for (const int64_t stopped_at : {-1, 0}) {
+    const Counters counters(*backend, {.stopped_at = stopped_at});
+    const OptimizerStep step{.n = kCount,
+                             .decayed = kCount,
+                             .learning_rate = 0.1,
+                             .weight_decay = 0,
+                             .gradient_scale = 1,
+                             .counters = counters};
+    Buffer<real> sgd(*backend, before), momentum(*backend, before), velocity(*backend, before),
+        adam(*backend, before), first(*backend, before), second(*backend, std::vector<real>(kCount, 1));
+    backend->sgd(step, gradients, sgd, nullptr);
+    backend->momentum({step, 0.9, true}, gradients, momentum, velocity, nullptr);
+    backend->adam({step, 0.9, 0.999, 1e-3, 1}, gradients, adam, first, second, nullptr);
+    for (const Buffer<real>* buffer : {&sgd, &momentum, &velocity, &adam, &first})
+      CHECK((buffer->values() == before) == (stopped_at == 0));
+  }
+}
+
+}  // namespace crescendo::test
