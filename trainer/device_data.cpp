@@ -12,6 +12,7 @@ namespace crescendo {
 namespace {
 
 constexpr int64_t kImagesAtOnce = 1024;  // that are uploaded
+constexpr int64_t kTable = 3 * 256;      // values of a byte
 
 // A block of a device's memory for `count` plain values.
 template <class T>
@@ -75,7 +76,7 @@ DeviceData::Resident::Resident(const Device& device, const ByteImages& set)
       augment(set.augments()),
       bytes(device, images * size.elements()),
       labels(device, images),
-      table(device, 3 * 256) {
+      table(device, kTable) {
   std::vector<uint8_t> planes;
   std::vector<int32_t> all_labels;
   for (int64_t first = 0; first < images; first += kImagesAtOnce) {
@@ -160,7 +161,7 @@ std::unique_ptr<Batches> DeviceData::batches(const LoaderOptions& options, int64
 
 int64_t DeviceData::resident_bytes(int64_t n, const ImageSize& size) {
   const int64_t labels_and_orders = 3 * static_cast<int64_t>(sizeof(int32_t));
-  return n * (size.elements() + labels_and_orders);
+  return n * (size.elements() + labels_and_orders) + kTable * static_cast<int64_t>(sizeof(float));
 }
 
 }  // namespace crescendo

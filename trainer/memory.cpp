@@ -40,6 +40,7 @@ std::set<int64_t> pieces_of(const std::set<int64_t>& batches, int64_t micro_batc
 }
 
 void evaluate_dry(const Model& model, const Device& device, const ImageSize& image_size, int64_t n) {
+  const DeviceScalar<StepCounters> counters(device);
   Tape tape = Tape::off();
   const DeviceBatch batch(device, image_size, n);
   softmax_cross_entropy(tape, model.forward(tape, batch.images), batch.labels);
@@ -56,7 +57,7 @@ int64_t largest_micro_batch(const TrainOptions& options, const Device& device, c
   require(fits(1), "micro-batch: a ghost batch of ", options.ghost_batch, " images needs ",
           training_memory(options, device, data, options.ghost_batch).peak_bytes >> 20, " MiB, ", free >> 20,
           " MiB are free");
-  int64_t least = 1;  // fits, and `most` does not
+  int64_t least = 1;  // fits, and `most` does not; memory grows between, but for what remainders need
   while (most - least > 1) {
     const int64_t middle = least + (most - least) / 2;
     (fits(middle) ? least : most) = middle;
@@ -96,7 +97,8 @@ TrainingMemory training_memory(const TrainOptions& options, const Device& modell
     evaluate_dry(*model, device, data.image_size, n);
   memory.peak_bytes = static_cast<int64_t>(device.memory().use().peak);
   if (!modelled.kernels().is_host())
-    memory.peak_bytes += DeviceData::resident_bytes(data.train_images + data.test_images, data.image_size);
+    memory.peak_bytes += DeviceData::resident_bytes(data.train_images, data.image_size) +
+                         DeviceData::resident_bytes(data.test_images, data.image_size);
   return memory;
 }
 

@@ -10,9 +10,9 @@
 namespace crescendo {
 
 // Images computed at once: options.micro_batch, or where that is left to us one ghost batch on a processor,
-// which gains nothing from more, and on a GPU the largest multiple with which the run fits into the memory
-// that is free, up to the run's largest batch. One ghost batch where the noise scale is measured. Throws
-// std::invalid_argument where not even that fits.
+// which gains nothing from more, and on a GPU the largest multiple, found by bisection up to the run's
+// largest batch, with which the run fits into the memory that is free. One ghost batch where the noise scale
+// is measured. Throws std::invalid_argument where not even that fits.
 int64_t micro_batch_size(const TrainOptions& options, const Device& device, const DatasetTraits& data);
 
 struct TrainingMemory {

@@ -1,0 +1,104 @@
+// Whole training runs that take a moment: a drawn data set, their options, and what they leave behind.
+#pragma once
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <limits>
+#include <string>
+
+#include "engine/rng.h"
+#include "trainer/open_device.h"
+#include "trainer/resume.h"
+#include "trainer/trainer.h"
+
+namespace crescendo::test {
+
+namespace fs = std::filesystem;
+
+// Noisy 8x8 pictures of four classes, each a different gradient of brightness.
+class TinyData : public Dataset {
+ public:
+  explicit TinyData(int64_t size, int64_t bad_image = -1) : size_(size), bad_image_(bad_image) {}
+  int64_t size() const override { return size_; }
+  ImageSize image_size() const override { return {8, 8, 3}; }
+  const std::vector<std::string>& class_names() const override { return names_; }
+  std::string digest() const override { return std::string(32, '0'); }
+  int32_t sample(int64_t index, const SampleKey& key, float* pixels) const override {
+    const auto label = static_cast<int32_t>(index % 4);
+    for (int64_t i = 0; i < 192; ++i) {
+      const PhiloxWords noise = random_words(key.seed, static_cast<uint64_t>(index),
+                                             static_cast<uint32_t>(key.epoch), static_cast<uint32_t>(i));
+      const auto row = static_cast<float>(i / 24), column = static_cast<float>(i / 3 % 8);
+      const float slope = label == 0 ? row : label == 1 ? column : label == 2 ? -row : -column;
+      pixels[i] = slope / 4 + philox_uniform(noise.word[0]);
+    }
+    if (index == bad_image_) pixels[7] = std::numeric_limits<float>::quiet_NaN();
+    return label;
+  }
+
+ private:
+  int64_t size_, bad_image_;
+  std::vector<std::string> names_ = {"down", "right", "up", "left"};
+};
+
+// 3 epochs of 48 images: batches of 16, then 32, then 64 by increasing the batch; 3 + 2 + 1 updates or so.
+inline TrainOptions tiny_run() {
+  TrainOptions options;
+  options.model = "wrn-10-1";
+  options.epochs = 3;
+  options.optimizer = OptimizerKind::nesterov;
+  options.learning_rate = 0.05;
+  options.batch = 16;
+  options.ghost_batch = 8;
+  options.milestones = {1, 2};
+  options.factor = 2;
+  options.exchange = Exchange::batch;
+  options.threads = 1;
+  options.loader_threads = 0;
+  options.eval_every = 1;
+  options.checkpoint_every = 1;
+  options.quiet = true;
+  return options;
+}
+
+class Folder {
+ public:
+  Folder()
+      : path_(fs::temp_directory_path() /
+              ("crescendo-trainer-" + std::to_string(counter_++) + "-" + std::to_string(::getpid()))) {}
+  ~Folder() { fs::remove_all(path_); }
+  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
+
+ private:
+  static inline int counter_ = 0;
+  fs::path path_;
+};
+
+inline TrainingData tiny_data() { return {std::make_shared<TinyData>(48), std::make_shared<TinyData>(20)}; }
+
+inline TrainResult train(TrainOptions options, const std::string& folder,
+                         const TrainingData& data = tiny_data(), const Device* device = nullptr) {
+  options.run_dir = folder;
+  Progress progress(true);
+  const Device own = device != nullptr ? *device : open_device(with_instruction_set(options));
+  return Trainer(options, data, own, progress, {}).run();
+}
+
+inline std::string digest_of(const std::string& folder) {
+  return checkpoint_digest(resolve_checkpoint(folder, [](const std::string&) {}));
+}
+
+// Everything in a metrics file that must not depend on how a run was cut: not the clock.
+inline std::string story_of(const std::string& folder) {
+  const Metrics metrics = read_metrics(folder + "/metrics.jsonl");
+  std::string story;
+  for (const TrainMetrics& line : metrics.train)
+    story += join(line.samples, ' ', line.updates, ' ', line.batch, ' ', std::hexfloat, line.loss, ' ',
+                  line.accuracy, ' ', line.measured_noise_scale.value_or(-1), '\n');
+  for (const EvaluateMetrics& line : metrics.evaluations)
+    story += join(line.samples, ' ', line.correct, ' ', std::hexfloat, line.loss, '\n');
+  return story;
+}
+
+}  // namespace crescendo::test

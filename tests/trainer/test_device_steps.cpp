@@ -1,0 +1,203 @@
+// Runs on a device with memory of its own, whose micro-steps are captured and replayed, and which the host
+// does not wait for.
+#include <doctest/doctest.h>
+
+#include "data/byte_images.h"
+#include "engine/replay.h"
+#include "kernels/cpu/backend.h"
+#include "support/tiny_run.h"
+#include "support/tracing_backend.h"
+#include "trainer/memory.h"
+
+namespace crescendo {
+
+using namespace test;
+
+namespace {
+
+// What TinyData shows, as bytes: which such a device takes all at once.
+std::shared_ptr<const Dataset> byte_data(int64_t size, bool augment) {
+  const TinyData source(size);
+  ByteImageSet set;
+  set.image_size = source.image_size();
+  set.class_names = source.class_names();
+  set.normalisation = {{10, 20, 30}, {50, 60, 70}};
+  set.augment = augment;
+  uint8_t* bytes = set.allocate(size);
+  std::vector<float> pixels(static_cast<size_t>(source.image_size().elements()));
+  for (int64_t i = 0; i < size; ++i) {
+    set.labels[static_cast<size_t>(i)] = source.sample(i, {.seed = 1, .epoch = 0}, pixels.data());
+    for (const float pixel : pixels) *bytes++ = static_cast<uint8_t>(128 + 40 * pixel);
+  }
+  return std::make_shared<ByteImages>(std::move(set));
+}
+
+TrainingData byte_run() { return {byte_data(48, true), byte_data(20, false)}; }
+
+struct Traced {
+  explicit Traced(bool captures = true)
+      : backend(new TracingBackend(make_cpu_backend(1), captures)),
+        device(std::unique_ptr<Backend>(backend)) {}
+  TracingBackend* backend;
+  Device device;
+};
+
+TrainOptions short_steps() {
+  TrainOptions options = tiny_run();
+  options.micro_batch = 8;
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("a run that is captured and replayed ends in the same bits") {
+  for (const bool bytes : {false, true})
+    for (const bool noise_scale : {false, true})
+      for (const EpochEdge edge : {EpochEdge::straddle, EpochEdge::drop}) {
+        CAPTURE(bytes);
+        CAPTURE(noise_scale);
+        const Folder folder;
+        TrainOptions options = short_steps();
+        options.noise_scale = noise_scale;
+        options.epoch_edge = edge;
+        if (edge == EpochEdge::drop) options.train_images = 40;
+        const TrainingData data = bytes ? byte_run() : tiny_data();
+        train(options, folder / "host", data);
+        const Traced traced;
+        train(options, folder / "device", data, &traced.device);
+        CHECK(traced.backend->captures > 0);
+        CHECK(traced.backend->launches > traced.backend->captures);
+        CHECK(digest_of(folder / "device") == digest_of(folder / "host"));
+        CHECK(story_of(folder / "device") == story_of(folder / "host"));
+      }
+}
+
+TEST_CASE("stopped and resumed between host and device, a run ends in the same bits") {
+  const Folder folder;
+  const TrainOptions options = short_steps();
+  train(options, folder / "whole", byte_run());
+  for (const bool device_first : {false, true}) {
+    CAPTURE(device_first);
+    const std::string name = folder / (device_first ? "device first" : "host first");
+    const Traced traced;
+    TrainOptions part = options;
+    part.max_updates = 3;
+    train(part, name, byte_run(), device_first ? &traced.device : nullptr);
+    part.max_updates = -1;
+    part.resume = true;
+    train(part, name, byte_run(), device_first ? nullptr : &traced.device);
+    CHECK(digest_of(name) == digest_of(folder / "whole"));
+    CHECK(story_of(name) == story_of(folder / "whole"));
+  }
+}
+
+TEST_CASE("from the third on, micro-steps make the same calls with the same pointers and allocate nothing") {
+  for (const bool bytes : {false, true}) {
+    CAPTURE(bytes);
+    const Traced traced(false);
+    const TrainOptions options = short_steps();
+    const auto model = make_model(options.model, {.classes = 4});
+    model->parameters.allocate(traced.device);
+    model->parameters.initialise(1);
+    const DeviceData data(traced.device, bytes ? byte_data(48, true) : std::make_shared<TinyData>(48));
+    GradientSum gradients(options, 8, *model, {8, 8, 3}, traced.device, [&](SampleRanges ranges) {
+      return data.batches({.workers = 0}, 8, std::move(ranges));
+    });
+    Optimizer optimizer(options, model->parameters);
+    int64_t next = 0;
+    gradients.start([&]() { return std::optional(SampleRange{8 * next++, 8}); }, {});
+    std::vector<std::vector<std::string>> traces;
+    std::vector<int64_t> allocations;
+    for (int64_t update = 0; update < 4; ++update) {
+      traced.backend->trace.clear();
+      gradients.begin();
+      gradients.add({8 * update, 8});
+      optimizer.step({.learning_rate = 0.1, .momentum = 0.9, .weight_decay = 0, .batch = 8}, update + 1,
+                     gradients.finish(), gradients.counters());
+      traces.push_back(traced.backend->trace);
+      allocations.push_back(traced.backend->allocations);
+    }
+    REQUIRE(traces[2].size() > 50);
+    CHECK(traces[3] == traces[2]);
+    CHECK(allocations[3] == allocations[1]);
+  }
+}
+
+TEST_CASE("memory that captured kernels use must be free when they are replayed") {
+  const Traced traced;
+  Allocator& memory = traced.device.memory();
+  Replay replay(traced.device);
+  const auto work = [&] {
+    void* block = memory.allocate(4096);
+    traced.device.kernels().fill(1024, 1, static_cast<real*>(block));
+    memory.release(block, 4096);
+  };
+  for (int run = 0; run < 5; ++run) CHECK(replay.run(work) == (run > 2));
+  CHECK(traced.backend->trace.size() == 3);  // of two runs and the capture
+  void* taken = memory.allocate(4096);
+  CHECK_THROWS_AS(replay.run(work), std::logic_error);
+  memory.release(taken, 4096);
+  CHECK(replay.run(work));
+}
+
+TEST_CASE("an update that is not finite is undone and explained though the host learns of it late") {
+  constexpr int64_t kImages = 480;  // a line of metrics is due every third update of eight
+  TrainOptions options = tiny_run();
+  options.batch = options.ghost_batch = 8;
+  options.milestones = {};
+  options.epochs = 1;
+  options.shuffle = false;
+  options.checkpoint_every = 1000;
+  const Folder folder;
+  const auto message_of = [&](const TrainOptions& run, const std::string& name, const Device* device) {
+    const TrainingData data{std::make_shared<TinyData>(kImages, 73), std::make_shared<TinyData>(20)};
+    try {
+      train(run, name, data, device);
+    } catch (const NonFiniteError& error) {
+      CHECK(error.update.first == 72);
+      CHECK(error.updates_not_made >= 1);
+      const std::vector<EndMetrics> ends = read_metrics(name + "/metrics.jsonl").ends;
+      REQUIRE(ends.size() == 1);
+      CHECK(ends[0].updates == 9);
+      CHECK(ends[0].samples == 72);
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  const Traced traced;
+  const std::string late = message_of(options, folder / "late", &traced.device);
+  CHECK(late.find("samples 72 to 79 is not finite; the first layer to go wrong is the input") != late.npos);
+  TrainOptions looking = options;
+  looking.checkpoint_every = 1;
+  CHECK(message_of(looking, folder / "at once", nullptr) == late);
+}
+
+TEST_CASE("micro-batch auto takes the largest that fits, and the run holds as much as was computed") {
+  TrainOptions options = tiny_run();
+  const DatasetTraits traits{.image_size = {8, 8, 3}, .classes = 4, .train_images = 48, .test_images = 20};
+  CHECK(micro_batch_size(options, Device::cpu(1), traits) == options.ghost_batch);
+  const Traced traced;
+  CHECK(micro_batch_size(options, traced.device, traits) == 48);  // the largest batch
+  const auto peak = [&](int64_t micro_batch) {
+    return training_memory(options, traced.device, traits, micro_batch).peak_bytes;
+  };
+  for (const int64_t micro_batch : {8, 16, 32, 40}) {
+    CAPTURE(micro_batch);
+    REQUIRE(peak(micro_batch) < peak(micro_batch + 8));
+    traced.backend->memory = static_cast<size_t>(peak(micro_batch)) * 16 / 15 + 16;
+    const int64_t chosen = micro_batch_size(options, traced.device, traits);
+    CHECK((chosen == micro_batch || micro_batch == 32));  // 16 + 32 images take no more than 8 + 16 + 24
+    const Folder folder;
+    const Traced run;
+    run.backend->memory = traced.backend->memory;
+    const TrainingData data = byte_run();
+    train(options, folder / "run", data, &run.device);
+    const auto held = static_cast<int64_t>(run.device.memory().use().peak);
+    CHECK(std::abs(held - peak(chosen)) < peak(chosen) / 1000);  // which block serves whom may differ
+  }
+  traced.backend->memory = static_cast<size_t>(peak(8) / 2);
+  CHECK_THROWS_WITH_AS(micro_batch_size(options, traced.device, traits),
+                       doctest::Contains("a ghost batch of 8 images needs"), std::invalid_argument);
+}
+
+}  // namespace crescendo
