@@ -14,15 +14,10 @@
 
 #include "kernels/cuda/own_kernels.h"
 #include "kernels/cuda/reduce.cuh"
+#include "kernels/cuda/vector.h"
 #include "kernels/pointwise.h"
 
 namespace crescendo::cuda {
-
-// Width neighbours, in one access of memory.
-template <class T, int Width>
-struct alignas(sizeof(T) * Width) Vector {
-  T lanes[Width];
-};
 
 // How the rows [ghosts, m] of c channels are shared out.
 struct Slices {

@@ -1,7 +1,7 @@
 // One element at a time: what happens to it stands in kernels/pointwise.h.
 #pragma once
 
-#include "kernels/cuda/launch.h"
+#include "kernels/cuda/map.cuh"
 #include "kernels/cuda/own_kernels.h"
 #include "kernels/pointwise.h"
 
@@ -9,29 +9,28 @@ namespace crescendo::cuda {
 
 template <class T>
 void OwnKernels<T>::relu_forward(int64_t n, const activation* x, activation* y) {
-  each(stream_, n, [x = values_of(x), y = values_of(y)] __device__(int64_t i) { y[i] = T(relu_of(x[i])); });
+  map(
+      stream_, n, values_of(y), [] __device__(real v) { return relu_of(v); }, values_of(x));
 }
 
 template <class T>
 void OwnKernels<T>::relu_backward(int64_t n, const activation* y, const activation* dy, activation* dx,
                                   Write write) {
-  each_write(stream_, n, write, values_of(dx), [y = values_of(y), dy = values_of(dy)] __device__(int64_t i) {
-    return relu_gradient(y[i], dy[i]);
-  });
+  const auto gradient = [] __device__(real v, real dv) { return relu_gradient(v, dv); };
+  map_write(stream_, n, write, values_of(dx), gradient, values_of(y), values_of(dy));
 }
 
 template <class T>
 void OwnKernels<T>::scale_add(int64_t n, const activation* a, double factor, const activation* b,
                               activation* y) {
-  each(stream_, n,
-       [a = values_of(a), f = static_cast<real>(factor), b = values_of(b),
-        y = values_of(y)] __device__(int64_t i) { y[i] = T(a[i] + f * b[i]); });
+  const auto sum = [f = static_cast<real>(factor)] __device__(real u, real v) { return u + f * v; };
+  map(stream_, n, values_of(y), sum, values_of(a), values_of(b));
 }
 
 template <class T>
 void OwnKernels<T>::scale(int64_t n, double factor, const activation* dy, activation* dx, Write write) {
-  each_write(stream_, n, write, values_of(dx),
-             [f = static_cast<real>(factor), dy = values_of(dy)] __device__(int64_t i) { return f * dy[i]; });
+  const auto product = [f = static_cast<real>(factor)] __device__(real v) { return f * v; };
+  map_write(stream_, n, write, values_of(dx), product, values_of(dy));
 }
 
 template <class T>
@@ -72,25 +71,26 @@ void OwnKernels<T>::add_bias(int64_t rows, int64_t channels, const real* bias, a
 
 template <class T>
 void OwnKernels<T>::widen(int64_t n, const activation* from, real* to, Write write) {
-  each_write(stream_, n, write, to, [from = values_of(from)] __device__(int64_t i) { return real(from[i]); });
+  map_write(
+      stream_, n, write, to, [] __device__(real v) { return v; }, values_of(from));
 }
 
 template <class T>
 void OwnKernels<T>::fill(int64_t n, double value, real* to) {
-  each(stream_, n, [=, v = static_cast<real>(value)] __device__(int64_t i) { to[i] = v; });
+  map(stream_, n, to, [v = static_cast<real>(value)] __device__() { return v; });
 }
 
 template <class T>
 void OwnKernels<T>::fill_activations(int64_t n, double value, activation* to) {
-  each(stream_, n,
-       [to = values_of(to), v = T(static_cast<float>(value))] __device__(int64_t i) { to[i] = v; });
+  map(stream_, n, values_of(to), [v = static_cast<real>(value)] __device__() { return v; });
 }
 
 template <class T>
 void OwnKernels<T>::blend(int64_t n, double keep, double weight, const real* from, real* to) {
-  each(stream_, n, [=, k = static_cast<real>(keep), w = static_cast<real>(weight)] __device__(int64_t i) {
-    to[i] = k * to[i] + w * from[i];
-  });
+  const auto mean = [k = static_cast<real>(keep), w = static_cast<real>(weight)] __device__(real u, real v) {
+    return k * u + w * v;
+  };
+  map(stream_, n, to, mean, static_cast<const real*>(to), from);
 }
 
 }  // namespace crescendo::cuda

@@ -74,6 +74,27 @@ TEST_CASE("copy_channels moves a slice and touches nothing else") {
   }
 }
 
+TEST_CASE("operands may begin at any element") {
+  const auto backend = tested_backend(1);
+  constexpr int64_t kCount = 37;
+  const std::vector<real> a = noise(kCount + 3, 1), b = noise(kCount + 3, 2);
+  for (const int64_t offset : {0, 1, 2, 3}) {
+    CAPTURE(offset);
+    const Buffer<real> first(*backend, a), second(*backend, b);
+    Buffer<real> sum(*backend, std::vector<real>(kCount + 3, -1)), blended(*backend, b);
+    backend->scale_add(kCount, first.at(offset), 2, second.at(3 - offset), sum.at(offset));
+    backend->blend(kCount, 0.5, 0.25, first, blended.data() + offset);
+    std::vector<double> expected(kCount + 3, -1), expected_blend(b.begin(), b.end());
+    for (int64_t i = 0; i < kCount; ++i) {
+      const auto at = static_cast<size_t>(i + offset), other = static_cast<size_t>(i + 3 - offset);
+      expected[at] = static_cast<double>(a[at]) + 2 * static_cast<double>(b[other]);
+      expected_blend[at] = 0.5 * expected_blend[at] + 0.25 * static_cast<double>(a[static_cast<size_t>(i)]);
+    }
+    check_close(sum.values(), expected, sum_tolerance(1, 4));
+    check_close(blended.values(), expected_blend, sum_tolerance(1, 1));
+  }
+}
+
 TEST_CASE("dropout keeps the right share, scales it, and does not depend on the micro-batch") {
   const auto backend = tested_backend(2);
   const DropoutGeometry g{.n = 8, .elements = 1001, .key = 42, .layer = 3, .keep = 0.8};
