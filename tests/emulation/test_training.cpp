@@ -1,86 +1,8 @@
 // A training step with CUDA's own kernels, emulated, beside the processor's.
-#include <doctest/doctest.h>
-
-#include <cmath>
-
 #include "emulation/emulated_backend.h"
-#include "models/model.h"
-#include "support/compare.h"
-#include "support/tensors.h"
+#include "support/training_agreement.h"
 
 namespace crescendo::test {
-namespace {
-
-constexpr int64_t kBatch = 16, kGhost = 8, kSide = 16, kUpdates = 3;
-
-struct Trained {
-  std::vector<double> losses;    // of each update
-  std::vector<real> gradients;   // of the first
-  std::vector<real> statistics;  // after the last
-};
-
-Trained train(const Device& device) {
-  const auto model = make_model("wrn-10-1");
-  ParameterStore& store = model->parameters;
-  store.allocate(device);
-  store.initialise(1);
-  const Tensor velocity = Tensor::reals(device, {store.size()});
-  device.kernels().fill(store.size(), 0, velocity.as_reals());
-  const Tensor images = random_activations(device, {kBatch, kSide, kSide, 3}, 1);
-  std::vector<int32_t> labels;
-  for (int64_t i = 0; i < kBatch; ++i) labels.push_back(static_cast<int32_t>(i * 7 % 10));
-  Trained trained;
-  for (int64_t update = 0; update < kUpdates; ++update) {
-    store.forget_gradients();
-    Tape tape = Tape::training({.ghost = kGhost});
-    const Tensor logits = model->forward(tape, images);
-    const Tensor losses = softmax_cross_entropy(tape, logits, make_indices(device, labels)).losses;
-    tape.backward(losses, 1);
-    double loss = 0;
-    for (const real value : losses.to_host()) loss += static_cast<double>(value) / kBatch;
-    trained.losses.push_back(loss);
-    if (update == 0) trained.gradients = store.gradients().to_host();
-    const MomentumStep step{{.n = store.size(),
-                             .decayed = store.size(),
-                             .learning_rate = 0.1,
-                             .weight_decay = 5e-4,
-                             .gradient_scale = 1.0 / kBatch},
-                            0.9,
-                            true};
-    device.kernels().momentum(step, store.gradients().as_reals(), store.values().as_reals(),
-                              velocity.as_reals(), store.weight_copy());
-  }
-  trained.statistics = store.statistic_values().to_host();
-  return trained;
-}
-
-double norm_of(const std::vector<real>& values) {
-  double squares = 0;
-  for (const real value : values) squares += static_cast<double>(value) * static_cast<double>(value);
-  return std::sqrt(squares);
-}
-
-double relative_error(std::vector<real> actual, const std::vector<real>& expected) {
-  REQUIRE(actual.size() == expected.size());
-  for (size_t i = 0; i < actual.size(); ++i) actual[i] -= expected[i];
-  return norm_of(actual) / norm_of(expected);
-}
-
-// `rounding` is that of one activation. It makes an input to a ReLU change its sign with about that
-// probability, and in sums of terms of either sign the root of the share of changed terms shows, once a
-// layer.
-void check_training(const Device& device, double rounding) {
-  const Trained expected = train(Device::cpu(1, ConvolutionAlgorithm::direct)), actual = train(device);
-  constexpr double kLayers = 10;
-  const double gradient = std::sqrt(kLayers * rounding);
-  CHECK(std::abs(actual.losses[0] - expected.losses[0]) <= kLayers * rounding * expected.losses[0]);
-  CHECK(relative_error(actual.gradients, expected.gradients) <= gradient);
-  for (size_t update = 1; update < kUpdates; ++update)
-    CHECK(std::abs(actual.losses[update] - expected.losses[update]) <= gradient * expected.losses[update]);
-  CHECK(relative_error(actual.statistics, expected.statistics) <= gradient);
-}
-
-}  // namespace
 
 TEST_CASE("training: the emulated kernels agree with the processor's") {
   for (const auto schedule : emulation::all_schedules())

@@ -2,7 +2,6 @@
 // does not wait for.
 #include <doctest/doctest.h>
 
-#include "data/byte_images.h"
 #include "engine/replay.h"
 #include "kernels/cpu/backend.h"
 #include "support/tiny_run.h"
@@ -14,25 +13,6 @@ namespace crescendo {
 using namespace test;
 
 namespace {
-
-// What TinyData shows, as bytes: which such a device takes all at once.
-std::shared_ptr<const Dataset> byte_data(int64_t size, bool augment) {
-  const TinyData source(size);
-  ByteImageSet set;
-  set.image_size = source.image_size();
-  set.class_names = source.class_names();
-  set.normalisation = {{10, 20, 30}, {50, 60, 70}};
-  set.augment = augment;
-  uint8_t* bytes = set.allocate(size);
-  std::vector<float> pixels(static_cast<size_t>(source.image_size().elements()));
-  for (int64_t i = 0; i < size; ++i) {
-    set.labels[static_cast<size_t>(i)] = source.sample(i, {.seed = 1, .epoch = 0}, pixels.data());
-    for (const float pixel : pixels) *bytes++ = static_cast<uint8_t>(128 + 40 * pixel);
-  }
-  return std::make_shared<ByteImages>(std::move(set));
-}
-
-TrainingData byte_run() { return {byte_data(48, true), byte_data(20, false)}; }
 
 struct Traced {
   explicit Traced(bool captures = true)
