@@ -60,7 +60,7 @@ class LoadedBatches final : public Batches {
 }  // namespace
 
 struct DeviceData::Resident {
-  Resident(const Device& device, const ByteImages& images);
+  Resident(const Device& device, const ByteImages& set);
 
   ImageSize size;
   int64_t images;

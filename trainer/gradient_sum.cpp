@@ -205,9 +205,9 @@ std::string GradientSum::explain_gradient(const SampleRange& update) const {
 void GradientSum::blend_statistics() {
   const Tensor& pending = model_.parameters.statistic_pending();
   const double momentum = model_.options.norm_momentum;
-  const auto ghosts = static_cast<double>(range_.count / options_.ghost_batch);
+  const int64_t ghosts = range_.count / options_.ghost_batch;
   Backend& kernels = device_.kernels();
-  kernels.blend(pending.size(), 1 - momentum, momentum / ghosts, pending.as_reals(),
+  kernels.blend(pending.size(), 1 - momentum, momentum / static_cast<double>(ghosts), pending.as_reals(),
                 model_.parameters.statistic_values().as_reals());
   kernels.fill(pending.size(), 0, pending.as_reals());
 }

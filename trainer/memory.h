@@ -21,7 +21,7 @@ struct TrainingMemory {
   int64_t micro_batch = 0;
 };
 
-TrainingMemory training_memory(const TrainOptions& options, const Device& device, const DatasetTraits& data,
+TrainingMemory training_memory(const TrainOptions& options, const Device& modelled, const DatasetTraits& data,
                                int64_t micro_batch);
 
 struct LayerCost {
