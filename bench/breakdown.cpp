@@ -52,8 +52,8 @@ Breakdown::Breakdown(const std::map<KernelName, KernelTime>& times, double secon
                      .calls = static_cast<double>(time.calls) / count,
                      .seconds = time.seconds / count,
                      .share = time.seconds / seconds,
-                     .gflops = 2 * time.work.multiply_adds / time.seconds / 1e9,
-                     .gigabytes = time.work.bytes / time.seconds / 1e9});
+                     .gflops = 2 * time.multiply_adds / time.seconds / 1e9,
+                     .gigabytes = time.bytes / time.seconds / 1e9});
     other_seconds -= time.seconds / count;
   }
   lines = longest_first(lines);

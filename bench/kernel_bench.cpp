@@ -10,44 +10,57 @@
 #include "engine/check.h"
 #include "kernel_list.h"
 #include "kernel_table.h"
-#include "kernels/cpu/backend.h"
+#include "operands.h"
 #include "peak.h"
 #include "program.h"
+#include "trainer/open_device.h"
 
 namespace crescendo::bench {
 namespace {
 
 struct Options {
-  int threads = 0;
+  TrainOptions machine;  // device, precision, threads, convolution, instruction set
   int64_t batch = 32;
-  ConvolutionAlgorithm convolution = ConvolutionAlgorithm::automatic;
-  InstructionSet instruction_set = InstructionSet::automatic;
   std::string layers = "wrn-16-4";
   std::string peer = "none";
 };
 
 struct Machine {
   Backend& backend;
+  Call wait;  // for the end of what a GPU was given
   Peak peak;
   Peer peer;
   int threads;
 };
+
+bool on_processor(const Options& options) { return options.machine.device == "cpu"; }
+
+// A download comes after all that the backend was given before it; nothing where calls end by themselves.
+Call wait_of(const Options& options, Backend& backend) {
+  if (on_processor(options)) return {};
+  return [&backend, zero = Zeros<int32_t>(backend, 1)] {
+    int32_t host = 0;
+    backend.download(zero, &host, sizeof(host));
+  };
+}
 
 // Ours first, then the peer as often: with --benchmark_repetitions they take turns.
 void run_benchmark(benchmark::State& state, const KernelBenchmark& kernel, const Machine& machine) {
   const Call ours = kernel.prepare(machine.backend);
   const Call peer = kernel.prepare_peer ? kernel.prepare_peer(machine.peer, machine.threads) : Call();
   ours();
+  const int64_t calls = calls_between_waits(ours, machine.wait);
   const Stopwatch watch;
-  for ([[maybe_unused]] const auto iteration : state) ours();
+  while (state.KeepRunningBatch(calls)) make_calls(ours, machine.wait, calls);
   const auto iterations = static_cast<double>(state.iterations());
   const double seconds = watch.seconds() / iterations;
 
-  const Work& work = kernel.work;
-  state.counters[kGflops] = 2 * work.multiply_adds / seconds / 1e9;
-  state.counters[kGigabytes] = work.bytes / seconds / 1e9;
-  state.counters[kPeakShare] = work.multiply_adds / seconds / machine.peak.multiply_adds;
-  state.counters[kBandwidthShare] = work.bytes / seconds / machine.peak.bytes;
+  const double multiply_adds = kernel.work.multiply_adds;
+  const double bytes = kernel.work.bytes(machine.backend.activation_bytes());
+  state.counters[kGflops] = 2 * multiply_adds / seconds / 1e9;
+  state.counters[kGigabytes] = bytes / seconds / 1e9;
+  state.counters[kPeakShare] = multiply_adds / seconds / machine.peak.multiply_adds;
+  state.counters[kBandwidthShare] = bytes / seconds / machine.peak.bytes;
   if (kernel.times_in_model > 0) state.counters[kTimesInModel] = kernel.times_in_model;
   if (!peer) return;
   peer();
@@ -81,18 +94,20 @@ void describe(const Options& options, const Machine& machine) {
   const std::string peak = fmt::format("{:.1f}", 2 * machine.peak.multiply_adds / 1e9);
   const std::string bandwidth = fmt::format("{:.1f}", machine.peak.bytes / 1e9);
   benchmark::AddCustomContext("backend", machine.backend.name());
-  benchmark::AddCustomContext("convolution", name_of(options.convolution));
+  benchmark::AddCustomContext("convolution", name_of(options.machine.convolution));
   benchmark::AddCustomContext("peak_gflops", peak);
   benchmark::AddCustomContext("bandwidth_gbytes_per_second", bandwidth);
+  if (!on_processor(options))
+    benchmark::AddCustomContext("precision", std::string(name_of(options.machine.precision)));
   if (machine.peer != Peer::none) benchmark::AddCustomContext("peer", version_of(machine.peer));
 }
 
 std::string heading(const Options& options, const Machine& machine) {
-  std::string text = fmt::format(
-      "{}, convolution {}\npeak {:.1f} GFLOP/s, memory {:.1f} GB/s, both just measured on as many "
-      "threads\n",
-      machine.backend.name(), name_of(options.convolution), 2 * machine.peak.multiply_adds / 1e9,
-      machine.peak.bytes / 1e9);
+  const char* how = on_processor(options) ? "on as many threads" : "with a matrix product and a triad";
+  std::string text =
+      fmt::format("{}, convolution {}\npeak {:.1f} GFLOP/s, memory {:.1f} GB/s, both just measured {}\n",
+                  machine.backend.name(), name_of(options.machine.convolution),
+                  2 * machine.peak.multiply_adds / 1e9, machine.peak.bytes / 1e9, how);
   if (machine.peer != Peer::none)
     text += fmt::format("peer: {}; ratio: its time through ours\n", version_of(machine.peer));
   return text;
@@ -103,15 +118,19 @@ bool has_flag(const std::vector<std::string>& flags, const char* start) {
                      [&](const std::string& flag) { return flag.starts_with(start); });
 }
 
-int run(const Options& options, char* program, const std::vector<std::string>& flags) {
+int run(Options& options, char* program, const std::vector<std::string>& flags) {
   initialise_library(program, flags);
+  require(on_processor(options) || options.peer == "none", "--peer ", options.peer,
+          " computes on the processor: expected none with --device ", options.machine.device);
   const bool only_names = has_flag(flags, "--benchmark_list_tests");
-  const int threads = resolved_threads(options.threads);
+  const int threads = options.machine.threads = resolved_threads(options.machine.threads);
   omp_set_num_threads(threads);  // for the peers
-  const auto backend = make_cpu_backend(threads, options.convolution, options.instruction_set);
+  const Device device = open_device(options.machine);
+  Backend& backend = device.kernels();
+  const Call wait = wait_of(options, backend);
   const KernelList kernels = chosen_kernels(options);
-  const Peak peak = only_names ? Peak{} : measure_peak(threads);
-  const Machine machine{*backend, peak, peers().at(options.peer), threads};
+  const Peak peak = only_names ? Peak{} : wait ? measure_peak(backend, wait) : measure_peak(threads);
+  const Machine machine{backend, wait, peak, peers().at(options.peer), threads};
   for (const KernelBenchmark& kernel : kernels)
     benchmark::RegisterBenchmark(kernel.name.c_str(), [&](benchmark::State& state) {
       run_benchmark(state, kernel, machine);
@@ -139,12 +158,14 @@ std::vector<std::string> peer_choices() {
 }
 
 void add_options(CLI::App& app, Options& options) {
-  add_threads_option(app, options.threads);
+  app.add_option("--device", options.machine.device, "cpu, cuda or cuda:N")->capture_default_str();
+  add_precision_option(app, options.machine.precision);
+  add_threads_option(app, options.machine.threads);
   app.add_option("--batch", options.batch, "Images of a model's layer")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
-  add_convolution_option(app, options.convolution);
-  add_instruction_set_option(app, options.instruction_set);
+  add_convolution_option(app, options.machine.convolution);
+  add_instruction_set_option(app, options.machine.instruction_set);
   app.add_option("--layers", options.layers,
                  "What sizes: the convolutions of a model, with what runs on their outputs and once an "
                  "update; cases: "
@@ -174,7 +195,9 @@ int main(int argc, char** argv) {
   app.footer(
       "GFLOP/s count the multiply-adds of direct convolution, so Winograd's algorithm may exceed the peak; "
       "GB/s count each\n"
-      "operand once, so small ones that stay in a cache may exceed the memory.\n"
+      "operand once, so small ones that stay in a cache may exceed the memory. On a GPU the peak is that of "
+      "a "
+      "matrix product.\n"
       "Google Benchmark's flags work as well, among them:\n"
       "  --benchmark_filter=REGEX --benchmark_min_time=SECONDS --benchmark_repetitions=N (a line then tells "
       "medians)\n"
@@ -184,6 +207,7 @@ int main(int argc, char** argv) {
       "  kernel_bench --layers wrn-16-4 --batch 128 --benchmark_filter=conv_\n"
       "  kernel_bench --layers resnet-50 --peer onednn --benchmark_repetitions=5 "
       "--benchmark_out=resnet-50.json\n"
+      "  kernel_bench --device cuda --precision bf16 --batch 128 --benchmark_out=gpu.json\n"
       "  kernel_bench --layers cases --threads 1 --benchmark_filter='^(sgd|momentum|adam)/'");
   return run_program(app, argc, argv, [&] { return run(options, argv[0], app.remaining()); });
 }

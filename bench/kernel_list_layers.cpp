@@ -55,7 +55,7 @@ void add_batch_norm(KernelList& list, const BatchNormGeometry& g) {
       b.normalise(g, o.x, {o.scale, o.shift, o.mean, o.variance}, o.y);
     };
   });
-  add(list, "update_running_statistics", text_of(g), streaming(2 * (g.ghosts() + 1) * g.c, 1),
+  add(list, "update_running_statistics", text_of(g), streaming_reals(2 * (g.ghosts() + 1) * g.c, 1),
       [g](Backend& b) -> Call {
         return [&b, g, o = NormBuffers(b, g), mean = Reals(b, g.c), variance = Reals(b, g.c)] {
           b.update_running_statistics(g, 0.9, 0.1, o.mean, o.variance, mean, variance);

@@ -59,12 +59,12 @@ void add_other_pointwise(KernelList& list, int64_t n) {
           b.copy_channels(slice, from, to, Write::overwrite);
         };
       });
-  add(list, "upload_activations", text_of(n), streaming(n, 2), [n](Backend& b) -> Call {
+  add(list, "upload_activations", text_of(n), work_of_transfer(n), [n](Backend& b) -> Call {
     return [&b, n, host = std::vector<float>(static_cast<size_t>(n)), to = Activations(b, n)] {
       b.upload_activations(n, host.data(), to);
     };
   });
-  add(list, "download_activations", text_of(n), streaming(n, 2), [n](Backend& b) -> Call {
+  add(list, "download_activations", text_of(n), work_of_transfer(n), [n](Backend& b) -> Call {
     return [&b, n, from = Activations(b, n), host = std::vector<real>(static_cast<size_t>(n))]() mutable {
       b.download_activations(n, from, host.data());
     };
@@ -72,37 +72,38 @@ void add_other_pointwise(KernelList& list, int64_t n) {
 }
 
 void add_flat(KernelList& list, int64_t n) {
-  add(list, "fill", text_of(n), streaming(n, 1),
+  add(list, "fill", text_of(n), streaming_reals(n, 1),
       [n](Backend& b) -> Call { return [&b, n, to = Reals(b, n)] { b.fill(n, 1, to); }; });
   add(list, "fill_activations", text_of(n), streaming(n, 1),
       [n](Backend& b) -> Call { return [&b, n, to = Activations(b, n)] { b.fill_activations(n, 1, to); }; });
-  add(list, "blend", text_of(n), streaming(n, 3), [n](Backend& b) -> Call {
+  add(list, "blend", text_of(n), streaming_reals(n, 3), [n](Backend& b) -> Call {
     return [&b, n, from = Reals(b, n), to = Reals(b, n)] { b.blend(n, 0.9, 0.1, from, to); };
   });
-  add(list, "sum_of_squares", text_of(n), streaming(n, 1), [n](Backend& b) -> Call {
+  add(list, "sum_of_squares", text_of(n), streaming_reals(n, 1), [n](Backend& b) -> Call {
     return [&b, n, x = Reals(b, n), result = Zeros<double>(b, 1)] {
       b.sum_of_squares(n, x, result, Write::overwrite);
     };
   });
-  add(list, "check_finite", text_of(n), streaming(n, 1), [n](Backend& b) -> Call {
+  add(list, "check_finite", text_of(n), streaming_reals(n, 1), [n](Backend& b) -> Call {
     return [&b, n, x = Reals(b, n), counters = Zeros<StepCounters>(b, 1)] { b.check_finite(n, x, counters); };
   });
 }
 
 void add_optimizers(KernelList& list, int64_t n) {
-  add(list, "sgd", text_of(n), streaming(n, 3), [n](Backend& b) -> Call {
-    return [&b, step = small_step(n), gradients = Reals(b, n), values = Reals(b, n)] {
-      b.sgd(step, gradients, values, nullptr);
+  add(list, "sgd", text_of(n), work_of_update(n, 3), [n](Backend& b) -> Call {
+    return [&b, step = small_step(n), gradients = Reals(b, n), values = Reals(b, n), copy = Copy(b, n)] {
+      b.sgd(step, gradients, values, copy);
     };
   });
-  add(list, "momentum", text_of(n), streaming(n, 5), [n](Backend& b) -> Call {
-    return [&b, step = MomentumStep{small_step(n), 0.9, true}, gradients = Reals(b, n), values = Reals(b, n),
-            velocity = Reals(b, n)] { b.momentum(step, gradients, values, velocity, nullptr); };
+  add(list, "momentum", text_of(n), work_of_update(n, 5), [n](Backend& b) -> Call {
+    return
+        [&b, step = MomentumStep{small_step(n), 0.9, true}, gradients = Reals(b, n), values = Reals(b, n),
+         velocity = Reals(b, n), copy = Copy(b, n)] { b.momentum(step, gradients, values, velocity, copy); };
   });
-  add(list, "adam", text_of(n), streaming(n, 7), [n](Backend& b) -> Call {
+  add(list, "adam", text_of(n), work_of_update(n, 7), [n](Backend& b) -> Call {
     return [&b, step = AdamStep{small_step(n), 0.9, 0.999, 1e-8, 1}, gradients = Reals(b, n),
-            values = Reals(b, n), first = Reals(b, n),
-            second = Reals(b, n, real{1})] { b.adam(step, gradients, values, first, second, nullptr); };
+            values = Reals(b, n), first = Reals(b, n), second = Reals(b, n, real{1}),
+            copy = Copy(b, n)] { b.adam(step, gradients, values, first, second, copy); };
   });
 }
 

@@ -21,6 +21,10 @@ struct ConvolutionOperands {
   }
 };
 
+Work work_of(const Conv2dGeometry& g, ConvolutionPass pass) {
+  return pass == ConvolutionPass::backward_weights ? work_of_weight_pass(g) : bench::work_of(g);
+}
+
 Call prepare_pass(Backend& b, const Conv2dGeometry& g, ConvolutionPass pass) {
   const ConvolutionOperands o(b, g);
   switch (pass) {
@@ -93,7 +97,7 @@ void add_convolution(KernelList& list, const Conv2dGeometry& g, int times_in_mod
   const auto add = [&](const char* kernel, ConvolutionPass pass) {
     list.push_back(
         {.name = kernel + ("/" + text_of(g)),
-         .work = work_of(g),
+         .work = work_of(g, pass),
          .times_in_model = times_in_model,
          .prepare = [g, pass](Backend& backend) { return prepare_pass(backend, g, pass); },
          .prepare_peer = [g, pass](Peer peer,
@@ -106,7 +110,7 @@ void add_convolution(KernelList& list, const Conv2dGeometry& g, int times_in_mod
 
 void add_norm_convolution(KernelList& list, const Conv2dGeometry& g) {
   const auto add = [&](const char* kernel, ConvolutionPass pass) {
-    bench::add(list, kernel, text_of(g), work_of(g),
+    bench::add(list, kernel, text_of(g), work_of(g, pass),
                [g, pass](Backend& backend) { return prepare_fused(backend, g, pass); });
   };
   add("norm_conv_forward", ConvolutionPass::forward);
@@ -126,7 +130,7 @@ void add_linear(KernelList& list, const LinearGeometry& g) {
       b.linear_backward_data(g, o.y, o.weight, o.x, Write::overwrite);
     };
   });
-  add(list, "linear_backward_weight", text_of(g), work, [g](Backend& b) -> Call {
+  add(list, "linear_backward_weight", text_of(g), work_of_weight_pass(g), [g](Backend& b) -> Call {
     return [&b, g, o = LinearOperands(b, g), dweight = Reals(b, g.out * g.in)] {
       b.linear_backward_weight(g, o.x, o.y, dweight, Write::overwrite);
     };

@@ -37,6 +37,19 @@ class Activations {
   std::shared_ptr<void> memory_;
 };
 
+// Room for the optimizer's copy of n parameters; null where activations are reals, as its contract has it.
+class Copy {
+ public:
+  Copy(Backend& backend, int64_t n) {
+    const size_t element = backend.activation_bytes();
+    if (element != sizeof(real)) memory_ = allocate(backend, static_cast<size_t>(n) * element);
+  }
+  operator activation*() const { return static_cast<activation*>(memory_.get()); }
+
+ private:
+  std::shared_ptr<void> memory_;
+};
+
 class Reals {
  public:
   Reals(Backend& backend, int64_t n) : Reals(backend, n, repeated_noise<real>(n)) {}

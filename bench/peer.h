@@ -2,15 +2,13 @@
 // operands.
 #pragma once
 
-#include <functional>
 #include <map>
 #include <string>
 
 #include "kernels/geometry.h"
+#include "waiting.h"
 
 namespace crescendo::bench {
-
-using Call = std::function<void()>;
 
 enum class ConvolutionPass { forward, backward_data, backward_weights };
 

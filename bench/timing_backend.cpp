@@ -12,15 +12,15 @@ void TimingBackend::time(const char* kernel, const Geometry& geometry, const Wor
   KernelTime& time = times_[{kernel, text_of(geometry)}];
   ++time.calls;
   time.seconds += seconds;
-  time.work.multiply_adds += work.multiply_adds;
-  time.work.bytes += work.bytes;
+  time.multiply_adds += work.multiply_adds;
+  time.bytes += work.bytes(timed_->activation_bytes());
 }
 
 void TimingBackend::upload_activations(int64_t n, const float* host, activation* to) {
-  time("upload_activations", n, streaming(n, 2), [&] { timed_->upload_activations(n, host, to); });
+  time("upload_activations", n, work_of_transfer(n), [&] { timed_->upload_activations(n, host, to); });
 }
 void TimingBackend::download_activations(int64_t n, const activation* from, real* host) {
-  time("download_activations", n, streaming(n, 2), [&] { timed_->download_activations(n, from, host); });
+  time("download_activations", n, work_of_transfer(n), [&] { timed_->download_activations(n, from, host); });
 }
 void TimingBackend::conv2d_forward(const Conv2dGeometry& g, const activation* x, const activation* weight,
                                    const real* bias, activation* y) {
@@ -33,7 +33,7 @@ void TimingBackend::conv2d_backward_data(const Conv2dGeometry& g, const activati
 }
 void TimingBackend::conv2d_backward_weight(const Conv2dGeometry& g, const activation* x, const activation* dy,
                                            real* dweight, Write write) {
-  time("conv2d_backward_weight", g, work_of(g),
+  time("conv2d_backward_weight", g, work_of_weight_pass(g),
        [&] { timed_->conv2d_backward_weight(g, x, dy, dweight, write); });
 }
 void TimingBackend::linear_forward(const LinearGeometry& g, const activation* x, const activation* weight,
@@ -47,7 +47,7 @@ void TimingBackend::linear_backward_data(const LinearGeometry& g, const activati
 }
 void TimingBackend::linear_backward_weight(const LinearGeometry& g, const activation* x, const activation* dy,
                                            real* dweight, Write write) {
-  time("linear_backward_weight", g, work_of(g),
+  time("linear_backward_weight", g, work_of_weight_pass(g),
        [&] { timed_->linear_backward_weight(g, x, dy, dweight, write); });
 }
 void TimingBackend::bias_backward(const BiasGeometry& g, const activation* dy, real* dbias, Write write) {
@@ -63,7 +63,7 @@ void TimingBackend::norm_conv2d_forward(const Conv2dGeometry& g, const BatchNorm
 void TimingBackend::norm_conv2d_backward_weight(const Conv2dGeometry& g, const BatchNormGeometry& norm,
                                                 const activation* x, const NormOperands& operands,
                                                 const activation* dy, real* dweight, Write write) {
-  time("norm_conv2d_backward_weight", g, work_of(g),
+  time("norm_conv2d_backward_weight", g, work_of_weight_pass(g),
        [&] { timed_->norm_conv2d_backward_weight(g, norm, x, operands, dy, dweight, write); });
 }
 void TimingBackend::norm_conv2d_backward_data(const Conv2dGeometry& g, const BatchNormGeometry& norm,
@@ -95,7 +95,7 @@ void TimingBackend::ghost_batch_norm_backward(const BatchNormGeometry& g, const 
 void TimingBackend::update_running_statistics(const BatchNormGeometry& g, double keep, double weight,
                                               const real* mean, const real* variance, real* running_mean,
                                               real* running_variance) {
-  time("update_running_statistics", g, streaming(2 * (g.ghosts() + 1) * g.c, 1), [&] {
+  time("update_running_statistics", g, streaming_reals(2 * (g.ghosts() + 1) * g.c, 1), [&] {
     timed_->update_running_statistics(g, keep, weight, mean, variance, running_mean, running_variance);
   });
 }
@@ -152,16 +152,16 @@ void TimingBackend::softmax_cross_entropy_backward(const CrossEntropyGeometry& g
        [&] { timed_->softmax_cross_entropy_backward(g, logits, labels, dlosses, dlogits, write); });
 }
 void TimingBackend::fill(int64_t n, double value, real* to) {
-  time("fill", n, streaming(n, 1), [&] { timed_->fill(n, value, to); });
+  time("fill", n, streaming_reals(n, 1), [&] { timed_->fill(n, value, to); });
 }
 void TimingBackend::fill_activations(int64_t n, double value, activation* to) {
   time("fill_activations", n, streaming(n, 1), [&] { timed_->fill_activations(n, value, to); });
 }
 void TimingBackend::blend(int64_t n, double keep, double weight, const real* from, real* to) {
-  time("blend", n, streaming(n, 3), [&] { timed_->blend(n, keep, weight, from, to); });
+  time("blend", n, streaming_reals(n, 3), [&] { timed_->blend(n, keep, weight, from, to); });
 }
 void TimingBackend::sum_of_squares(int64_t n, const real* x, double* result, Write write) {
-  time("sum_of_squares", n, streaming(n, 1), [&] { timed_->sum_of_squares(n, x, result, write); });
+  time("sum_of_squares", n, streaming_reals(n, 1), [&] { timed_->sum_of_squares(n, x, result, write); });
 }
 void TimingBackend::gather_images(const ImageGather& g, const StepCounters* counters, const ImageSet& set,
                                   activation* images, int32_t* labels) {
@@ -173,18 +173,19 @@ void TimingBackend::count_samples(const SampleCount& g, const real* losses, cons
   time("count_samples", g.n, streaming(g.n, 2), [&] { timed_->count_samples(g, losses, correct, counters); });
 }
 void TimingBackend::check_finite(int64_t n, const real* gradients, StepCounters* counters) {
-  time("check_finite", n, streaming(n, 1), [&] { timed_->check_finite(n, gradients, counters); });
+  time("check_finite", n, streaming_reals(n, 1), [&] { timed_->check_finite(n, gradients, counters); });
 }
 void TimingBackend::sgd(const OptimizerStep& g, const real* gradients, real* values, activation* copy) {
-  time("sgd", g.n, streaming(g.n, 3), [&] { timed_->sgd(g, gradients, values, copy); });
+  time("sgd", g.n, work_of_update(g.n, 3), [&] { timed_->sgd(g, gradients, values, copy); });
 }
 void TimingBackend::momentum(const MomentumStep& g, const real* gradients, real* values, real* velocity,
                              activation* copy) {
-  time("momentum", g.n, streaming(g.n, 5), [&] { timed_->momentum(g, gradients, values, velocity, copy); });
+  time("momentum", g.n, work_of_update(g.n, 5),
+       [&] { timed_->momentum(g, gradients, values, velocity, copy); });
 }
 void TimingBackend::adam(const AdamStep& g, const real* gradients, real* values, real* first, real* second,
                          activation* copy) {
-  time("adam", g.n, streaming(g.n, 7), [&] { timed_->adam(g, gradients, values, first, second, copy); });
+  time("adam", g.n, work_of_update(g.n, 7), [&] { timed_->adam(g, gradients, values, first, second, copy); });
 }
 
 }  // namespace crescendo::bench

@@ -18,8 +18,7 @@ struct KernelName {
 
 struct KernelTime {
   int64_t calls = 0;
-  double seconds = 0;
-  Work work;  // of all calls
+  double seconds = 0, multiply_adds = 0, bytes = 0;  // of all calls
 };
 
 class TimingBackend final : public Backend {

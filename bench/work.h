@@ -11,33 +11,64 @@
 
 namespace crescendo::bench {
 
-// Multiply-adds of the direct definition, whatever the algorithm, and the bytes of all operands, each touched
-// once.
+// Multiply-adds of the direct definition, whatever the algorithm, and the elements of all operands by their
+// type, each touched once.
 struct Work {
-  double multiply_adds = 0, bytes = 0;
+  double multiply_adds = 0;
+  double activations = 0, reals = 0, indices = 0;  // int32: winners of a pool
+  double copies = 0;  // of parameters in the activation type, which there are where that is not real
+
+  double bytes(size_t activation_bytes) const {
+    const double as_activations = activations + (activation_bytes != sizeof(real) ? copies : 0);
+    return as_activations * static_cast<double>(activation_bytes) + reals * sizeof(real) +
+           indices * sizeof(int32_t);
+  }
 };
 
-inline double bytes_of_reals(int64_t count) { return static_cast<double>(count) * sizeof(real); }
+// `tensors` tensors of n elements.
+inline Work streaming(int64_t n, int tensors) { return {.activations = static_cast<double>(n) * tensors}; }
+inline Work streaming_reals(int64_t n, int tensors) { return {.reals = static_cast<double>(n) * tensors}; }
+// An optimizer's, over so many stores of n reals.
+inline Work work_of_update(int64_t n, int stores) {
+  return {.reals = static_cast<double>(n) * stores, .copies = static_cast<double>(n)};
+}
+// A transfer between the host's reals and activations.
+inline Work work_of_transfer(int64_t n) {
+  return {.activations = static_cast<double>(n), .reals = static_cast<double>(n)};
+}
 
-// Any of the three passes: each reads two of x, weight and y and writes the third.
+// A forward or data pass: it reads two of x, weight and y and writes the third.
 inline Work work_of(const Conv2dGeometry& g) {
   const int64_t elements = g.n * g.h * g.w * g.c + g.k * g.r * g.s * g.c + g.n * g.p * g.q * g.k;
-  return {static_cast<double>(g.multiply_adds()), bytes_of_reals(elements)};
+  return {.multiply_adds = static_cast<double>(g.multiply_adds()),
+          .activations = static_cast<double>(elements)};
 }
 inline Work work_of(const LinearGeometry& g) {
-  return {static_cast<double>(g.multiply_adds()), bytes_of_reals(g.n * g.in + g.in * g.out + g.n * g.out)};
+  const int64_t elements = g.n * g.in + g.in * g.out + g.n * g.out;
+  return {.multiply_adds = static_cast<double>(g.multiply_adds()),
+          .activations = static_cast<double>(elements)};
 }
-// `activations` tensors of n elements.
-inline Work streaming(int64_t n, int tensors) { return {0, bytes_of_reals(n) * tensors}; }
+// The same, but that the weight's gradient is of reals.
+inline Work with_real_weights(Work work, int64_t weights) {
+  work.activations -= static_cast<double>(weights);
+  work.reals += static_cast<double>(weights);
+  return work;
+}
+inline Work work_of_weight_pass(const Conv2dGeometry& g) {
+  return with_real_weights(work_of(g), g.k * g.r * g.s * g.c);
+}
+inline Work work_of_weight_pass(const LinearGeometry& g) {
+  return with_real_weights(work_of(g), g.in * g.out);
+}
 inline Work work_of(const BatchNormGeometry& g, int tensors) {
   return streaming(g.n * g.pixels * g.c, tensors);
 }
 inline Work work_of(const BiasGeometry& g) { return streaming(g.n * g.pixels * g.c, 1); }
-// An element of y takes a real and, where winners are kept, an index.
+// An element of y takes an activation and, where winners are kept, an index.
 inline Work work_of(const Pool2dGeometry& g, bool winners) {
   const int64_t outputs = g.n * g.p * g.q * g.c;
-  const double indices = winners ? static_cast<double>(outputs) * sizeof(int32_t) : 0;
-  return {0, bytes_of_reals(g.n * g.h * g.w * g.c + outputs) + indices};
+  return {.activations = static_cast<double>(g.n * g.h * g.w * g.c + outputs),
+          .indices = winners ? static_cast<double>(outputs) : 0};
 }
 inline Work work_of(const CrossEntropyGeometry& g, int tensors) {
   return streaming(g.n * g.classes, tensors);

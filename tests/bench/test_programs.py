@@ -91,6 +91,10 @@ class KernelBench(ProgramTest):
         self.expect_help("kernel_bench")
         self.expect_refusal("kernel_bench", "--layers", "vgg", says="vgg")
         self.expect_refusal("kernel_bench", "--threads", "-1", says="--threads")
+        self.expect_refusal("kernel_bench", "--device", "cuda:x", says="cpu, cuda or cuda:N")
+        self.expect_refusal("kernel_bench", "--device", "cuda:99", says="cuda")  # no machine has so many
+        self.expect_refusal("kernel_bench", "--precision", "bf16", says="--device cuda")
+        self.expect_refusal("kernel_bench", "--device", "cuda", "--peer", "eigen", says="--peer eigen")
         self.expect_refusal("kernel_bench", "--nope", says="unknown option --nope")
         self.expect_refusal("kernel_bench", "--benchmark_nope=1", says="--benchmark_nope=1")
         self.expect_refusal("kernel_bench", "--benchmark_filter=nothing", says="nothing")
