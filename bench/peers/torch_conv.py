@@ -2,8 +2,10 @@
 """PyTorch at the convolutions that kernel_bench times: the three passes of each geometry, under the same names.
 
     torch_conv.py [--threads N] [--layout nchw|channels_last] n32_h32_w32_c64_k64_r3_s3_t1_p1 ...
+    torch_conv.py --device cuda --precision bf16 --layout channels_last n128_h32_w32_c64_k64_r3_s3_t1_p1 ...
 
-Prints one JSON object: seconds by name ("conv_forward/n32_..."), each the mean of its runs, as in kernel_bench.
+Prints one JSON object: seconds by name ("conv_forward/n32_..."), each the mean of its runs, as in kernel_bench. On a GPU
+cuDNN chooses its algorithm by trying them (torch.backends.cudnn.benchmark), and CUDA events tell the time.
 """
 
 import argparse
@@ -19,21 +21,29 @@ GEOMETRY = re.compile(r"n(\d+)_h(\d+)_w(\d+)_c(\d+)_k(\d+)_r(\d+)_s(\d+)_t(\d+(?
 MIN_RUNS = 3
 
 
+def fail(text):
+    sys.stderr.write(f"torch_conv.py: {text}\n")
+    sys.exit(2)
+
+
 def pair(text):
     """"1" -> [1, 1], "0x3" -> [0, 3]."""
     numbers = [int(number) for number in text.split("x")]
     return numbers * 2 if len(numbers) == 1 else numbers
 
 
-def passes(geometry, layout):
+def passes(geometry, layout, device, dtype):
     """(kernel, function) for the three passes of a geometry."""
     match = GEOMETRY.fullmatch(geometry)
     if not match:
-        sys.exit(f"torch_conv.py: {geometry}: expected the form n32_h32_w32_c64_k64_r3_s3_t1_p1")
+        fail(f"{geometry}: expected the form n32_h32_w32_c64_k64_r3_s3_t1_p1")
     n, h, w, c, k, r, s = map(int, match.groups()[:7])
     stride, padding = pair(match[8]), pair(match[9])
-    x = torch.randn(n, c, h, w).to(memory_format=layout)
-    weight = torch.randn(k, c, r, s).to(memory_format=layout)
+
+    def noise(*shape):
+        return torch.randn(*shape, device=device).to(dtype=dtype, memory_format=layout)
+
+    x, weight = noise(n, c, h, w), noise(k, c, r, s)
     dy = torch.randn_like(F.conv2d(x, weight, None, stride, padding))
 
     def backward(wanted):
@@ -56,21 +66,61 @@ def mean_seconds(function, least):
     return (time.perf_counter() - start) / runs
 
 
-def main():
+def mean_seconds_of_events(function, least):
+    """The same on a GPU, which is given all runs at once: how many is told by a few that come before."""
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+
+    def mean_of(runs):
+        start.record()
+        for _ in range(runs):
+            function()
+        end.record()
+        end.synchronize()
+        return start.elapsed_time(end) / 1e3 / runs  # from milliseconds
+
+    function()  # the first tries algorithms
+    return mean_of(max(MIN_RUNS, round(least / mean_of(MIN_RUNS))))
+
+
+def set_precision(precision):
+    """Returns the type of operands."""
+    exact = "highest" if precision == "fp32" else "high"
+    torch.set_float32_matmul_precision(exact)
+    torch.backends.cudnn.allow_tf32 = precision != "fp32"
+    return torch.bfloat16 if precision == "bf16" else torch.float32
+
+
+def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("geometries", nargs="+")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (%(default)s)")
+    parser.add_argument("--precision", choices=["fp32", "tf32", "bf16"], default="fp32")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--layout", choices=["nchw", "channels_last"], default="nchw")
     parser.add_argument("--min-time", type=float, default=0.2, help="seconds for each pass")
     options = parser.parse_args()
+    if options.device.startswith("cuda") and not torch.cuda.is_available():
+        fail(f"--device {options.device}: PyTorch sees no GPU")
+    return options
+
+
+def main():
+    options = parse()
     torch.set_num_threads(options.threads)
+    torch.backends.cudnn.benchmark = True
+    dtype = set_precision(options.precision)
     layout = torch.channels_last if options.layout == "channels_last" else torch.contiguous_format
+    mean = mean_seconds_of_events if options.device.startswith("cuda") else mean_seconds
     seconds = {}
     with torch.no_grad():
         for geometry in options.geometries:
-            for kernel, function in passes(geometry, layout):
-                seconds[f"{kernel}/{geometry}"] = mean_seconds(function, options.min_time)
-    print(json.dumps({"torch": torch.__version__, "seconds": seconds}))
+            for kernel, function in passes(geometry, layout, options.device, dtype):
+                seconds[f"{kernel}/{geometry}"] = mean(function, options.min_time)
+    result = {"torch": torch.__version__, "device": options.device, "precision": options.precision,
+              "layout": options.layout, "seconds": seconds}
+    if options.device.startswith("cuda"):
+        result["cudnn"] = torch.backends.cudnn.version()
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":
