@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""bench/gpu_code.py reads cuobjdump's output rightly; and what the built module must be: no kernel spills registers.
+
+Usage: test_gpu_code.py                    on made-up output
+       test_gpu_code.py MODULE CUOBJDUMP   on the module; exit code 77 where one of them is not there
+"""
+
+import pathlib
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
+import gpu_code
+
+MODULE, CUOBJDUMP = None, None  # set by main()
+# Bytes of stack that kernels have: an array that a variable indexes (dropout's random words), and one value that
+# ptxas puts there before a loop and takes back after it.
+STACK = {"dropout<bf16>": 16, "dropout<float>": 16, "adam<float>": 8, "normalise_kernel<float, 1>": 8}
+
+RESOURCES = """
+arch = sm_90a
+Resource usage:
+ Common:
+  GLOBAL:0
+ Function _Z1fv:
+  REG:70 STACK:16 SHARED:1024 LOCAL:0 CONSTANT[0]:376 TEXTURE:0 SURFACE:0 SAMPLER:0
+"""
+ELF = """
+.nv.info._Z1fv
+\tAttribute:\tEIATTR_MAXREG_COUNT
+\tValue:\t0xff
+\tAttribute:\tEIATTR_MAX_THREADS
+\tFormat:\tEIFMT_SVAL
+\tValue:\t0x80 0x2 0x1
+"""
+SASS = """
+arch = sm_90a
+\t\tFunction : _Z1fv
+        /*0000*/                   LDG.E.128.CONSTANT R4, desc[UR4][R2.64] ;  /* 0x0000000007027a25 */
+                                                                              /* 0x001fca00078e0004 */
+        /*0010*/               @P0 LDG.E.U16 R4, desc[UR4][R2.64] ;           /* 0x0000000007027a25 */
+        /*0020*/              @!P0 LDGSTS.E.BYPASS.LTC128B.64 [R4], [R2.64] ; /* 0x0000000007027a25 */
+        /*0030*/                   STG.E desc[UR4][R2.64], R4 ;               /* 0x0000000007027a25 */
+        /*0040*/             @!UP0 HMMA.16816.F32.BF16 R4, R4, R8, R4 ;       /* 0x0000000007027a25 */
+        /*0050*/                   DFMA R4, R4, R8, R4 ;                      /* 0x0000000007027a25 */
+        /*0060*/                   F2F.F64.F32 R4, R4 ;                       /* 0x0000000007027a25 */
+        /*0070*/                   LDL.LU R4, [R1] ;                          /* 0x0000000007027a25 */
+        /*0080*/                   NOP ;                                      /* 0x0000000007027a25 */
+"""
+KEY = ("sm_90a", "_Z1fv")
+
+
+class Reading(unittest.TestCase):
+    def test_what_cuobjdump_prints(self):
+        numbers = gpu_code.resources(RESOURCES)[KEY]
+        counts = gpu_code.instructions(SASS)[KEY]
+        threads = gpu_code.block_sizes(ELF)
+        self.assertEqual(threads, {"_Z1fv": 256})
+        facts = gpu_code.facts("sm_90a", "f", numbers, counts, threads["_Z1fv"])
+        self.assertEqual(facts["loads"], {"128": 1, "64": 1, "16": 1})
+        self.assertEqual(facts["stores"], {"32": 1})
+        expected = {"registers": 70, "stack_bytes": 16, "shared_bytes": 0, "local_accesses": 1, "tensor_core": 1,
+                    "fp64": 2, "instructions": 8, "must": None, "moves": None}
+        self.assertEqual({key: facts[key] for key in expected}, expected)
+        self.assertEqual(facts["occupancy"], 24 / 64)  # 72 registers a thread: 28 warps, 3 blocks of 8
+
+    def test_occupancy(self):
+        # By registers, by threads, by shared memory (each block loses 1 KiB), by the number of blocks.
+        self.assertEqual(gpu_code.occupancy("sm_80", 32, 0, 256), 1)
+        self.assertEqual(gpu_code.occupancy("sm_80", 33, 0, 256), 48 / 64)
+        self.assertEqual(gpu_code.occupancy("sm_80", 255, 0, 256), 8 / 64)
+        self.assertEqual(gpu_code.occupancy("sm_80", 255, 0, 512), 0)
+        self.assertEqual(gpu_code.occupancy("sm_80", 16, 0, 1024), 1)
+        self.assertEqual(gpu_code.occupancy("sm_80", 16, 0, 32), 0.5)
+        self.assertEqual(gpu_code.occupancy("sm_80", 32, 48 << 10, 256), 3 * 8 / 64)
+        self.assertEqual(gpu_code.occupancy("sm_90a", 32, 48 << 10, 256), 4 * 8 / 64)
+
+    def test_names(self):
+        cuda = "crescendo::cuda::"
+        inner = f"{cuda}OwnKernels<crescendo::bf16>::scale(long, double)::{{lambda(long)#1}}"
+        name = (f"void {cuda}each_kernel<{cuda}each_write<crescendo::bf16, {inner}>(CUstream_st*, long, {inner} const&)"
+                f"::{{lambda(long)#2}}>(long, {cuda}each_write<crescendo::bf16, {inner}>(CUstream_st*)::{{lambda(long)#2}})")
+        self.assertEqual(gpu_code.short_name(name), "scale<bf16>#2")
+        self.assertEqual(gpu_code.short_name(f"void {cuda}moments_kernel<crescendo::bf16, 8>({cuda}Slices, double*)"),
+                         "moments_kernel<bf16, 8>")
+        self.assertEqual(gpu_code.short_name(f"{cuda}finish_kernel({cuda}Slices)"), "finish_kernel")
+
+    def test_bytes_an_element(self):
+        # Unrolled four times with a rest; by vectors of 16 bytes; by the reals of an optimizer; untold.
+        self.assertEqual(gpu_code.bytes_an_element("scale_add<bf16>", {"16": 10}, {"16": 5}), (6, 6))
+        self.assertEqual(gpu_code.bytes_an_element("scale_add<bf16>", {"128": 3}, {"128": 1}), (6, 8))
+        self.assertEqual(gpu_code.bytes_an_element("scale#1<float>", {"32": 2}, {"32": 1}), (None, None))
+        self.assertEqual(gpu_code.bytes_an_element("scale<float>#1", {"32": 2}, {"32": 1}), (12, 12))
+        self.assertEqual(gpu_code.bytes_an_element("adam<bf16>", {"32": 10}, {"32": 6, "16": 1}), (30, 34))
+        self.assertEqual(gpu_code.bytes_an_element("adam<float>", {"32": 10}, {"32": 7}), (32, None))
+        self.assertEqual(gpu_code.bytes_an_element("dropout<bf16>", {"16": 1}, {"16": 1}), (None, None))
+        self.assertEqual(gpu_code.bytes_an_element("sgd<bf16>", {"32": 3}, {"32": 2, "16": 1})[1], 12)
+
+
+class Module(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.rows = gpu_code.kernels(MODULE, CUOBJDUMP)
+
+    def test_no_kernel_spills(self):
+        for row in self.rows:
+            with self.subTest(kernel=row["kernel"], architecture=row["architecture"]):
+                self.assertLessEqual(row["stack_bytes"], STACK.get(row["kernel"], 0))
+
+    def test_every_kernel_is_told_for_every_architecture(self):
+        names = {architecture: [row["kernel"] for row in self.rows if row["architecture"] == architecture]
+                 for architecture in {row["architecture"] for row in self.rows}}
+        self.assertGreater(len(self.rows), 100)
+        for some in names.values():
+            self.assertEqual(some, next(iter(names.values())))
+        for row in self.rows:
+            with self.subTest(kernel=row["kernel"], architecture=row["architecture"]):
+                self.assertGreater(row["occupancy"], 0, "its block fits on a multiprocessor")
+                self.assertGreater(row["instructions"], 0)
+                self.assertNotIn("lambda", row["kernel"])
+
+    def test_pointwise_kernels_move_no_less_than_their_contract(self):
+        counted = [row for row in self.rows if row["moves"] is not None]
+        self.assertGreater(len(counted), 20)
+        for row in counted:
+            with self.subTest(kernel=row["kernel"], architecture=row["architecture"]):
+                self.assertGreaterEqual(row["moves"], row["must"])
+
+
+def main():
+    global MODULE, CUOBJDUMP
+    case = Reading
+    if len(sys.argv) == 3:
+        MODULE, CUOBJDUMP = map(pathlib.Path, sys.argv[1:])
+        if not MODULE.is_file() or not CUOBJDUMP.is_file():
+            sys.exit(77)
+        case = Module
+    suite = unittest.defaultTestLoader.loadTestsFromTestCase(case)
+    sys.exit(not unittest.TextTestRunner(verbosity=2).run(suite).wasSuccessful())
+
+
+if __name__ == "__main__":
+    main()
