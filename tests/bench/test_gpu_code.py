@@ -44,6 +44,7 @@ arch = sm_90a
         /*0040*/             @!UP0 HMMA.16816.F32.BF16 R4, R4, R8, R4 ;       /* 0x0000000007027a25 */
         /*0050*/                   DFMA R4, R4, R8, R4 ;                      /* 0x0000000007027a25 */
         /*0060*/                   F2F.F64.F32 R4, R4 ;                       /* 0x0000000007027a25 */
+        /*0068*/                   MUFU.RCP64H R5, R4 ;                       /* 0x0000000007027a25 */
         /*0070*/                   LDL.LU R4, [R1] ;                          /* 0x0000000007027a25 */
         /*0080*/                   NOP ;                                      /* 0x0000000007027a25 */
 """
@@ -60,7 +61,7 @@ class Reading(unittest.TestCase):
         self.assertEqual(facts["loads"], {"128": 1, "64": 1, "16": 1})
         self.assertEqual(facts["stores"], {"32": 1})
         expected = {"registers": 70, "stack_bytes": 16, "shared_bytes": 0, "local_accesses": 1, "tensor_core": 1,
-                    "fp64": 2, "instructions": 8, "must": None, "moves": None}
+                    "fp64": 3, "instructions": 9, "must": None, "moves": None}
         self.assertEqual({key: facts[key] for key in expected}, expected)
         self.assertEqual(facts["occupancy"], 24 / 64)  # 72 registers a thread: 28 warps, 3 blocks of 8
 
@@ -70,6 +71,7 @@ class Reading(unittest.TestCase):
         self.assertEqual(gpu_code.occupancy("sm_80", 33, 0, 256), 48 / 64)
         self.assertEqual(gpu_code.occupancy("sm_80", 255, 0, 256), 8 / 64)
         self.assertEqual(gpu_code.occupancy("sm_80", 255, 0, 512), 0)
+        self.assertEqual(gpu_code.occupancy("sm_80", 88, 0, 64), 20 / 64)  # 23 warps, in fours
         self.assertEqual(gpu_code.occupancy("sm_80", 16, 0, 1024), 1)
         self.assertEqual(gpu_code.occupancy("sm_80", 16, 0, 32), 0.5)
         self.assertEqual(gpu_code.occupancy("sm_80", 32, 48 << 10, 256), 3 * 8 / 64)
@@ -92,7 +94,9 @@ class Reading(unittest.TestCase):
         self.assertEqual(gpu_code.bytes_an_element("scale#1<float>", {"32": 2}, {"32": 1}), (None, None))
         self.assertEqual(gpu_code.bytes_an_element("scale<float>#1", {"32": 2}, {"32": 1}), (12, 12))
         self.assertEqual(gpu_code.bytes_an_element("adam<bf16>", {"32": 10}, {"32": 6, "16": 1}), (30, 34))
-        self.assertEqual(gpu_code.bytes_an_element("adam<float>", {"32": 10}, {"32": 7}), (32, None))
+        self.assertEqual(gpu_code.bytes_an_element("adam<float>", {"32": 10}, {"32": 6}), (32, None))
+        self.assertEqual(gpu_code.bytes_an_element("adam<bf16>", {"128": 4, "32": 4}, {"128": 3, "32": 3, "16": 1}),
+                         (30, None))
         self.assertEqual(gpu_code.bytes_an_element("dropout<bf16>", {"16": 1}, {"16": 1}), (None, None))
         self.assertEqual(gpu_code.bytes_an_element("sgd<bf16>", {"32": 3}, {"32": 2, "16": 1})[1], 12)
 

@@ -19,7 +19,7 @@ import gpu_summary
 from gpu import run, speed, stage, training
 
 BUILD = pathlib.Path("build")  # set by main()
-TINY_TRAINING = ["--model", "wrn-10-1", "--data", "shapes", "--train-images", "256", "--epochs", "4", "--batch", "64",
+TINY_TRAINING = ["--model", "wrn-10-1", "--data", "shapes", "--train-images", "256", "--epochs", "8", "--batch", "64",
                  "--ghost-batch", "32", "--milestones", "none", "--eval-every", "0", "--threads", "2"]
 # Prints, for --all, two variants and an error; else one.
 PEER = """
@@ -113,21 +113,21 @@ class Stages(unittest.TestCase):
     def test_training(self):
         self.replace(training, "TRAINING", TINY_TRAINING)
         self.replace(training, "LONG_RUN", [])
-        self.replace(training, "SHORT_UPDATES", 8)
+        self.replace(training, "SHORT_UPDATES", 16)
         training.stage_train(self.stage)
         self.assertEqual(self.stage.failures, [])
         first, again, resumed, whole = self.stage.results
         self.assertTrue(again["equal"] and resumed["equal"])
         self.assertRegex(first["digest"], "[0-9a-f]{32}")
-        self.assertEqual((first["epochs"], whole["epochs"], whole["finished"]), (2, 4, True))
+        self.assertEqual((first["epochs"], whole["epochs"], whole["finished"]), (4, 8, True))
         self.assertGreater(whole["accuracy"], 0)
 
     def test_training_that_differs_or_does_not_end(self):
         self.replace(training, "TRAINING", [*TINY_TRAINING, "--epochs", "100000"])
         self.replace(training, "LONG_RUN", [])
-        self.replace(training, "SHORT_UPDATES", 8)
-        digests = iter(["a", "b", "", ""])
-        self.replace(training.Runs, "digest", lambda *_: next(digests))
+        digests = iter(["a", "b", ""])
+        self.replace(training.Runs, "short", lambda _, what, *rest: {"what": what, "digest": next(digests)})
+        self.replace(training.Runs, "kill", lambda *_: None)
         self.replace(training, "TO_STOP", 1e9)
         training.stage_train(self.stage)
         self.assertEqual(len(self.stage.failures), 2)
@@ -191,10 +191,10 @@ class Summary(unittest.TestCase):
 
     def test_steps_take_the_best_of_each_side_and_the_worst_batch(self):
         results = [ours(128, 1), ours(128, 2), theirs(128, 3), theirs(128, 1.5), {"variant": 1, "program": "torch_step"},
-                   ours(1024, 1), theirs(1024, 2), ours(4096, 1), theirs(4096, 1.2), ours(8192, 1),
+                   ours(1024, 1), theirs(1024, 2), ours(4096, 1), theirs(4096, 1.6), ours(8192, 1),
                    ours(128, 0.1, precision="tf32"), theirs(128, 0.1, dtype="f32")]
         self.assertEqual(self.measured(results)["step"], ("1.5", "must"))
-        self.assertEqual(self.measured(results)["large"], ("1.2", "must"))
+        self.assertEqual(self.measured(results)["large"], ("1.6", "aim"))
 
     def test_convolutions_tell_the_worst(self):
         results = [kernel("a", 1, "auto", "resnet-50"), kernel("a", 2, model="resnet-50"),
@@ -211,7 +211,8 @@ class Summary(unittest.TestCase):
         self.assertEqual(self.measured([{**run_of, "seconds": 101}])["train"][1], "MISSED")
         self.assertEqual(self.measured([{**run_of, "seconds": 60, "finished": False}])["train"][0], "not measured")
         memory = [ours(128, 1, 50), theirs(128, 1, 100), ours(1024, 1, 60), theirs(1024, 1, 100),
-                  theirs(128, 1), ours(128, 1, 90, "fp32"), theirs(256, 1, 1)]
+                  theirs(128, 1), ours(128, 1, 90, "fp32"), theirs(256, 1, 1),
+                  {**ours(128, 1, 95), "micro_batch": 64}]
         self.assertEqual(self.measured(memory)["memory"], ("0.6", "must"))
 
     def test_program(self):
