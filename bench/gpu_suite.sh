@@ -80,7 +80,8 @@ copy_dependencies() {
   config doctest 2.4.9 doctest::doctest '' ''
   # shellcheck disable=SC2016
   config benchmark 1.7.1 benchmark::benchmark '' \
-    'target_link_libraries(benchmark::benchmark INTERFACE ${prefix}/lib/libbenchmark.so.1debian pthread)'
+    'target_link_libraries(benchmark::benchmark INTERFACE ${prefix}/lib/libbenchmark.so.1debian pthread)
+target_link_options(benchmark::benchmark INTERFACE LINKER:-rpath,${prefix}/lib)'
   echo "$dependencies: $(du -sh "$dependencies" | cut -f 1)"
 }
 
