@@ -24,7 +24,8 @@ def stage_build(stage):
 
 
 def stage_test(stage):
-    report = (stage.options.out / "test.xml").resolve()
+    report = (stage.options.build / "test.xml").resolve()
+    report.unlink(missing_ok=True)
     done = Done(["ctest", "--test-dir", stage.options.build, "-L", "gpu", "--output-on-failure", "--no-tests=error",
                  "--output-junit", report], stage.left())
     if done.code != 0:

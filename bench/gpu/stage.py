@@ -1,7 +1,9 @@
 """What the stages of bench/gpu_suite.sh have in common: running programs, the time that is left, what was found."""
 
 import json
+import os
 import pathlib
+import signal
 import subprocess
 import threading
 import time
@@ -17,18 +19,25 @@ class Unable(Exception):
 
 
 class Done:
-    """What a program did: its output, its seconds, and its exit code, None where the time was up."""
+    """What a program did: its output, its seconds, and its exit code, None where the time was up.
+
+    It gets a group of its own, so that what it has started ends with it.
+    """
 
     def __init__(self, words, seconds, **options):
         start = time.monotonic()
-        with subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL, text=True, **options) as process:
+        with subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL, text=True,
+                              start_new_session=True, **options) as process:
             try:
                 self.output, _ = process.communicate(timeout=max(seconds, 1))
                 self.code = process.returncode
             except subprocess.TimeoutExpired:
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)
                 self.output, _ = process.communicate()
                 self.code = None
+            except BaseException:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
         self.seconds = time.monotonic() - start
 
 

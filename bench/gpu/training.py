@@ -20,7 +20,7 @@ class Runs:
 
     def __init__(self, stage):
         self.stage = stage
-        self.folder = stage.options.out / "runs" / datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+        self.folder = stage.options.build / "runs" / datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
         self.folder.mkdir(parents=True)
 
     def words(self, name, *flags):
@@ -81,6 +81,8 @@ def stage_train(stage):
         raise Unable("train: where is CIFAR-10? (--data-dir DIR)")
     runs = Runs(stage)
     first = runs.short("two epochs", "first")
+    if stage.failures:
+        return
     again = runs.short("the same again", "again")
     runs.kill("resumed")
     resumed = runs.short("killed and resumed", "resumed", "--resume")
