@@ -3,13 +3,14 @@
 
     bench/gpu_code.py [--module build/libcrescendo_cuda.so] [--cuobjdump PROGRAM] [--json]
 
-For every kernel and architecture: registers, static shared memory and stack of a thread, accesses of local memory (spilled
-registers, or arrays that a variable indexes), accesses of global memory by their width in bits, tensor-core and FP64
-instructions, each as they stand in the code, however often they run.
+For every kernel and architecture: registers, static shared memory and stack of a thread, accesses of local memory
+(spilled registers, or arrays that a variable indexes), accesses of global memory by their width in bits, tensor-core
+and FP64 instructions, each as they stand in the code, however often they run.
 
-occupancy  warps that fit on a multiprocessor at once, by registers, static shared memory and block size, of the 64 there are.
-           NVIDIA's occupancy calculator, compute capability 8.0 and 9.0: 65,536 registers, given to a warp in units of 256
-           and to warps in fours; 2,048 threads; 32 blocks; 164 or 228 KiB of shared memory, 1 KiB of it lost a block.
+occupancy  warps that fit on a multiprocessor at once, by registers, static shared memory and block size, of the 64
+           there are. NVIDIA's occupancy calculator, compute capability 8.0 and 9.0: 65,536 registers, given to a
+           warp in units of 256 and to warps in fours; 2,048 threads; 32 blocks; 164 or 228 KiB of shared memory, 1
+           KiB of it lost a block.
 must       bytes an element of a pointwise kernel, by its contract: what it reads and writes, each once
 moves      bytes an element that its instructions move, as many elements as the stores in the code write
 
@@ -107,7 +108,7 @@ def instructions(text):
 # ---- What is made of it
 
 def short_name(demangled):
-    """The backend's function, its type and, where a kernel is written twice, which; or the kernel with its arguments."""
+    """The backend's function, its type and, where it has two kernels, which; or the kernel with its arguments."""
     text = re.sub(r"\bcrescendo::(cuda::)?", "", demangled)
     function = re.search(r"OwnKernels<(\w+)>::(\w+)\(", text)
     if not function:
@@ -141,7 +142,8 @@ def bytes_of(widths):
 
 
 def is_double(instruction):
-    return bool(re.match(r"(DADD|DMUL|DFMA|DSETP|DMNMX)\b", instruction)) or "F64" in instruction or "64H" in instruction
+    arithmetic = re.match(r"(DADD|DMUL|DFMA|DSETP|DMNMX)\b", instruction)
+    return bool(arithmetic) or "F64" in instruction or "64H" in instruction
 
 
 def occupancy(architecture, registers, shared, threads):

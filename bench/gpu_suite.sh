@@ -12,8 +12,8 @@ Usage: bench/gpu_suite.sh dependencies DIR
        bench/gpu_suite.sh [STAGE...] [OPTIONS]
        bench/gpu_suite.sh summary [--out DIR]
 
-For a machine with a GPU, nvcc, cuDNN, CMake, Python and a C++ compiler, that may have no network and none of the libraries:
-`dependencies` copies the headers and the two libraries that are needed from a Debian machine that has them.
+For a machine with a GPU, nvcc, cuDNN, CMake, Python and a C++ compiler, that may have no network and none of the
+libraries: `dependencies` copies the headers and the two libraries that are needed from a Debian machine that has them.
 
   build       build/gpu: the program, the benchmarks and the tests
   test        the tests with label gpu

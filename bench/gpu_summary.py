@@ -3,9 +3,9 @@
 
     bench/gpu_summary.py DIR
 
-DIR holds the files that the stages wrote. A line for each target: what must be reached, what is aimed at, what was measured,
-and of what. A ratio is PyTorch's time through ours, except that cuDNN's time through that of our own convolution is told in
-the line on it, and our memory through PyTorch's in the line on memory.
+DIR holds the files that the stages wrote. A line for each target: what must be reached, what is aimed at, what was
+measured, and of what. A ratio is PyTorch's time through ours, except that cuDNN's time through that of our own
+convolution is told in the line on it, and our memory through PyTorch's in the line on memory.
 """
 
 import argparse

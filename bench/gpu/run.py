@@ -3,8 +3,8 @@
 
     bench/gpu/run.py STAGE --out DIR [--dependencies DIR] [--torch PYTHON] [--torch-step FILE] [--data-dir DIR]
 
-A stage ends by itself before eight minutes are over; what it had no time for is listed under "left_out". The exit code is 1
-where something failed, and 2 where the stage could not begin.
+A stage ends by itself before eight minutes are over; what it had no time for is listed under "left_out". The exit code
+is 1 where something failed, and 2 where the stage could not begin.
 """
 
 import argparse

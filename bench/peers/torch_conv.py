@@ -4,8 +4,8 @@
     torch_conv.py [--threads N] [--layout nchw|channels_last] n32_h32_w32_c64_k64_r3_s3_t1_p1 ...
     torch_conv.py --device cuda --precision bf16 --layout channels_last n128_h32_w32_c64_k64_r3_s3_t1_p1 ...
 
-Prints one JSON object: seconds by name ("conv_forward/n32_..."), each the mean of its runs, as in kernel_bench. On a GPU
-cuDNN chooses its algorithm by trying them (torch.backends.cudnn.benchmark), and CUDA events tell the time.
+Prints one JSON object: seconds by name ("conv_forward/n32_..."), each the mean of its runs, as in kernel_bench. On a
+GPU cuDNN chooses its algorithm by trying them (torch.backends.cudnn.benchmark), and CUDA events tell the time.
 """
 
 import argparse

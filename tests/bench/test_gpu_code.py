@@ -80,8 +80,8 @@ class Reading(unittest.TestCase):
     def test_names(self):
         cuda = "crescendo::cuda::"
         inner = f"{cuda}OwnKernels<crescendo::bf16>::scale(long, double)::{{lambda(long)#1}}"
-        name = (f"void {cuda}each_kernel<{cuda}each_write<crescendo::bf16, {inner}>(CUstream_st*, long, {inner} const&)"
-                f"::{{lambda(long)#2}}>(long, {cuda}each_write<crescendo::bf16, {inner}>(CUstream_st*)::{{lambda(long)#2}})")
+        outer = f"{cuda}each_write<crescendo::bf16, {inner}>(CUstream_st*, long, {inner} const&)::{{lambda(long)#2}}"
+        name = f"void {cuda}each_kernel<{outer}>(long, {outer})"
         self.assertEqual(gpu_code.short_name(name), "scale<bf16>#2")
         self.assertEqual(gpu_code.short_name(f"void {cuda}moments_kernel<crescendo::bf16, 8>({cuda}Slices, double*)"),
                          "moments_kernel<bf16, 8>")

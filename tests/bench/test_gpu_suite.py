@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""bench/gpu_suite.sh without a GPU: bad input, its stages on the processor with stand-ins for what a GPU has, its summary.
+"""bench/gpu_suite.sh without a GPU: bad input, its stages on the processor with stand-ins, its summary.
 
 Usage: test_gpu_suite.py BUILD_FOLDER
 """
@@ -47,7 +47,8 @@ class Suite(unittest.TestCase):
         self.expect_refusal("summary", "--out", "/nowhere", says="no results")
 
     def test_help(self):
-        text = subprocess.run([ROOT / "bench/gpu_suite.sh", "--help"], capture_output=True, text=True, check=True).stdout
+        words = [ROOT / "bench/gpu_suite.sh", "--help"]
+        text = subprocess.run(words, capture_output=True, text=True, check=True).stdout
         for name in run.STAGES:
             self.assertIn(f"  {name} ", text)
 
@@ -195,7 +196,8 @@ class Summary(unittest.TestCase):
             self.assertEqual(line, ["not measured", ""])
 
     def test_steps_take_the_best_of_each_side_and_the_worst_batch(self):
-        results = [ours(128, 1), ours(128, 2), theirs(128, 3), theirs(128, 1.5), {"variant": 1, "program": "torch_step"},
+        results = [ours(128, 1), ours(128, 2), theirs(128, 3), theirs(128, 1.5),
+                   {"variant": 1, "program": "torch_step"},
                    ours(1024, 1), theirs(1024, 2), ours(4096, 1), theirs(4096, 1.6), ours(8192, 1),
                    ours(128, 0.1, precision="tf32"), theirs(128, 0.1, dtype="f32")]
         self.assertEqual(self.measured(results)["step"], ("1.5", "must"))
