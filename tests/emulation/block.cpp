@@ -12,6 +12,8 @@
 namespace crescendo::emulation {
 namespace {
 
+constexpr uint32_t kWholeWarp = 0xFFFFFFFF;
+
 bool same(const Position& a, const Position& b) {
   return a.line == b.line && (a.file == b.file || std::strcmp(a.file, b.file) == 0);
 }
@@ -83,6 +85,7 @@ void Block::prepare(void (*entry)()) {
     thread.state = State::ready;
     thread.at = {};
     thread.failure = nullptr;
+    thread.copies.clear();
     thread.fiber.prepare(entry);
     warps_[i / kWarpSize].existing |= 1U << thread.lane();
   }
@@ -191,16 +194,25 @@ void Block::complete(Warp& warp, uint32_t lanes, unsigned first) {
   std::vector<unsigned> numbers;
   for (unsigned lane = 0; lane < kWarpSize; ++lane)
     if (has(lanes, lane)) numbers.push_back(first + lane);
+  if (threads_[numbers.front()].collective.operation == Operation::gather) collect(warp, lanes, first);
   for (const unsigned number : numbers) threads_[number].result = result_of(threads_[number], lanes);
   for (const unsigned number : numbers) threads_[number].state = State::ready;
   warp.waiting &= ~lanes;
   if constexpr (kThreadSanitizer) synchronise(numbers);
 }
 
+// All have read what the warp gathered before: they have arrived at the next.
+void Block::collect(Warp& warp, uint32_t lanes, unsigned first) {
+  if (lanes != kWholeWarp) throw Error(name(threads_[first]) + ": a gather by a part of a warp");
+  for (unsigned lane = 0; lane < kWarpSize; ++lane) warp.gathered[lane] = threads_[first + lane].contribution;
+}
+
 uint64_t Block::result_of(const Thread& thread, uint32_t lanes) const {
   const unsigned first = thread.number - thread.lane();
   const Collective& c = thread.collective;
   if (c.operation == Operation::synchronise) return 0;
+  if (c.operation == Operation::gather)
+    return std::bit_cast<uintptr_t>(warps_[thread.number / kWarpSize].gathered.data());
   if (c.operation == Operation::ballot) {
     uint64_t result = 0;
     for (unsigned lane = 0; lane < kWarpSize; ++lane)
@@ -237,6 +249,14 @@ uint64_t Block::exchange(const Collective& collective) {
   }
   self.fiber.suspend();
   return self.result;
+}
+
+Gathered Block::gather(const void* contribution, size_t bytes, Position at) {
+  {
+    const UnseenWrites unseen;
+    std::memcpy(running_->contribution.data(), contribution, bytes);
+  }
+  return Gathered(std::bit_cast<const void*>(exchange({Operation::gather, kWholeWarp, 0, 0, kWarpSize, at})));
 }
 
 void Block::finish_running(std::exception_ptr failure) {

@@ -1,12 +1,14 @@
 // One block of threads: who runs next, what opens barriers and completes collectives, what is an error.
 #pragma once
 
+#include <array>
 #include <deque>
 #include <exception>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "emulation/async_copies.h"
 #include "emulation/emulator.h"
 #include "emulation/fiber.h"
 #include "emulation/shared_memory.h"
@@ -27,6 +29,8 @@ struct Plan {
 
 enum class State { ready, at_barrier, in_collective, exited };
 
+using Contribution = std::array<std::byte, Gathered::kBytes>;  // of a lane, to a gather
+
 struct Thread {
   Fiber fiber;
   unsigned number = 0;  // in its block
@@ -34,7 +38,9 @@ struct Thread {
   State state = State::exited;
   Position at = {};  // where it waits
   Collective collective = {};
+  Contribution contribution = {};
   uint64_t result = 0;
+  AsyncCopies copies;
   std::exception_ptr failure;
 
   unsigned lane() const { return number % kWarpSize; }
@@ -57,6 +63,7 @@ class Block {
   // What the running thread calls.
   void barrier(Position at);
   uint64_t exchange(const Collective& collective);
+  Gathered gather(const void* contribution, size_t bytes, Position at);
 
   // Tells ThreadSanitizer that who acquires from `point` comes after the block.
   void release_fibers(void* point) const;
@@ -64,6 +71,7 @@ class Block {
  private:
   struct Warp {  // a bit a lane
     uint32_t existing = 0, waiting = 0, exited = 0;
+    std::array<Contribution, kWarpSize> gathered = {};
   };
 
   void prepare(void (*entry)());
@@ -77,6 +85,7 @@ class Block {
   void exit(Thread& thread);
   void arrive(Thread& thread);
   void complete(Warp& warp, uint32_t lanes, unsigned first);
+  void collect(Warp& warp, uint32_t lanes, unsigned first);
   uint64_t result_of(const Thread& thread, uint32_t lanes) const;
   void synchronise(const std::vector<unsigned>& numbers);
 

@@ -4,6 +4,8 @@
 
 #include <cuda_runtime.h>
 
+#include "kernels/cuda/tensor_core.h"
+
 namespace crescendo::emulation {
 
 constexpr unsigned kAllLanes = 0xFFFFFFFF;
@@ -148,6 +150,54 @@ __global__ void even_sums(const float* x, float* y, int) {
   float sum = 0;
   for (unsigned i = 0; i < blockDim.x; ++i) sum += shared[i];
   y[global_thread()] = sum;
+}
+
+// Copies the block's values into shared memory, four a thread, in the order of the threads or against it.
+__device__ inline void copy_block(const float* x, float* shared, bool backwards) {
+  const unsigned copies = blockDim.x / 4;
+  if (threadIdx.x >= copies) return;
+  const unsigned from = backwards ? copies - 1 - threadIdx.x : threadIdx.x;
+  cuda::copy_async(shared + 4 * threadIdx.x, x + blockIdx.x * blockDim.x + 4 * from, false);
+}
+
+// Reverses each block. Missing wait: one group may still be under way, and there is one.
+template <bool correct>
+__global__ void reverse_copied(const float* x, float* y, int) {
+  float* shared = shared_floats();
+  copy_block(x, shared, false);
+  cuda::commit_copies();
+  cuda::wait_copies<correct ? 0 : 1>();
+  __syncthreads();
+  y[global_thread()] = shared[blockDim.x - 1 - threadIdx.x];
+}
+
+// The same. Copies that belong to no group when the wait comes.
+template <bool correct>
+__global__ void reverse_uncommitted(const float* x, float* y, int) {
+  float* shared = shared_floats();
+  copy_block(x, shared, false);
+  if constexpr (correct) cuda::commit_copies();
+  cuda::wait_copies<0>();
+  __syncthreads();
+  y[global_thread()] = shared[blockDim.x - 1 - threadIdx.x];
+}
+
+// Adds to each block reversed the block with its fours reversed. Missing barrier before a copy into a buffer
+// that others still read.
+template <bool correct>
+__global__ void add_two_orders(const float* x, float* y, int) {
+  float* shared = shared_floats();
+  copy_block(x, shared, false);
+  cuda::commit_copies();
+  cuda::wait_copies<0>();
+  __syncthreads();
+  const float first = shared[blockDim.x - 1 - threadIdx.x];
+  if constexpr (correct) __syncthreads();
+  copy_block(x, shared, true);
+  cuda::commit_copies();
+  cuda::wait_copies<0>();
+  __syncthreads();
+  y[global_thread()] = first + shared[threadIdx.x];
 }
 
 }  // namespace crescendo::emulation

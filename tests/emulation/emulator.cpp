@@ -117,4 +117,18 @@ void barrier(Position at) { running_block().barrier(at); }
 
 uint64_t exchange(const Collective& collective) { return running_block().exchange(collective); }
 
+unsigned lane() { return running_block().running()->lane(); }
+
+Gathered gather(const void* contribution, size_t bytes, Position at) {
+  return running_block().gather(contribution, bytes, at);
+}
+
+void start_copy(void* to, const void* from, size_t bytes) {
+  running_block().running()->copies.start(to, from, bytes);
+}
+
+void commit_copies() { running_block().running()->copies.commit(); }
+
+void wait_copies(size_t running) { running_block().running()->copies.wait(running); }
+
 }  // namespace crescendo::emulation

@@ -5,8 +5,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <stdexcept>
+#include <type_traits>
 
 namespace crescendo::emulation {
 
@@ -87,7 +89,7 @@ struct Position {
 // Returns when every thread of the block has called it from the same line.
 void barrier(Position at);
 
-enum class Operation { synchronise, ballot, shuffle, shuffle_up, shuffle_down, shuffle_xor };
+enum class Operation { synchronise, ballot, shuffle, shuffle_up, shuffle_down, shuffle_xor, gather };
 
 struct Collective {
   Operation operation;
@@ -101,5 +103,36 @@ struct Collective {
 // Returns, when every lane of the mask has called it with the same mask from the same line, the value of the
 // lane that is read; or the lanes whose predicate holds.
 uint64_t exchange(const Collective& collective);
+
+unsigned lane();
+
+// What each lane of a whole warp has brought. Good until the lane's next collective.
+class Gathered {
+ public:
+  static constexpr size_t kBytes = 32;  // the most of a lane
+  explicit Gathered(const void* lanes) : lanes_(static_cast<const std::byte*>(lanes)) {}
+  template <class T>
+  T of(unsigned lane) const {
+    T value;
+    std::memcpy(&value, lanes_ + lane * kBytes, sizeof(T));
+    return value;
+  }
+
+ private:
+  const std::byte* lanes_;
+};
+
+Gathered gather(const void* contribution, size_t bytes, Position at);
+
+template <class T>
+Gathered gather(const T& contribution, Position at = Position::here()) {
+  static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= Gathered::kBytes);
+  return gather(&contribution, sizeof(T), at);
+}
+
+// Asynchronous copies of the running thread (async_copies.h).
+void start_copy(void* to, const void* from, size_t bytes);
+void commit_copies();
+void wait_copies(size_t running);
 
 }  // namespace crescendo::emulation

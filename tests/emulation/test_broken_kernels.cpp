@@ -60,6 +60,11 @@ std::vector<Case> races() {
       {"reverse_blocks", reverse_blocks<true>, reverse_blocks<false>, reversed},
       {"block_totals", block_totals<true>, block_totals<false>,
        [](const Values& x) { return everywhere(x, sum(x, 0)); }},
+      {"add_two_orders", add_two_orders<true>, add_two_orders<false>,
+       [](const Values& x) {
+         const size_t n = x.size();
+         return values_of(x, n, [&](size_t i) { return x[n - 1 - i] + x[(n / 4 - 1 - i / 4) * 4 + i % 4]; });
+       }},
       {"two_sums", two_sums<true>, two_sums<false>, [](const Values& x) { return everywhere(x, sum(x, 3)); }},
   };
 }
@@ -86,6 +91,8 @@ std::vector<Case> faults() {
        }},
       {"twice", twice<true>, twice<false>,
        [](const Values& x) { return values_of(x, x.size(), [&](size_t i) { return 2 * x[i]; }); }},
+      {"reverse_copied", reverse_copied<true>, reverse_copied<false>, reversed},
+      {"reverse_uncommitted", reverse_uncommitted<true>, reverse_uncommitted<false>, reversed},
       {"even_sums", even_sums<true>, even_sums<false>,
        [](const Values& x) { return everywhere(x, sum(x, 0, 2)); }},
   };

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "../emulator.h"
+#include "../tensor_core.h"
 
 #define __global__
 #define __device__
