@@ -85,6 +85,13 @@ inline std::vector<Conv2dCase> conv2d_cases() {
       {"few to many, mostly padding", convolution(2, 2, 3, 5, 16, 3, 3, 1, 1, {4, 4, 4, 4}, 2)},
       {"few to many, 7x7, stride 2", convolution(2, 15, 17, 3, 48, 7, 7, 2, 2, {3, 3, 3, 3}, 2)},
       {"few to many, stride above the filter", convolution(2, 10, 11, 3, 16, 2, 2, 4, 3, none, 2)},
+      {"8 -> 72 channels, 5x3", convolution(2, 7, 6, 8, 72, 5, 3, 1, 1, {2, 2, 1, 1}, 1)},
+      {"24 -> 136 channels", convolution(1, 6, 5, 24, 136, 3, 3, 1, 1, one, 1)},
+      {"104 -> 24 channels, stride 2, ghosts of several tiles",
+       convolution(4, 11, 13, 104, 24, 3, 3, 2, 2, one, 2)},
+      {"strides 3 and 2, whole vectors", convolution(2, 11, 9, 16, 8, 3, 2, 3, 2, {1, 0, 0, 1}, 1)},
+      {"stride above the filter, whole vectors", convolution(2, 10, 11, 8, 16, 2, 2, 4, 3, none, 2)},
+      {"more padding than filter, whole vectors", convolution(1, 3, 4, 8, 8, 2, 2, 1, 1, {3, 3, 3, 3}, 1)},
       {"many pixels", convolution(3, 34, 33, 3, 17, 3, 3, 1, 1, one, 3)},
   };
 }

@@ -10,4 +10,6 @@ std::unique_ptr<Backend> tested_backend(int threads, ConvolutionAlgorithm) {
   return std::make_unique<EmulatedBackend<float>>(schedules[static_cast<size_t>(threads) % schedules.size()]);
 }
 
+std::vector<ConvolutionAlgorithm> tested_algorithms() { return {ConvolutionAlgorithm::automatic}; }
+
 }  // namespace crescendo::test

@@ -7,4 +7,6 @@ std::unique_ptr<Backend> tested_backend(int, ConvolutionAlgorithm) {
   return make_cuda_backend(0, Precision::fp32);
 }
 
+std::vector<ConvolutionAlgorithm> tested_algorithms() { return {ConvolutionAlgorithm::automatic}; }
+
 }  // namespace crescendo::test

@@ -4,7 +4,7 @@
 #include "cases/conv2d.h"
 #include "cases/images.h"
 #include "cases/linear.h"
-#include "support/compare.h"
+#include "support/activations.h"
 #include "support/tested_backend.h"
 
 using namespace crescendo;
@@ -57,10 +57,11 @@ Conv2dGeometry three_ghosts(Conv2dGeometry g) {
 
 Results run_conv2d(Backend& backend, Conv2dGeometry g, const std::vector<int64_t>& cut) {
   const int64_t x_image = g.h * g.w * g.c, y_image = g.p * g.q * g.k;
-  const Buffer<real> x(backend, noise(g.n * x_image, 1)), weight(backend, noise(g.k * g.r * g.s * g.c, 2)),
+  const Activations x(backend, noise(g.n * x_image, 1)), weight(backend, noise(g.k * g.r * g.s * g.c, 2)),
       dy(backend, noise(g.n * y_image, 3));
-  Buffer<real> y(backend, poison(g.n * y_image)), dx(backend, poison(g.n * x_image)),
-      dx_sum(backend, noise(g.n * x_image, 4)), dweight(backend, poison(g.k * g.r * g.s * g.c));
+  Activations y(backend, poison(g.n * y_image)), dx(backend, poison(g.n * x_image)),
+      dx_sum(backend, noise(g.n * x_image, 4));
+  Buffer<real> dweight(backend, poison(g.k * g.r * g.s * g.c));
   each_micro_batch(cut, g.ghost, [&](int64_t first, int64_t images, Write write) {
     g.n = images;
     backend.reserve_workspace(backend.workspace(g));
@@ -114,7 +115,7 @@ Results run_batch_norm(Backend& backend, BatchNormGeometry g, const std::vector<
 }  // namespace
 
 TEST_CASE("convolutions give equal bits for any number of threads and any micro-batch") {
-  for (const auto algorithm : {ConvolutionAlgorithm::direct, ConvolutionAlgorithm::winograd})
+  for (const auto algorithm : tested_algorithms())
     for (const auto& test : conv2d_cases()) {
       CAPTURE(test.name);
       const Conv2dGeometry g = three_ghosts(test.geometry);

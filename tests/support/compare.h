@@ -27,15 +27,18 @@ inline double double_tolerance(int64_t length, double value) {
   return 4 * std::numeric_limits<double>::epsilon() * std::sqrt(static_cast<double>(length)) * value;
 }
 
+// `relative`: of the expected number, besides the tolerance.
 inline void check_close(const std::vector<real>& actual, const std::vector<double>& expected,
-                        double tolerance) {
+                        double tolerance, double relative = 0) {
   REQUIRE(actual.size() == expected.size());
-  for (size_t i = 0; i < actual.size(); ++i)
-    if (!(std::abs(static_cast<double>(actual[i]) - expected[i]) <= tolerance)) {
+  for (size_t i = 0; i < actual.size(); ++i) {
+    const double allowed = tolerance + relative * std::abs(expected[i]);
+    if (!(std::abs(static_cast<double>(actual[i]) - expected[i]) <= allowed)) {
       FAIL_CHECK("element ", i, " of ", actual.size(), " is ", actual[i], ", expected ", expected[i],
-                 " within ", tolerance);
+                 " within ", allowed);
       return;
     }
+  }
 }
 
 template <class T>

@@ -6,4 +6,8 @@ std::unique_ptr<Backend> tested_backend(int threads, ConvolutionAlgorithm convol
   return make_cpu_backend(threads, convolution, tested_instruction_set);
 }
 
+std::vector<ConvolutionAlgorithm> tested_algorithms() {
+  return {ConvolutionAlgorithm::direct, ConvolutionAlgorithm::winograd};
+}
+
 }  // namespace crescendo::test

@@ -1,14 +1,19 @@
 // The backend whose kernels a test is about; each test program defines its own.
 #pragma once
 
+#include <vector>
+
 #include "kernels/cpu/backend.h"
 
 namespace crescendo::test {
 
 inline InstructionSet tested_instruction_set = InstructionSet::automatic;  // set by main()
 
-// What it computes must not depend on the number of threads; only the processor's knows algorithms.
+// What it computes must not depend on the number of threads.
 std::unique_ptr<Backend> tested_backend(int threads,
                                         ConvolutionAlgorithm convolution = ConvolutionAlgorithm::automatic);
+
+// By which its convolutions are tested; the last fuses as many norms as any.
+std::vector<ConvolutionAlgorithm> tested_algorithms();
 
 }  // namespace crescendo::test

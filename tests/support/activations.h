@@ -1,0 +1,89 @@
+// Activations for a test, of the backend's own type, between two guard zones that are checked when they go.
+#pragma once
+
+#include <cmath>
+
+#include "support/compare.h"
+
+namespace crescendo::test {
+
+class Activations {
+ public:
+  // Rounded where the type is narrower.
+  Activations(Backend& backend, const std::vector<real>& values) : backend_(backend) {
+    std::vector<real> all(values.size() + 2 * kGuard, kGuardValue);
+    std::copy(values.begin(), values.end(), all.begin() + kGuard);
+    count_ = static_cast<int64_t>(all.size());
+    memory_ = static_cast<char*>(backend.allocate(bytes()));
+    if (backend.activation_bytes() == sizeof(real))
+      backend.upload(all.data(), memory_, bytes());
+    else
+      backend.upload_activations(count_, std::vector<float>(all.begin(), all.end()).data(), from(0));
+  }
+  Activations(const Activations&) = delete;
+  Activations& operator=(const Activations&) = delete;
+  ~Activations() {
+    const std::vector<real> all = download();
+    const auto is_guard = [](real v) { return v == kGuardValue; };
+    CHECK(std::all_of(all.begin(), all.begin() + kGuard, is_guard));
+    CHECK(std::all_of(all.end() - kGuard, all.end(), is_guard));
+    backend_.release(memory_, bytes());
+  }
+
+  operator activation*() { return at(0); }
+  operator const activation*() const { return at(0); }
+  // From element i on.
+  activation* at(int64_t i) { return from(kGuard + i); }
+  const activation* at(int64_t i) const { return from(kGuard + i); }
+
+  std::vector<real> values() const {
+    const std::vector<real> all = download();
+    return {all.begin() + kGuard, all.end() - kGuard};
+  }
+
+ private:
+  static constexpr int64_t kGuard = 64;
+  static constexpr real kGuardValue = -12288;  // which every type holds
+
+  size_t bytes() const { return static_cast<size_t>(count_) * backend_.activation_bytes(); }
+  activation* from(int64_t element) const {
+    return reinterpret_cast<activation*>(memory_ +
+                                         static_cast<size_t>(element) * backend_.activation_bytes());
+  }
+  std::vector<real> download() const {
+    std::vector<real> all(static_cast<size_t>(count_));
+    backend_.download_activations(count_, from(0), all.data());
+    return all;
+  }
+
+  Backend& backend_;
+  int64_t count_ = 0;
+  char* memory_ = nullptr;
+};
+
+// What rounding to an activation does to a number, at most, as a share of it. 0 where activations are reals:
+// a kernel's tolerance is for those.
+inline double rounding_of(const Backend& backend) {
+  return backend.activation_bytes() == sizeof(real) ? 0 : std::ldexp(1, -8);
+}
+
+// As check_both_writes, for a kernel whose output is activations.
+template <class Kernel>
+void check_both_writes_of_activations(Backend& backend, const std::vector<double>& expected, double tolerance,
+                                      const Kernel& kernel) {
+  const auto n = static_cast<int64_t>(expected.size());
+  const double rounding = rounding_of(backend);
+  Activations fresh(backend, poison(n));
+  kernel(fresh, Write::overwrite);
+  check_close(fresh.values(), expected, tolerance, rounding);
+
+  Activations used(backend, noise(n, 99));
+  const std::vector<real> before = used.values();
+  std::vector<double> sums = expected;
+  for (size_t i = 0; i < sums.size(); ++i) sums[i] += static_cast<double>(before[i]);
+  kernel(used, Write::add);
+  // `expected` itself may be rounded, and is no larger than the sum and 1.
+  check_close(used.values(), sums, tolerance + sum_tolerance(1, 2) + rounding, 2 * rounding);
+}
+
+}  // namespace crescendo::test
