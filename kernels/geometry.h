@@ -25,9 +25,10 @@ struct Conv2dGeometry {
   bool operator==(const Conv2dGeometry&) const = default;
 };
 
-// How 3x3 convolutions of stride 1 and 2 are computed, which changes speed and rounding: by Winograd's
-// algorithm where that is faster, wherever it can, or never.
-enum class ConvolutionAlgorithm { automatic, winograd, direct };
+// How convolutions are computed, which changes speed and rounding. On the processor, those of 3x3 and stride
+// 1 or 2: by Winograd's algorithm where that is faster, wherever it can, or never. On a GPU: by cuDNN
+// (automatic), or in bf16 by kernels of our own, where they can.
+enum class ConvolutionAlgorithm { automatic, winograd, direct, own };
 
 // Windows of r x s pixels of x [n,h,w,c] -> y [n,p,q,c]; padding never wins a maximum.
 struct Pool2dGeometry {

@@ -9,14 +9,14 @@
 
 namespace crescendo {
 
-std::unique_ptr<Backend> make_cuda_backend(int index, Precision precision) {
+std::unique_ptr<Backend> make_cuda_backend(int index, Precision precision, ConvolutionAlgorithm convolution) {
   std::string why;
   auto* const make =
       reinterpret_cast<cuda::MakeBackend*>(module_function(cuda::kModule, cuda::kMakeBackend, why));
   if (make == nullptr)
     throw std::invalid_argument(std::string("--device cuda: ") + cuda::kModule +
                                 ", which is built where CUDA is found, does not load: " + why);
-  return std::unique_ptr<Backend>(make(index, precision));
+  return std::unique_ptr<Backend>(make(index, precision, convolution));
 }
 
 }  // namespace crescendo

@@ -11,6 +11,7 @@ namespace crescendo {
 // The backend makes the device current and belongs to the thread that calls this. Throws
 // std::invalid_argument, in one line for whoever asked for the device, where the program was built without
 // CUDA, where there is no device of this index or it cannot do the precision.
-std::unique_ptr<Backend> make_cuda_backend(int index, Precision);
+std::unique_ptr<Backend> make_cuda_backend(int index, Precision,
+                                           ConvolutionAlgorithm = ConvolutionAlgorithm::automatic);
 
 }  // namespace crescendo

@@ -27,10 +27,7 @@ void* allocate_on_device(size_t bytes) {
 }
 
 int64_t dweight_size(const Conv2dGeometry& g) { return g.k * g.r * g.s * g.c; }
-bool is_empty(const Conv2dGeometry& g) { return g.n * g.h * g.w * g.p * g.q * dweight_size(g) == 0; }
 bool is_empty(const LinearGeometry& g) { return g.n * g.in * g.out == 0; }
-
-[[noreturn]] void no_norm_conv2d() { throw std::logic_error("cuda: norm_conv2d: no geometry is fused"); }
 
 }  // namespace
 
@@ -55,9 +52,10 @@ void DeviceMemory::grow(size_t bytes) {
 }
 
 template <class T>
-CudaBackend<T>::CudaBackend(int device, std::string name, Precision precision)
+CudaBackend<T>::CudaBackend(int device, std::string name, Precision precision,
+                            ConvolutionAlgorithm convolution)
     : Stream(device),
-      OwnKernels<T>(Stream::get()),
+      OwnConvolutions<T>(Stream::get(), convolution),
       name_(std::move(name)),
       convolutions_(precision, Stream::get()),
       products_(precision, Stream::get()),
@@ -126,14 +124,10 @@ void CudaBackend<T>::download_activations(int64_t n, const activation* from, rea
 template <class T>
 size_t CudaBackend<T>::workspace(const Conv2dGeometry& g) const {
   if (is_empty(g)) return 0;
+  if (this->computes(g)) return this->own_workspace(g);
   size_t bytes = kernels_workspace(g);
   if (!std::is_same_v<T, real>) bytes += static_cast<size_t>(dweight_size(g)) * sizeof(T);
   return bytes;
-}
-
-template <class T>
-size_t CudaBackend<T>::workspace(const Conv2dGeometry&, const BatchNormGeometry&) const {
-  return 0;
 }
 
 template <class T>
@@ -164,6 +158,7 @@ template <class T>
 void CudaBackend<T>::conv2d_forward(const Conv2dGeometry& g, const activation* x, const activation* weight,
                                     const real* bias, activation* y) {
   if (is_empty(g)) return;
+  if (this->computes(g)) return this->own_forward(g, x, weight, bias, y);
   convolutions_.forward(g, x, weight, y, workspace_.get());
   if (bias != nullptr) this->add_bias(g.n * g.p * g.q, g.k, bias, y);
 }
@@ -172,6 +167,7 @@ template <class T>
 void CudaBackend<T>::conv2d_backward_data(const Conv2dGeometry& g, const activation* dy,
                                           const activation* weight, activation* dx, Write write) {
   if (is_empty(g)) return;
+  if (this->computes(g)) return this->own_backward_data(g, dy, weight, dx, write);
   convolutions_.backward_data(g, dy, weight, dx, write, workspace_.get());
 }
 
@@ -180,6 +176,7 @@ template <class T>
 void CudaBackend<T>::conv2d_backward_weight(const Conv2dGeometry& g, const activation* x,
                                             const activation* dy, real* dweight, Write write) {
   if (is_empty(g)) return;
+  if (this->computes(g)) return this->own_backward_weight(g, x, dy, dweight, write);
   Conv2dGeometry one = g;
   one.n = g.ghost;
   const auto* x_values = reinterpret_cast<const T*>(x);
@@ -195,28 +192,6 @@ void CudaBackend<T>::conv2d_backward_weight(const Conv2dGeometry& g, const activ
       this->widen(dweight_size(g), static_cast<const activation*>(rounded), dweight, write);
     }
   }
-}
-
-template <class T>
-void CudaBackend<T>::norm_conv2d_forward(const Conv2dGeometry&, const BatchNormGeometry&, const activation*,
-                                         const NormOperands&, const activation*, const activation*,
-                                         activation*, real*, real*) {
-  no_norm_conv2d();
-}
-
-template <class T>
-void CudaBackend<T>::norm_conv2d_backward_weight(const Conv2dGeometry&, const BatchNormGeometry&,
-                                                 const activation*, const NormOperands&, const activation*,
-                                                 real*, Write) {
-  no_norm_conv2d();
-}
-
-template <class T>
-void CudaBackend<T>::norm_conv2d_backward_data(const Conv2dGeometry&, const BatchNormGeometry&,
-                                               const activation*, const NormOperands&, const activation*,
-                                               const activation*, activation*, activation*, Write, real*,
-                                               real*, Write) {
-  no_norm_conv2d();
 }
 
 // ---- Linear

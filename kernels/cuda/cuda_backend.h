@@ -8,7 +8,7 @@
 
 #include "kernels/cuda/conv2d.h"
 #include "kernels/cuda/matmul.h"
-#include "kernels/cuda/own_kernels.h"
+#include "kernels/cuda/own_convolutions.h"
 #include "kernels/precision.h"
 
 namespace crescendo::cuda {
@@ -44,9 +44,9 @@ class DeviceMemory {
 
 // T: what activations are, float or bf16. The stream is a base, because the other base needs it.
 template <class T>
-class CudaBackend final : private Stream, public OwnKernels<T> {
+class CudaBackend final : private Stream, public OwnConvolutions<T> {
  public:
-  CudaBackend(int device, std::string name, Precision);
+  CudaBackend(int device, std::string name, Precision, ConvolutionAlgorithm);
 
   std::string name() const override { return name_; }
 
@@ -59,9 +59,8 @@ class CudaBackend final : private Stream, public OwnKernels<T> {
   void upload_activations(int64_t n, const float* host, activation* to) override;
   void download_activations(int64_t n, const activation* from, real* host) override;
 
-  using OwnKernels<T>::workspace;
+  using OwnConvolutions<T>::workspace;
   size_t workspace(const Conv2dGeometry&) const override;
-  size_t workspace(const Conv2dGeometry&, const BatchNormGeometry&) const override;
   size_t workspace(const LinearGeometry&) const override;
   void reserve_workspace(size_t bytes) override;
   std::unique_ptr<KernelGraph> capture(const std::function<void()>& work) override;
@@ -72,17 +71,6 @@ class CudaBackend final : private Stream, public OwnKernels<T> {
                             activation* dx, Write) override;
   void conv2d_backward_weight(const Conv2dGeometry&, const activation* x, const activation* dy, real* dweight,
                               Write) override;
-
-  bool fuses_norm(const Conv2dGeometry&) const override { return false; }
-  void norm_conv2d_forward(const Conv2dGeometry&, const BatchNormGeometry&, const activation* x,
-                           const NormOperands&, const activation* weight, const activation* residual,
-                           activation* y, real* y_mean, real* y_variance) override;
-  void norm_conv2d_backward_weight(const Conv2dGeometry&, const BatchNormGeometry&, const activation* x,
-                                   const NormOperands&, const activation* dy, real* dweight, Write) override;
-  void norm_conv2d_backward_data(const Conv2dGeometry&, const BatchNormGeometry&, const activation* x,
-                                 const NormOperands&, const activation* dy, const activation* weight,
-                                 activation* between, activation* dx, Write write_dx, real* dscale,
-                                 real* dshift, Write write_parameters) override;
 
   void linear_forward(const LinearGeometry&, const activation* x, const activation* weight, const real* bias,
                       activation* y) override;

@@ -15,14 +15,20 @@ namespace crescendo::cuda {
 struct Grid {
   dim3 blocks;
   unsigned threads;
-  size_t shared_bytes = 0;  // at most 48 KiB: more needs a kernel's consent
+  size_t shared_bytes = 0;
 };
+
+constexpr size_t kSharedWithoutConsent = 48 * 1024;
 
 // Starts kernel(arguments...) on a stream. The grid must not be empty.
 template <class... Parameters, class... Arguments>
 void launch(cudaStream_t stream, const Grid& grid, void (*kernel)(Parameters...),
             const Arguments&... arguments) {
   static_assert(sizeof...(Parameters) == sizeof...(Arguments));
+  if (grid.shared_bytes > kSharedWithoutConsent)
+    check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                               static_cast<int>(grid.shared_bytes)),
+          "shared memory");
   const auto start = [&](Parameters... values) {
     void* places[] = {&values...};
     return cudaLaunchKernel(kernel, grid.blocks, dim3(grid.threads), places, grid.shared_bytes, stream);

@@ -50,15 +50,17 @@ void require_precision(const cudaDeviceProp& device, Precision precision) {
 
 }  // namespace
 
-extern "C" Backend* crescendo_make_cuda_backend(int index, Precision precision) {
+extern "C" Backend* crescendo_make_cuda_backend(int index, Precision precision,
+                                                ConvolutionAlgorithm convolution) {
   require_device(index);
   cudaDeviceProp device{};
   cuda::check(cudaGetDeviceProperties(&device, index), "device properties");
   require_precision(device, precision);
   std::string name = "cuda: ";
   name.append(device.name).append(", ").append(name_of(precision));
-  if (precision == Precision::bf16) return new cuda::CudaBackend<bf16>(index, std::move(name), precision);
-  return new cuda::CudaBackend<float>(index, std::move(name), precision);
+  if (precision == Precision::bf16)
+    return new cuda::CudaBackend<bf16>(index, std::move(name), precision, convolution);
+  return new cuda::CudaBackend<float>(index, std::move(name), precision, convolution);
 }
 
 }  // namespace crescendo

@@ -8,6 +8,6 @@ namespace crescendo::cuda {
 
 inline constexpr const char* kModule = "libcrescendo_cuda.so";
 inline constexpr const char* kMakeBackend = "crescendo_make_cuda_backend";
-using MakeBackend = Backend*(int index, Precision precision);
+using MakeBackend = Backend*(int index, Precision precision, ConvolutionAlgorithm convolution);
 
 }  // namespace crescendo::cuda

@@ -89,6 +89,7 @@ inline std::vector<Conv2dCase> conv2d_cases() {
       {"24 -> 136 channels", convolution(1, 6, 5, 24, 136, 3, 3, 1, 1, one, 1)},
       {"104 -> 24 channels, stride 2, ghosts of several tiles",
        convolution(4, 11, 13, 104, 24, 3, 3, 2, 2, one, 2)},
+      {"16 -> 8 channels, many pixels", convolution(2, 24, 25, 16, 8, 3, 3, 1, 1, one, 2)},
       {"strides 3 and 2, whole vectors", convolution(2, 11, 9, 16, 8, 3, 2, 3, 2, {1, 0, 0, 1}, 1)},
       {"stride above the filter, whole vectors", convolution(2, 10, 11, 8, 16, 2, 2, 4, 3, none, 2)},
       {"more padding than filter, whole vectors", convolution(1, 3, 4, 8, 8, 2, 2, 1, 1, {3, 3, 3, 3}, 1)},

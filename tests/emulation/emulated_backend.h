@@ -1,22 +1,25 @@
-// CUDA's own kernels, emulated, beside the processor's convolutions and matrix products.
+// CUDA's own kernels, emulated, beside the processor's matrix products and, where own convolutions are not
+// asked for or not for the geometry, its convolutions.
 #pragma once
 
+#include <cmath>
 #include <cstring>
 #include <memory>
 #include <vector>
 
 #include "emulation/emulator.h"
 #include "kernels/cpu/backend.h"
-#include "kernels/cuda/own_kernels.h"
+#include "kernels/cuda/own_convolutions.h"
 
 namespace crescendo::test {
 
 template <class T>
-class EmulatedBackend final : public cuda::OwnKernels<T> {
+class EmulatedBackend final : public cuda::OwnConvolutions<T> {
  public:
   // Its launches, and all others while it lives, follow `schedule`.
-  explicit EmulatedBackend(emulation::Schedule schedule)
-      : cuda::OwnKernels<T>(nullptr), schedule_(schedule), partials_(this->kPartials) {}
+  explicit EmulatedBackend(emulation::Schedule schedule,
+                           ConvolutionAlgorithm convolution = ConvolutionAlgorithm::automatic)
+      : cuda::OwnConvolutions<T>(nullptr, convolution), schedule_(schedule), partials_(this->kPartials) {}
 
   std::string name() const override { return "emulated CUDA kernels"; }
 
@@ -33,14 +36,14 @@ class EmulatedBackend final : public cuda::OwnKernels<T> {
     for (int64_t i = 0; i < n; ++i) host[i] = reinterpret_cast<const T*>(from)[i];
   }
 
-  using cuda::OwnKernels<T>::workspace;
-  size_t workspace(const Conv2dGeometry& g) const override { return cpu_->workspace(g); }
-  size_t workspace(const Conv2dGeometry& g, const BatchNormGeometry& norm) const override {
-    return cpu_->workspace(g, norm);
+  using cuda::OwnConvolutions<T>::workspace;
+  size_t workspace(const Conv2dGeometry& g) const override {
+    return this->computes(g) && !cuda::is_empty(g) ? this->own_workspace(g) : cpu_->workspace(g);
   }
   size_t workspace(const LinearGeometry& g) const override { return cpu_->workspace(g); }
   void reserve_workspace(size_t bytes) override {
-    if (workspace_.size() * sizeof(double) < bytes) workspace_.resize(bytes / sizeof(double) + 1);
+    if (workspace_.size() * sizeof(double) < bytes)
+      workspace_.resize(bytes / sizeof(double) + 1, std::nan(""));
     cpu_->reserve_workspace(bytes);
   }
 
@@ -48,45 +51,44 @@ class EmulatedBackend final : public cuda::OwnKernels<T> {
 
   void conv2d_forward(const Conv2dGeometry& g, const activation* x, const activation* weight,
                       const real* bias, activation* y) override {
+    if (cuda::is_empty(g)) return;
+    if (this->computes(g)) return this->own_forward(g, x, weight, bias, y);
     Wide to(y, g.n * g.p * g.q * g.k);
     cpu_->conv2d_forward(g, inputs(g, x), weights(g, weight), bias, to);
     to.write(y);
   }
   void conv2d_backward_data(const Conv2dGeometry& g, const activation* dy, const activation* weight,
                             activation* dx, Write write) override {
+    if (cuda::is_empty(g)) return;
+    if (this->computes(g)) return this->own_backward_data(g, dy, weight, dx, write);
     Wide to(dx, g.n * g.h * g.w * g.c);
     cpu_->conv2d_backward_data(g, outputs(g, dy), weights(g, weight), to, write);
     to.write(dx);
   }
   void conv2d_backward_weight(const Conv2dGeometry& g, const activation* x, const activation* dy,
                               real* dweight, Write write) override {
+    if (cuda::is_empty(g)) return;
+    if (this->computes(g)) return this->own_backward_weight(g, x, dy, dweight, write);
     cpu_->conv2d_backward_weight(g, inputs(g, x), outputs(g, dy), dweight, write);
   }
 
-  bool fuses_norm(const Conv2dGeometry&) const override { return false; }
-  void norm_conv2d_forward(const Conv2dGeometry&, const BatchNormGeometry&, const activation*,
-                           const NormOperands&, const activation*, const activation*, activation*, real*,
-                           real*) override {}
-  void norm_conv2d_backward_weight(const Conv2dGeometry&, const BatchNormGeometry&, const activation*,
-                                   const NormOperands&, const activation*, real*, Write) override {}
-  void norm_conv2d_backward_data(const Conv2dGeometry&, const BatchNormGeometry&, const activation*,
-                                 const NormOperands&, const activation*, const activation*, activation*,
-                                 activation*, Write, real*, real*, Write) override {}
-
   void linear_forward(const LinearGeometry& g, const activation* x, const activation* weight,
                       const real* bias, activation* y) override {
+    if (g.n == 0) return;
     Wide to(y, g.n * g.out);
     cpu_->linear_forward(g, Wide(x, g.n * g.in), Wide(weight, g.out * g.in), bias, to);
     to.write(y);
   }
   void linear_backward_data(const LinearGeometry& g, const activation* dy, const activation* weight,
                             activation* dx, Write write) override {
+    if (g.n == 0) return;
     Wide to(dx, g.n * g.in);
     cpu_->linear_backward_data(g, Wide(dy, g.n * g.out), Wide(weight, g.out * g.in), to, write);
     to.write(dx);
   }
   void linear_backward_weight(const LinearGeometry& g, const activation* x, const activation* dy,
                               real* dweight, Write write) override {
+    if (g.n == 0) return;
     cpu_->linear_backward_weight(g, Wide(x, g.n * g.in), Wide(dy, g.n * g.out), dweight, write);
   }
 

@@ -1,0 +1,202 @@
+// The forward pass and the data gradient: y [pixels,filters] = taps of x * weight^T, a block making
+// kTilePixels pixels of one ghost batch and Columns channels. What the taps are says who asks
+// (convolution_taps.h).
+#pragma once
+
+#include <algorithm>
+
+#include "kernels/cuda/conv2d_loaders.cuh"
+
+namespace crescendo::cuda {
+
+enum class Direction { forward, backward_data };
+
+constexpr int kTilePixels = 128;
+
+struct Convolution {
+  Conv2dGeometry geometry;
+  const bf16 *source, *weight;
+  InputNorm norm;        // of the source, where it is normalised
+  const bf16* residual;  // or null
+  bf16* result;
+  double* sums;  // [ghosts, tiles of a ghost, 2, channels]: of the result and of its squares; or null
+};
+
+// Pixels of a ghost's tiles of a class, and channels, as a grid has them.
+template <Direction direction, int Columns>
+struct ConvolutionTile {
+  static constexpr bool kForward = direction == Direction::forward;
+
+  Taps taps;
+  int channels;                 // of the result
+  int ghost, first_pixel, end;  // pixels of the ghost, up to `end`
+  int tile, first_channel;
+  int64_t first_image;
+
+  __device__ explicit ConvolutionTile(const Conv2dGeometry& g)
+      : taps(kForward ? forward_taps(g) : backward_taps(g, blockIdx.z)),
+        channels(static_cast<int>(kForward ? g.k : g.c)),
+        ghost(static_cast<int>(blockIdx.y)),
+        first_image(blockIdx.y * g.ghost) {
+    const int across = (channels + Columns - 1) / Columns;
+    tile = static_cast<int>(blockIdx.x) / across;
+    first_pixel = tile * kTilePixels;
+    first_channel = static_cast<int>(blockIdx.x) % across * Columns;
+    const int64_t images = g.n - first_image < g.ghost ? g.n - first_image : g.ghost;
+    end = static_cast<int>(images) * taps.pixels();
+  }
+  // Where a pixel's first channel stands in the result.
+  __device__ int64_t place(int pixel) const {
+    const int image = pixel / taps.pixels(), in_image = pixel % taps.pixels();
+    const int64_t row = (first_image + image) * taps.h.result + taps.h.place_of(in_image / taps.w.pixels);
+    return (row * taps.w.result + taps.w.place_of(in_image % taps.w.pixels)) * channels;
+  }
+};
+
+// What a block does with its sums, which it lays out in shared memory so that a thread has a chunk of
+// channels of every kDown-th pixel.
+template <int Columns, unsigned Threads>
+struct TileResult {
+  static constexpr int kPitch = Columns + 8;  // floats: two rows' pairs are then in different banks
+  static constexpr int kAcross = Columns / kChunkValues, kDown = static_cast<int>(Threads) / kAcross;
+  static constexpr size_t kBytes = kTilePixels * kPitch * sizeof(float);
+  static_assert(kDown * Columns * sizeof(Totals) <= kBytes);
+
+  static __device__ int chunk() { return static_cast<int>(threadIdx.x) % kAcross; }
+  static __device__ int down() { return static_cast<int>(threadIdx.x) / kAcross; }
+
+  // Adds the residual, rounds and stores; `totals` become the thread's own sums of what was stored.
+  template <class Tile>
+  static __device__ void store(const Convolution& c, const Tile& tile, const float* staged,
+                               Totals (&totals)[kChunkValues]) {
+    const int channel = tile.first_channel + chunk() * kChunkValues;
+    if (channel >= tile.channels) return;
+    for (int row = down(); row < kTilePixels && tile.first_pixel + row < tile.end; row += kDown) {
+      const int64_t place = tile.place(tile.first_pixel + row) + channel;
+      auto values = *reinterpret_cast<const Vector<float, kChunkValues>*>(staged + row * kPitch +
+                                                                          chunk() * kChunkValues);
+      if (c.residual != nullptr) {
+        const auto residual = *reinterpret_cast<const Chunk*>(c.residual + place);
+        for (int lane = 0; lane < kChunkValues; ++lane) values.lanes[lane] += residual.lanes[lane];
+      }
+      Chunk rounded;
+      for (int lane = 0; lane < kChunkValues; ++lane) rounded.lanes[lane] = bf16(values.lanes[lane]);
+      *reinterpret_cast<Chunk*>(c.result + place) = rounded;
+      if (c.sums != nullptr) add(rounded, totals);
+    }
+  }
+  // In double, as ghost_moments does.
+  static __device__ void add(const Chunk& values, Totals (&totals)[kChunkValues]) {
+    for (int lane = 0; lane < kChunkValues; ++lane) {
+      const double v = static_cast<double>(static_cast<float>(values.lanes[lane]));
+      totals[lane].first += v;
+      totals[lane].second += v * v;
+    }
+  }
+  // The block's sums of each channel, its threads' in order, to `sums` [2,channels].
+  template <class Tile>
+  static __device__ void write_sums(const Tile& tile, const Totals (&totals)[kChunkValues], Totals* shared,
+                                    double* sums) {
+    for (int lane = 0; lane < kChunkValues; ++lane)
+      shared[down() * Columns + chunk() * kChunkValues + lane] = totals[lane];
+    __syncthreads();
+    for (int i = static_cast<int>(threadIdx.x); i < Columns; i += static_cast<int>(Threads)) {
+      if (tile.first_channel + i >= tile.channels) return;
+      Totals total;
+      for (int row = 0; row < kDown; ++row) {
+        total.first += shared[row * Columns + i].first;
+        total.second += shared[row * Columns + i].second;
+      }
+      sums[tile.first_channel + i] = total.first;
+      sums[tile.channels + tile.first_channel + i] = total.second;
+    }
+  }
+};
+
+template <Direction direction, int Columns, bool Normalise>
+struct ConvolveBlock {
+  using Sums = TileSums<kTilePixels, Columns>;
+  static constexpr unsigned kThreads = Sums::kThreads;
+  using Pixels = PixelRows<kTilePixels, kThreads, Normalise>;
+  using Weights = std::conditional_t<direction == Direction::forward, WeightRows<Columns, kThreads>,
+                                     WeightColumns<Columns, kThreads>>;
+  using Result = TileResult<Columns, kThreads>;
+  static constexpr size_t kTiles = kStagesBytes<typename Pixels::Tile, typename Weights::Tile>;
+
+  static size_t shared_bytes(const Conv2dGeometry& g) {
+    return std::max(kTiles + (Normalise ? NormTable::bytes(g.c) : 0), Result::kBytes);
+  }
+};
+
+template <Direction direction, int Columns, bool Normalise>
+__global__ void __launch_bounds__(ConvolveBlock<direction, Columns, Normalise>::kThreads)
+    convolve_kernel(Convolution c) {
+  using Block = ConvolveBlock<direction, Columns, Normalise>;
+  using Result = typename Block::Result;
+  const ConvolutionTile<direction, Columns> tile(c.geometry);
+  if (tile.first_pixel >= tile.end) return;  // the whole block: another class has more pixels
+  auto* shared = dynamic_shared<unsigned char>();
+  const NormTable norm(reinterpret_cast<real*>(shared + Block::kTiles), tile.taps.channels,
+                       c.norm.geometry.relu);
+  if constexpr (Normalise) {
+    norm.fill(c.norm, tile.ghost);
+    __syncthreads();
+  }
+
+  typename Block::Sums sums;
+  typename Block::Pixels pixels(tile.taps, c.source + tile.first_image * tile.taps.source_image(),
+                                tile.first_pixel, tile.end, norm);
+  typename Block::Weights weights(c.geometry, tile.taps, c.weight, tile.first_channel);
+  multiply((tile.taps.steps_of_sum() + kStep - 1) / kStep, pixels, weights, reinterpret_cast<Chunk*>(shared),
+           sums);
+
+  auto* staged = reinterpret_cast<float*>(shared);
+  sums.each_pair([staged](int row, int column, float left, float right) {
+    *reinterpret_cast<Vector<float, 2>*>(staged + row * Result::kPitch + column) = {left, right};
+  });
+  __syncthreads();
+  Totals totals[kChunkValues];
+  Result::store(c, tile, staged, totals);
+  if (c.sums == nullptr) return;
+  __syncthreads();
+  const int64_t tiles = gridDim.x / ((tile.channels + Columns - 1) / Columns);
+  Result::write_sums(tile, totals, reinterpret_cast<Totals*>(shared),
+                     c.sums + (tile.ghost * tiles + tile.tile) * 2 * tile.channels);
+}
+
+// Tiles of a ghost, of its largest class.
+inline int64_t pixel_tiles(const Conv2dGeometry& g, const Taps& taps) {
+  return (g.ghost * taps.pixels() + kTilePixels - 1) / kTilePixels;
+}
+
+template <Direction direction, int Columns, bool Normalise>
+void launch_convolve(cudaStream_t stream, const Convolution& c) {
+  using Block = ConvolveBlock<direction, Columns, Normalise>;
+  constexpr bool kForward = direction == Direction::forward;
+  const Conv2dGeometry& g = c.geometry;
+  const int64_t classes = kForward ? 1 : g.stride_h * g.stride_w, channels = kForward ? g.k : g.c;
+  int64_t tiles = 0;
+  for (int64_t i = 0; i < classes; ++i)
+    tiles = std::max(tiles, pixel_tiles(g, kForward ? forward_taps(g) : backward_taps(g, i)));
+  const Grid grid{dim3(static_cast<unsigned>(tiles) * blocks_for(channels, Columns), blocks_for(g.n, g.ghost),
+                       static_cast<unsigned>(classes)),
+                  Block::kThreads, Block::shared_bytes(g)};
+  launch(stream, grid, convolve_kernel<direction, Columns, Normalise>, c);
+}
+
+// As many channels at once as leave a block to every multiprocessor of a large device; where one ghost batch
+// fills it, more, which read the pixels fewer times. Sums are the same.
+template <Direction direction, bool Normalise>
+void convolve(cudaStream_t stream, const Convolution& c) {
+  constexpr int64_t kNarrow = 64, kWide = 128, kMultiprocessors = 128;
+  constexpr bool kForward = direction == Direction::forward;
+  const Conv2dGeometry& g = c.geometry;
+  const int64_t channels = kForward ? g.k : g.c;
+  const int64_t pixels = kForward ? g.ghost * g.p * g.q : g.ghost * g.h * g.w;
+  if (channels % kWide == 0 && pixels / kTilePixels * (channels / kWide) >= kMultiprocessors)
+    launch_convolve<direction, kWide, Normalise>(stream, c);
+  else
+    launch_convolve<direction, kNarrow, Normalise>(stream, c);
+}
+
+}  // namespace crescendo::cuda

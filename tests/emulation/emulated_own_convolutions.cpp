@@ -1,0 +1,15 @@
+#include "emulation/emulated_backend.h"
+#include "support/tested_backend.h"
+
+namespace crescendo::test {
+
+// For numbers of threads, schedules: neither may change a bit.
+std::unique_ptr<Backend> tested_backend(int threads, ConvolutionAlgorithm convolution) {
+  const auto schedules = emulation::all_schedules();
+  return std::make_unique<EmulatedBackend<bf16>>(schedules[static_cast<size_t>(threads) % schedules.size()],
+                                                 convolution);
+}
+
+std::vector<ConvolutionAlgorithm> tested_algorithms() { return {ConvolutionAlgorithm::own}; }
+
+}  // namespace crescendo::test
