@@ -15,7 +15,8 @@ namespace {
 const std::map<std::string, ConvolutionAlgorithm>& algorithms() {
   static const std::map<std::string, ConvolutionAlgorithm> names{{"auto", ConvolutionAlgorithm::automatic},
                                                                  {"winograd", ConvolutionAlgorithm::winograd},
-                                                                 {"direct", ConvolutionAlgorithm::direct}};
+                                                                 {"direct", ConvolutionAlgorithm::direct},
+                                                                 {"own", ConvolutionAlgorithm::own}};
   return names;
 }
 
@@ -48,8 +49,8 @@ void add_convolution_option(CLI::App& app, ConvolutionAlgorithm& convolution) {
   const auto set = [&convolution](const std::string& name) { convolution = algorithms().at(name); };
   std::vector<std::string> names;
   for (const auto& [name, algorithm] : algorithms()) names.push_back(name);
-  app.add_option_function<std::string>("--convolution", set,
-                                       "How 3x3 convolutions of stride 1 and 2 are computed")
+  app.add_option_function<std::string>(
+         "--convolution", set, "How 3x3 convolutions of stride 1 and 2 are computed; own: on a GPU in bf16")
       ->check(CLI::IsMember(names))
       ->default_str(name_of(convolution));
 }

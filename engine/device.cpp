@@ -18,7 +18,9 @@ Device Device::cpu(int threads, ConvolutionAlgorithm convolution, InstructionSet
   return Device(make_cpu_backend(threads, convolution, set));
 }
 
-Device Device::cuda(int index, Precision precision) { return Device(make_cuda_backend(index, precision)); }
+Device Device::cuda(int index, Precision precision, ConvolutionAlgorithm convolution) {
+  return Device(make_cuda_backend(index, precision, convolution));
+}
 
 Device Device::dry_run(const Device& modelled) {
   return Device(std::make_unique<DryRunBackend>(modelled.state_->backend));

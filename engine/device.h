@@ -17,7 +17,8 @@ class Device {
                     InstructionSet = InstructionSet::automatic);
   // The GPU of that number. Throws std::invalid_argument if there is none, if it has not the precision, or in
   // a program built without CUDA.
-  static Device cuda(int index = 0, Precision = Precision::fp32);
+  static Device cuda(int index = 0, Precision = Precision::fp32,
+                     ConvolutionAlgorithm = ConvolutionAlgorithm::automatic);
   // Computes nothing and touches no memory: counts the multiply-adds and the bytes that a model would need on
   // `modelled`.
   static Device dry_run(const Device& modelled);

@@ -26,15 +26,27 @@ std::optional<int> gpu_of(const std::string& device) {
 
 }  // namespace
 
-void validate_device(const std::string& device, Precision precision) {
-  if (gpu_of(device)) return;
-  require(precision == Precision::fp32, "precision: the processor computes in fp32; tf32 and bf16 need ",
-          "--device cuda");
+void validate_device(const TrainOptions& options) {
+  const bool is_gpu = gpu_of(options.device).has_value();
+  require(is_gpu || options.precision == Precision::fp32,
+          "precision: the processor computes in fp32; tf32 and bf16 need --device cuda");
+  if (options.convolution == ConvolutionAlgorithm::own)
+    require(is_gpu && options.precision == Precision::bf16,
+            "convolution: own needs --device cuda --precision bf16");
+  require(has_convolution(options, options.convolution),
+          "convolution: winograd and direct are the processor's; --device cuda has auto and own");
+}
+
+bool has_convolution(const TrainOptions& options, ConvolutionAlgorithm convolution) {
+  if (convolution == ConvolutionAlgorithm::automatic) return true;
+  const bool is_gpu = gpu_of(options.device).has_value(), is_own = convolution == ConvolutionAlgorithm::own;
+  return is_gpu ? is_own && options.precision == Precision::bf16 : !is_own;
 }
 
 Device open_device(const TrainOptions& options) {
-  validate_device(options.device, options.precision);
-  if (const auto gpu = gpu_of(options.device)) return Device::cuda(*gpu, options.precision);
+  validate_device(options);
+  if (const auto gpu = gpu_of(options.device))
+    return Device::cuda(*gpu, options.precision, options.convolution);
   return Device::cpu(options.threads, options.convolution, options.instruction_set);
 }
 

@@ -211,10 +211,12 @@ void list_machine(Group group) {
   group.number("threads", &Options::threads, "auto: one a core; changes speed, not results", {{"auto", 0}});
   group.word<ConvolutionAlgorithm>(
       "convolution", &Options::convolution,
-      "3x3 convolutions by Winograd's algorithm: where it is faster, always, never",
+      "3x3 ones by Winograd's algorithm: where it is faster, always, never. On a GPU, by cuDNN (auto) or, in "
+      "bf16, own kernels",
       {{"auto", ConvolutionAlgorithm::automatic},
        {"winograd", ConvolutionAlgorithm::winograd},
-       {"direct", ConvolutionAlgorithm::direct}});
+       {"direct", ConvolutionAlgorithm::direct},
+       {"own", ConvolutionAlgorithm::own}});
   group.word<InstructionSet>(
       "instruction-set", &Options::instruction_set,
       "Of the processor; auto: the best it has, or the one a resumed run was begun with",

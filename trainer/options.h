@@ -52,7 +52,7 @@ struct TrainOptions {
   Precision precision = Precision::fp32;  // fp32|tf32|bf16
   int64_t micro_batch = 0;                // --micro-batch auto|N: images computed at once; 0: auto
   int threads = 0;                        // 0: one a core
-  ConvolutionAlgorithm convolution = ConvolutionAlgorithm::automatic;  // auto|winograd|direct
+  ConvolutionAlgorithm convolution = ConvolutionAlgorithm::automatic;  // auto|winograd|direct|own
   InstructionSet instruction_set = InstructionSet::automatic;          // auto|avx512|avx2|generic
   int loader_threads = 1;    // --loader-threads: background threads that prepare images
   bool noise_scale = false;  // --noise-scale on|off: measure B_simple

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "engine/check.h"
+#include "trainer/open_device.h"
 #include "trainer/option_table.h"
 #include "trainer/run_folder.h"
 
@@ -17,7 +18,8 @@ constexpr std::array<std::string_view, 12> kFree = {
     "data-dir", "init",        "threads",    "loader-threads",   "micro-batch", "run-dir",
     "resume",   "max-updates", "eval-every", "checkpoint-every", "keep",        "quiet"};
 
-// These change the rounding, but a run must be able to move to another machine: the trainer warns.
+// These change the rounding, but a run must be able to move to another machine: the trainer warns. So does a
+// convolution that the new device does not have.
 constexpr std::array<std::string_view, 3> kRounding = {"instruction-set", "device", "precision"};
 
 bool is_among(std::span<const std::string_view> names, const std::string& name) {
@@ -49,6 +51,8 @@ void require_same_run(const std::string& saved_config, const TrainOptions& optio
   apply_config(saved, saved_config, checkpoint);
   for (const OptionField& field : option_fields()) {
     if (is_among(kFree, field.name) || is_among(kRounding, field.name)) continue;
+    if (std::string_view(field.name) == "convolution" && !has_convolution(options, saved.convolution))
+      continue;
     require(field.get(saved) == field.get(options), "--resume: --", field.name, " is ", field.get(options),
             " but ", checkpoint, " was trained with ", field.get(saved));
   }

@@ -89,7 +89,7 @@ void validate_optimizer(const TrainOptions& options) {
 }
 
 void validate_machine(const TrainOptions& options) {
-  validate_device(options.device, options.precision);
+  validate_device(options);
   require_at_least("threads", options.threads, 0);
   require_at_least("loader-threads", options.loader_threads, 0);
   require_at_least("micro-batch", options.micro_batch, 0);

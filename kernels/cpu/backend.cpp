@@ -17,6 +17,8 @@ std::unique_ptr<Backend> make_backend(int threads, ConvolutionAlgorithm);
 }
 
 std::unique_ptr<Backend> make_cpu_backend(int threads, ConvolutionAlgorithm convolution, InstructionSet set) {
+  if (convolution == ConvolutionAlgorithm::own)
+    throw std::invalid_argument("convolution: own needs --device cuda --precision bf16");
   switch (resolved(set)) {
 #ifdef CRESCENDO_AVX512
     case InstructionSet::avx512:

@@ -4,7 +4,9 @@
 #include <cmath>
 #include <set>
 
+#include "trainer/open_device.h"
 #include "trainer/option_table.h"
+#include "trainer/resume.h"
 #include "trainer/toml.h"
 
 using namespace crescendo;
@@ -67,7 +69,7 @@ TrainOptions all_changed() {
   options.precision = Precision::bf16;
   options.micro_batch = 192;
   options.threads = 3;
-  options.convolution = ConvolutionAlgorithm::direct;
+  options.convolution = ConvolutionAlgorithm::own;
   options.instruction_set = InstructionSet::generic;
   options.loader_threads = 4;
   options.noise_scale = true;
@@ -192,6 +194,46 @@ TEST_CASE("validation names the option, what was found and what was expected") {
   CHECK(validation_error([](O& o) { o.eval_every = -1; }).starts_with("eval-every: found -1"));
   CHECK(validation_error([](O& o) { o.checkpoint_every = -1; }).starts_with("checkpoint-every: found -1"));
   CHECK(validation_error([](O& o) { o.keep = 0; }).starts_with("keep: found 0"));
+}
+
+TEST_CASE("a device has convolutions of its own") {
+  using enum ConvolutionAlgorithm;
+  const auto error = [](const char* device, Precision precision, ConvolutionAlgorithm convolution) {
+    TrainOptions options;
+    options.device = device;
+    options.precision = precision;
+    options.convolution = convolution;
+    const std::string message = message_of([&] { validate(options); });
+    CHECK(has_convolution(options, convolution) == (message == "accepted"));
+    return message;
+  };
+  for (const auto convolution : {automatic, winograd, direct})
+    CHECK(error("cpu", Precision::fp32, convolution) == "accepted");
+  for (const auto convolution : {automatic, own})
+    CHECK(error("cuda", Precision::bf16, convolution) == "accepted");
+  const std::string own_needs = "convolution: own needs --device cuda --precision bf16";
+  CHECK(error("cpu", Precision::fp32, own) == own_needs);
+  CHECK(error("cuda:1", Precision::fp32, own) == own_needs);
+  CHECK(error("cuda", Precision::tf32, own) == own_needs);
+  for (const auto convolution : {winograd, direct})
+    CHECK(error("cuda", Precision::bf16, convolution).starts_with("convolution: winograd and direct are"));
+  CHECK(message_of([] { Device::cpu(1, own); }) == own_needs);
+}
+
+TEST_CASE("a resumed run keeps its convolution where the device has it") {
+  TrainOptions saved, options;
+  saved.convolution = ConvolutionAlgorithm::direct;
+  const auto error = [&] {
+    return message_of([&] { require_same_run(config_text(saved), options, "a.safetensors"); });
+  };
+  CHECK(error().starts_with("--resume: --convolution is auto but a.safetensors"));
+  options.device = "cuda";
+  CHECK(error() == "accepted");
+  saved.convolution = ConvolutionAlgorithm::own;
+  options.precision = Precision::bf16;
+  CHECK(error().starts_with("--resume: --convolution is auto but a.safetensors"));
+  options.precision = Precision::tf32;
+  CHECK(error() == "accepted");
 }
 
 TEST_CASE("momentum is that of the optimizers that have one") {

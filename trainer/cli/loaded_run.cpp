@@ -30,6 +30,7 @@ LoadedRun load_run(const std::string& run, const Computer& computer) {
   options.threads = computer.threads;
   options.device = computer.device;
   options.precision = computer.precision;
+  if (!has_convolution(options, options.convolution)) options.convolution = ConvolutionAlgorithm::automatic;
   if (!has_instruction_set(options.instruction_set)) options.instruction_set = InstructionSet::automatic;
   LoadedRun loaded{.checkpoint = checkpoint,
                    .info = info,
