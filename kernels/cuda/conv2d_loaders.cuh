@@ -27,16 +27,16 @@ struct Share {
 template <class Share>
 struct Held {
   Chunk chunks[Share::kOwn];
-  bool inside[Share::kOwn];
-  int channel;  // their first
+  unsigned inside = 0;  // a bit each
+  int channel;          // their first
 
   __device__ void take(int i, const bf16* from, bool is_inside) {
-    inside[i] = is_inside;
+    inside = is_inside ? inside | 1U << i : inside & ~(1U << i);
     chunks[i] = is_inside ? *reinterpret_cast<const Chunk*>(from) : Chunk{};
   }
   __device__ void put(Chunk* tile, const NormTable& norm) const {
     for (int i = 0; i < Share::kOwn; ++i)
-      tile[Share::place(i)] = inside[i] ? norm.normalised(chunks[i], channel) : chunks[i];
+      tile[Share::place(i)] = (inside >> i & 1) != 0 ? norm.normalised(chunks[i], channel) : chunks[i];
   }
 };
 
@@ -50,9 +50,10 @@ class PixelRows {
       : taps_(taps), source_(source), norm_(norm) {
     for (int i = 0; i < Share::kOwn; ++i) {
       const int pixel = first + Share::row(i), in_image = pixel % taps.pixels();
-      h_[i] = pixel < end ? taps.h.source_of(in_image / taps.w.pixels) : kOutside;
+      const int h = taps.h.source_of(in_image / taps.w.pixels);
+      h_[i] = pixel < end ? h : kOutside;
       w_[i] = taps.w.source_of(in_image % taps.w.pixels);
-      image_[i] = pixel / taps.pixels();
+      pixel_[i] = (pixel / taps.pixels() * taps.h.source + h) * taps.w.source + w_[i];
     }
     position_.advance(Share::column() * kChunkValues, taps);
   }
@@ -63,7 +64,7 @@ class PixelRows {
       const int h = h_[i] + down, w = w_[i] + across;
       const bool inside =
           h >= 0 && h < taps_.h.source && w >= 0 && w < taps_.w.source && position_.u < taps_.h.taps;
-      const int64_t pixel = (static_cast<int64_t>(image_[i]) * taps_.h.source + h) * taps_.w.source + w;
+      const int64_t pixel = pixel_[i] + down * taps_.w.source + across;
       const bf16* from = inside ? source_ + pixel * taps_.channels + position_.channel : source_;
       if constexpr (Normalise)
         held_.take(i, from, inside);
@@ -84,7 +85,7 @@ class PixelRows {
   Taps taps_;
   const bf16* source_;
   NormTable norm_;
-  int h_[Share::kOwn], w_[Share::kOwn], image_[Share::kOwn];  // what the first tap meets
+  int h_[Share::kOwn], w_[Share::kOwn], pixel_[Share::kOwn];  // what the first tap meets
   TapPosition position_;
   Held<Share> held_;
 };

@@ -129,17 +129,17 @@ struct ConvolveBlock {
 };
 
 template <Direction direction, int Columns, bool Normalise>
-__global__ void __launch_bounds__(ConvolveBlock<direction, Columns, Normalise>::kThreads)
+__global__ void __launch_bounds__(TileSums<kTilePixels, Columns>::kThreads,
+                                  TileSums<kTilePixels, Columns>::kBlocksAtOnce)
     convolve_kernel(Convolution c) {
   using Block = ConvolveBlock<direction, Columns, Normalise>;
   using Result = typename Block::Result;
   const ConvolutionTile<direction, Columns> tile(c.geometry);
   if (tile.first_pixel >= tile.end) return;  // the whole block: another class has more pixels
   auto* shared = dynamic_shared<unsigned char>();
-  const NormTable norm(reinterpret_cast<real*>(shared + Block::kTiles), tile.taps.channels,
-                       c.norm.geometry.relu);
+  const NormTable norm(shared + Block::kTiles, c.norm.geometry.relu);
   if constexpr (Normalise) {
-    norm.fill(c.norm, tile.ghost);
+    norm.fill(c.norm, tile.ghost, tile.taps.channels);
     __syncthreads();
   }
 

@@ -8,41 +8,46 @@
 
 namespace crescendo::cuda {
 
-// What a ghost's channels need, in shared memory: [3][channels] of mean, factor and shift.
+// What the channels of a chunk need.
+struct ChunkNorm {
+  Vector<real, kChunkValues> mean, factor, shift;
+};
+
+// Those of a ghost's channels, in shared memory.
 class NormTable {
  public:
-  static constexpr size_t bytes(int64_t channels) { return 3 * static_cast<size_t>(channels) * sizeof(real); }
+  static constexpr size_t bytes(int64_t channels) {
+    return static_cast<size_t>(channels / kChunkValues) * sizeof(ChunkNorm);
+  }
 
-  __device__ NormTable(real* values, int channels, bool relu)
-      : values_(values), channels_(channels), relu_(relu) {}
+  __device__ NormTable(void* shared, bool relu) : chunks_(static_cast<ChunkNorm*>(shared)), relu_(relu) {}
 
   // The block's threads together; a barrier must follow.
-  __device__ void fill(const InputNorm& norm, int64_t ghost) const {
-    for (int i = static_cast<int>(threadIdx.x); i < channels_; i += static_cast<int>(blockDim.x)) {
-      const int64_t at = ghost * channels_ + i;
-      values_[i] = norm.operands.mean[at];
-      values_[channels_ + i] =
+  __device__ void fill(const InputNorm& norm, int64_t ghost, int channels) const {
+    for (int i = static_cast<int>(threadIdx.x); i < channels; i += static_cast<int>(blockDim.x)) {
+      const int64_t at = ghost * channels + i;
+      ChunkNorm& chunk = chunks_[i / kChunkValues];
+      const int lane = i % kChunkValues;
+      chunk.mean.lanes[lane] = norm.operands.mean[at];
+      chunk.factor.lanes[lane] =
           norm_factor(norm.operands.scale[i], norm.operands.variance[at], norm.geometry.epsilon);
-      values_[2 * channels_ + i] = norm.operands.shift[i];
+      chunk.shift.lanes[lane] = norm.operands.shift[i];
     }
   }
 
   // Values of the channels from `channel` on.
   __device__ Chunk normalised(Chunk x, int channel) const {
-    using Constants = Vector<real, kChunkValues>;
-    const auto mean = *reinterpret_cast<const Constants*>(values_ + channel);
-    const auto factor = *reinterpret_cast<const Constants*>(values_ + channels_ + channel);
-    const auto shift = *reinterpret_cast<const Constants*>(values_ + 2 * channels_ + channel);
+    const ChunkNorm& norm = chunks_[channel / kChunkValues];
     for (int lane = 0; lane < kChunkValues; ++lane) {
-      const real v = output_of(x.lanes[lane] - mean.lanes[lane], factor.lanes[lane], shift.lanes[lane]);
+      const real v =
+          output_of(x.lanes[lane] - norm.mean.lanes[lane], norm.factor.lanes[lane], norm.shift.lanes[lane]);
       x.lanes[lane] = bf16(relu_ ? relu_of(v) : v);
     }
     return x;
   }
 
  private:
-  real* values_;
-  int channels_;
+  ChunkNorm* chunks_;
   bool relu_;
 };
 

@@ -65,6 +65,8 @@ class TileSums {
   static constexpr int kWarpRows = 64, kWarpColumns = 32;
   static constexpr int kWarpsDown = Rows / kWarpRows, kWarpsAcross = Columns / kWarpColumns;
   static constexpr unsigned kThreads = kWarp * kWarpsDown * kWarpsAcross;
+  // That a multiprocessor is to have registers for: then threads have up to 168, or 128.
+  static constexpr unsigned kBlocksAtOnce = kThreads <= 128 ? 3 : 2;
   static_assert(Rows % kWarpRows == 0 && Columns % kWarpColumns == 0);
 
   // Adds the products of one step.

@@ -55,7 +55,8 @@ struct WeightGradientBlock {
 
 // Grid: tiles, slices, ghosts.
 template <bool Normalise>
-__global__ void __launch_bounds__(WeightGradientBlock<Normalise>::kThreads)
+__global__ void __launch_bounds__(TileSums<kFilterTile, kColumnTile>::kThreads,
+                                  TileSums<kFilterTile, kColumnTile>::kBlocksAtOnce)
     weight_gradient_kernel(WeightGradient w) {
   using Block = WeightGradientBlock<Normalise>;
   const Taps taps = forward_taps(w.geometry);
@@ -67,9 +68,9 @@ __global__ void __launch_bounds__(WeightGradientBlock<Normalise>::kThreads)
   const int end =
       static_cast<int>(first + w.slices.slice < w.slices.pixels ? first + w.slices.slice : w.slices.pixels);
   auto* shared = dynamic_shared<unsigned char>();
-  const NormTable norm(reinterpret_cast<real*>(shared + Block::kTiles), taps.channels, w.norm.geometry.relu);
+  const NormTable norm(shared + Block::kTiles, w.norm.geometry.relu);
   if constexpr (Normalise) {
-    norm.fill(w.norm, ghost);
+    norm.fill(w.norm, ghost, taps.channels);
     __syncthreads();
   }
 

@@ -1,0 +1,206 @@
+// The own convolutions from inside: what the tests of all backends' convolutions do not see.
+#include <doctest/doctest.h>
+
+#include <array>
+#include <map>
+#include <set>
+
+#include "cases/conv2d.h"
+#include "emulation/emulated_backend.h"
+#include "kernels/cuda/convolution_taps.h"
+#include "kernels/cuda/convolve.cuh"
+#include "kernels/cuda/weight_gradient.cuh"
+#include "support/activations.h"
+#include "support/reference_conv2d.h"
+
+namespace crescendo::test {
+namespace {
+
+using Results = std::vector<std::vector<real>>;
+
+void check_same(const Results& a, const Results& b) {
+  REQUIRE(a.size() == b.size());
+  for (size_t i = 0; i < a.size(); ++i) {
+    CAPTURE(i);
+    check_same_bits(a[i], b[i]);
+  }
+}
+
+bf16* values_of(Activations& x) { return reinterpret_cast<bf16*>(x.at(0)); }
+
+// How often each product (input pixel, filter tap, output pixel) is met, along one axis.
+using Products = std::map<std::array<int, 3>, int>;
+
+Products forward_products(const cuda::TapAxis& axis) {
+  Products products;
+  for (int i = 0; i < axis.pixels; ++i)
+    for (int t = 0; t < axis.taps; ++t) {
+      const int source = axis.source_of(i) + t * axis.tap_step;
+      if (source >= 0 && source < axis.source)
+        ++products[{source, axis.filter_first + t * axis.filter_step, axis.place_of(i)}];
+    }
+  return products;
+}
+
+// A ghost of several tiles, in several columns of blocks of either width.
+Conv2dGeometry several_tiles() { return convolution(4, 25, 23, 128, 128, 3, 3, 2, 2, {1, 1, 1, 1}, 2); }
+
+struct Problem {
+  EmulatedBackend<bf16> backend{emulation::Schedule::shuffled, ConvolutionAlgorithm::own};
+  Conv2dGeometry g;
+  BatchNormGeometry norm;
+  Activations x, weight, dy;
+  Buffer<real> scale, shift, mean, variance;
+
+  explicit Problem(const Conv2dGeometry& geometry)
+      : g(geometry),
+        norm{.n = g.n, .pixels = g.h * g.w, .c = g.c, .ghost = g.ghost, .epsilon = 1e-3, .relu = true},
+        x(backend, noise(Conv2dSizes(g).x, 1)),
+        weight(backend, noise(Conv2dSizes(g).weight, 2)),
+        dy(backend, noise(Conv2dSizes(g).y, 3)),
+        scale(backend, noise(g.c, 4)),
+        shift(backend, noise(g.c, 5)),
+        mean(backend, poison(norm.ghosts() * g.c)),
+        variance(backend, poison(norm.ghosts() * g.c)) {
+    backend.reserve_workspace(std::max(backend.workspace(g), backend.workspace(g, norm)));
+    backend.ghost_moments(norm, x, mean, variance);
+  }
+  NormOperands operands() const { return {scale, shift, mean, variance}; }
+};
+
+// A pass by blocks of so many channels, with the sums for moments where it is the forward one.
+template <cuda::Direction direction, int Columns, bool Normalise>
+Results convolve(Problem& problem) {
+  constexpr bool kForward = direction == cuda::Direction::forward;
+  const Conv2dGeometry& g = problem.g;
+  const auto count =
+      static_cast<size_t>(2 * g.k * g.n / g.ghost * cuda::pixel_tiles(g, cuda::forward_taps(g)));
+  std::vector<double> sums(kForward ? count : 0);
+  Activations to(problem.backend, poison(kForward ? Conv2dSizes(g).y : Conv2dSizes(g).x));
+  cuda::launch_convolve<direction, Columns, Normalise>(nullptr, {g,
+                                                                 values_of(kForward ? problem.x : problem.dy),
+                                                                 values_of(problem.weight),
+                                                                 {problem.norm, problem.operands()},
+                                                                 nullptr,
+                                                                 values_of(to),
+                                                                 kForward ? sums.data() : nullptr});
+  return {to.values(), std::vector<real>(sums.begin(), sums.end())};
+}
+
+}  // namespace
+
+TEST_CASE("axes name every product of a convolution once, forward and by the parity of the input") {
+  for (const auto& test : conv2d_cases()) {
+    CAPTURE(test.name);
+    const Conv2dGeometry& g = test.geometry;
+    Products expected;
+    for (int64_t p = 0; p < g.p; ++p)
+      for (int64_t r = 0; r < g.r; ++r) {
+        const int64_t h = p * g.stride_h + r - g.pad_top;
+        if (h >= 0 && h < g.h) ++expected[{static_cast<int>(h), static_cast<int>(r), static_cast<int>(p)}];
+      }
+    CHECK(forward_products(cuda::forward_axis(g.h, g.p, g.r, g.stride_h, g.pad_top)) == expected);
+
+    Products backward;
+    int64_t places = 0;
+    for (int64_t parity = 0; parity < g.stride_h; ++parity) {
+      const cuda::TapAxis axis = cuda::backward_axis(g.h, g.p, g.r, g.stride_h, g.pad_top, parity);
+      places += axis.pixels;
+      for (const auto& [product, times] : forward_products(axis))
+        backward[{product[2], product[1], product[0]}] += times;
+    }
+    CHECK(backward == expected);
+    CHECK(places == g.h);
+  }
+}
+
+TEST_CASE_TEMPLATE("a tile has a place for every chunk, and eight rows' in different banks", Tile,
+                   cuda::OperandTile<128, true>, cuda::OperandTile<64, true>, cuda::OperandTile<64, false>,
+                   cuda::OperandTile<128, false>) {
+  std::set<int> places;
+  for (int row = 0; row < Tile::kRows; ++row)
+    for (int chunk = 0; chunk < Tile::kRowChunks; ++chunk) places.insert(Tile::place(row, chunk));
+  CHECK(static_cast<int>(places.size()) == Tile::kChunks);
+  CHECK(*places.begin() == 0);
+  CHECK(*places.rbegin() == Tile::kChunks - 1);
+  for (int first = 0; first < Tile::kRows; first += 8)
+    for (int chunk = 0; chunk < Tile::kRowChunks; ++chunk) {
+      std::set<int> banks;  // groups of four, 16 bytes wide
+      for (int row = first; row < first + 8; ++row) banks.insert(Tile::place(row, chunk) % 8);
+      CHECK(banks.size() == 8);
+    }
+}
+
+TEST_CASE("blocks of 64 and of 128 channels give equal bits") {
+  using enum cuda::Direction;
+  Problem problem(several_tiles());
+  check_same(convolve<forward, 128, false>(problem), convolve<forward, 64, false>(problem));
+  check_same(convolve<forward, 128, true>(problem), convolve<forward, 64, true>(problem));
+  check_same(convolve<backward_data, 128, false>(problem), convolve<backward_data, 64, false>(problem));
+}
+
+TEST_CASE("a norm on the way in gives the bits of one that is stored") {
+  Problem problem(convolution(4, 7, 6, 40, 24, 3, 3, 1, 1, {1, 1, 1, 1}, 2));
+  const Conv2dGeometry& g = problem.g;
+  Backend& backend = problem.backend;
+  Activations stored(backend, poison(Conv2dSizes(g).x)), y(backend, poison(Conv2dSizes(g).y)),
+      fused_y(backend, poison(Conv2dSizes(g).y));
+  Buffer<real> dweight(backend, poison(Conv2dSizes(g).weight)),
+      fused_dweight(backend, poison(Conv2dSizes(g).weight));
+  backend.normalise(problem.norm, problem.x, problem.operands(), stored);
+  backend.conv2d_forward(g, stored, problem.weight, nullptr, y);
+  backend.conv2d_backward_weight(g, stored, problem.dy, dweight, Write::overwrite);
+  backend.norm_conv2d_forward(g, problem.norm, problem.x, problem.operands(), problem.weight, nullptr,
+                              fused_y, nullptr, nullptr);
+  backend.norm_conv2d_backward_weight(g, problem.norm, problem.x, problem.operands(), problem.dy,
+                                      fused_dweight, Write::overwrite);
+  check_same_bits(fused_y.values(), y.values());
+  check_same_bits(fused_dweight.values(), dweight.values());
+}
+
+TEST_CASE("weight gradients of more ghosts than the workspace holds at once are added in the same order") {
+  Problem problem(convolution(11, 4, 3, 8, 8, 3, 3, 1, 1, {1, 1, 1, 1}, 1));
+  Backend& backend = problem.backend;
+  Conv2dGeometry g = problem.g;
+  Buffer<real> at_once(backend, poison(Conv2dSizes(g).weight)),
+      one_by_one(backend, poison(Conv2dSizes(g).weight));
+  backend.conv2d_backward_weight(g, problem.x, problem.dy, at_once, Write::overwrite);
+  const int64_t x_image = g.h * g.w * g.c, y_image = g.p * g.q * g.k;
+  g.n = 1;
+  for (int64_t image = 0; image < problem.g.n; ++image)
+    backend.conv2d_backward_weight(g, problem.x.at(image * x_image), problem.dy.at(image * y_image),
+                                   one_by_one, image == 0 ? Write::overwrite : Write::add);
+  check_same_bits(at_once.values(), one_by_one.values());
+}
+
+TEST_CASE("slices of a weight gradient cover a ghost's pixels, whatever the number of ghosts") {
+  for (const int64_t side : {1, 5, 8, 16, 32, 57})
+    for (const int64_t channels : {8, 16, 64, 256}) {
+      Conv2dGeometry g = convolution(256, side, side, channels, channels, 3, 3, 1, 1, {1, 1, 1, 1}, 128);
+      const cuda::WeightSlices slices(g);
+      CHECK(slices.slice % cuda::kStep == 0);
+      CHECK(slices.count * slices.slice >= slices.pixels);
+      CHECK((slices.count - 1) * slices.slice < slices.pixels);
+      CHECK(slices.tiles * slices.count <= cuda::WeightSlices::kBlocks + slices.tiles);
+      g.n = 128;
+      CHECK(cuda::WeightSlices(g).count == slices.count);
+    }
+}
+
+TEST_CASE("own convolutions are asked for, of multiples of eight channels, and of norms that have room") {
+  const auto of = [](int64_t c, int64_t k) {
+    return convolution(2, 4, 4, c, k, 3, 3, 1, 1, {1, 1, 1, 1}, 1);
+  };
+  const EmulatedBackend<bf16> own(emulation::Schedule::in_order, ConvolutionAlgorithm::own),
+      other(emulation::Schedule::in_order);
+  const EmulatedBackend<float> wide(emulation::Schedule::in_order, ConvolutionAlgorithm::own);
+  CHECK(own.fuses_norm(of(8, 24)));
+  CHECK_FALSE(own.fuses_norm(of(12, 24)));
+  CHECK_FALSE(own.fuses_norm(of(8, 3)));
+  CHECK_FALSE(own.fuses_norm(of(4096, 8)));
+  CHECK(cuda::implicit_conv2d::computes(of(4096, 8)));
+  CHECK_FALSE(other.fuses_norm(of(8, 24)));
+  CHECK_FALSE(wide.fuses_norm(of(8, 24)));
+}
+
+}  // namespace crescendo::test
