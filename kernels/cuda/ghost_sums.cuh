@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "kernels/cuda/launch.h"
+#include "kernels/cuda/vector.h"
 #include "kernels/geometry.h"
 
 namespace crescendo::cuda {

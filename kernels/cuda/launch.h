@@ -36,11 +36,11 @@ void launch(cudaStream_t stream, const Grid& grid, void (*kernel)(Parameters...)
   check(start(static_cast<Parameters>(arguments)...), "launch");
 }
 
-// The shared memory of a block, as many bytes as its grid says.
+// The shared memory of a block, as many bytes as its grid says, at a multiple of 128.
 template <class T>
 __device__ T* dynamic_shared() {
 #ifdef __CUDACC__
-  extern __shared__ __align__(16) unsigned char memory[];
+  extern __shared__ __align__(128) unsigned char memory[];
   return reinterpret_cast<T*>(memory);
 #else
   return static_cast<T*>(emulated_shared_memory());

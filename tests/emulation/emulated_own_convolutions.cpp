@@ -12,4 +12,6 @@ std::unique_ptr<Backend> tested_backend(int threads, ConvolutionAlgorithm convol
 
 std::vector<ConvolutionAlgorithm> tested_algorithms() { return {ConvolutionAlgorithm::own}; }
 
+bool is_tested(const Conv2dGeometry& g) { return cuda::implicit_conv2d::computes(g); }
+
 }  // namespace crescendo::test

@@ -9,9 +9,11 @@ TEST_CASE("training: the emulated kernels agree with the processor's") {
     check_training(Device(std::make_unique<EmulatedBackend<float>>(schedule)), std::ldexp(1, -23));
 }
 
-TEST_CASE("training: bf16 agrees within its rounding") {
-  check_training(Device(std::make_unique<EmulatedBackend<bf16>>(emulation::Schedule::warp_greedy)),
-                 std::ldexp(1, -8));
+TEST_CASE("training: bf16 agrees within its rounding, by own convolutions too") {
+  for (const auto convolution : {ConvolutionAlgorithm::automatic, ConvolutionAlgorithm::own})
+    check_training(
+        Device(std::make_unique<EmulatedBackend<bf16>>(emulation::Schedule::warp_greedy, convolution)),
+        std::ldexp(1, -8));
 }
 
 }  // namespace crescendo::test

@@ -16,4 +16,7 @@ std::unique_ptr<Backend> tested_backend(int threads,
 // By which its convolutions are tested; the last fuses as many norms as any.
 std::vector<ConvolutionAlgorithm> tested_algorithms();
 
+// Whether its convolutions of this geometry are tested: not those that it leaves to another's kernels.
+bool is_tested(const Conv2dGeometry&);
+
 }  // namespace crescendo::test
