@@ -10,8 +10,7 @@ namespace crescendo {
 //   fp32  activations and products in fp32
 //   tf32  activations in fp32; a product keeps 10 bits of each factor's mantissa
 //   bf16  activations in bf16, whose mantissa has 7 bits; parameters and their gradients in fp32, but those
-//   of
-//         a convolution's weights are rounded to bf16 once a ghost batch
+//         that cuDNN computes, of a convolution's weights, are rounded to bf16 once a ghost batch
 enum class Precision { fp32, tf32, bf16 };
 inline constexpr std::array kPrecisions = {Precision::fp32, Precision::tf32, Precision::bf16};
 

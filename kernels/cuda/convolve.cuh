@@ -184,8 +184,8 @@ void launch_convolve(cudaStream_t stream, const Convolution& c) {
   launch(stream, grid, convolve_kernel<direction, Columns, Normalise>, c);
 }
 
-// As many channels at once as leave a block to every multiprocessor of a large device; where one ghost batch
-// fills it, more, which read the pixels fewer times. Sums are the same.
+// By blocks of 64 channels; of 128, which read the pixels half as often, where one ghost batch still has a block
+// for every multiprocessor of a large device. Sums are the same.
 template <Direction direction, bool Normalise>
 void convolve(cudaStream_t stream, const Convolution& c) {
   constexpr int64_t kNarrow = 64, kWide = 128, kMultiprocessors = 128;
