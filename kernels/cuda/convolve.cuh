@@ -184,8 +184,8 @@ void launch_convolve(cudaStream_t stream, const Convolution& c) {
   launch(stream, grid, convolve_kernel<direction, Columns, Normalise>, c);
 }
 
-// By blocks of 64 channels; of 128, which read the pixels half as often, where one ghost batch still has a block
-// for every multiprocessor of a large device. Sums are the same.
+// By blocks of 64 channels; of 128, which read the pixels half as often, where one ghost batch still has a
+// block for every multiprocessor of a large device. Sums are the same.
 template <Direction direction, bool Normalise>
 void convolve(cudaStream_t stream, const Convolution& c) {
   constexpr int64_t kNarrow = 64, kWide = 128, kMultiprocessors = 128;

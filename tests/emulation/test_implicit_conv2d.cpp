@@ -2,6 +2,8 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <cmath>
+#include <limits>
 #include <map>
 #include <set>
 
@@ -156,6 +158,23 @@ TEST_CASE("a norm on the way in gives the bits of one that is stored") {
                                       fused_dweight, Write::overwrite);
   check_same_bits(fused_y.values(), y.values());
   check_same_bits(fused_dweight.values(), dweight.values());
+}
+
+TEST_CASE("an infinite pixel reaches the outputs whose filter meets it, and no others") {
+  // 72 values are summed in steps of 32: what fills the last one up must not be another row of pixels times
+  // 0.
+  Problem problem(convolution(1, 8, 8, 8, 8, 3, 3, 1, 1, {1, 1, 1, 1}, 1));
+  const Conv2dGeometry& g = problem.g;
+  std::vector<real> x = problem.x.values();
+  constexpr int64_t kRow = 4;
+  for (int64_t i = 0; i < g.w * g.c; ++i)
+    x[static_cast<size_t>(kRow * g.w * g.c + i)] = std::numeric_limits<real>::infinity();
+  const Activations infinite(problem.backend, x);
+  Activations y(problem.backend, poison(Conv2dSizes(g).y));
+  problem.backend.conv2d_forward(g, infinite, problem.weight, nullptr, y);
+  const std::vector<real> values = y.values();
+  for (int64_t i = 0; i < Conv2dSizes(g).y; ++i)
+    CHECK(std::isfinite(values[static_cast<size_t>(i)]) == (std::abs(i / (g.q * g.k) - kRow) > 1));
 }
 
 TEST_CASE("weight gradients of more ghosts than the workspace holds at once are added in the same order") {
