@@ -180,16 +180,25 @@ TEST_CASE("an infinite pixel reaches the outputs whose filter meets it, and no o
 TEST_CASE("weight gradients of more ghosts than the workspace holds at once are added in the same order") {
   Problem problem(convolution(11, 4, 3, 8, 8, 3, 3, 1, 1, {1, 1, 1, 1}, 1));
   Backend& backend = problem.backend;
-  Conv2dGeometry g = problem.g;
-  Buffer<real> at_once(backend, poison(Conv2dSizes(g).weight)),
-      one_by_one(backend, poison(Conv2dSizes(g).weight));
-  backend.conv2d_backward_weight(g, problem.x, problem.dy, at_once, Write::overwrite);
-  const int64_t x_image = g.h * g.w * g.c, y_image = g.p * g.q * g.k;
-  g.n = 1;
+  const int64_t size = Conv2dSizes(problem.g).weight;
+  const auto gradients = [&](int64_t first, int64_t images, Write write, real* dweight, real* fused) {
+    Conv2dGeometry g = problem.g;
+    BatchNormGeometry norm = problem.norm;
+    g.n = norm.n = images;
+    const NormOperands operands{problem.scale, problem.shift, problem.mean.data() + first * g.c,
+                                problem.variance.data() + first * g.c};
+    const activation* x = problem.x.at(first * g.h * g.w * g.c);
+    const activation* dy = problem.dy.at(first * g.p * g.q * g.k);
+    backend.conv2d_backward_weight(g, x, dy, dweight, write);
+    backend.norm_conv2d_backward_weight(g, norm, x, operands, dy, fused, write);
+  };
+  Buffer<real> at_once(backend, poison(size)), fused_at_once(backend, poison(size)),
+      one_by_one(backend, poison(size)), fused_one_by_one(backend, poison(size));
+  gradients(0, problem.g.n, Write::overwrite, at_once, fused_at_once);
   for (int64_t image = 0; image < problem.g.n; ++image)
-    backend.conv2d_backward_weight(g, problem.x.at(image * x_image), problem.dy.at(image * y_image),
-                                   one_by_one, image == 0 ? Write::overwrite : Write::add);
+    gradients(image, 1, image == 0 ? Write::overwrite : Write::add, one_by_one, fused_one_by_one);
   check_same_bits(at_once.values(), one_by_one.values());
+  check_same_bits(fused_at_once.values(), fused_one_by_one.values());
 }
 
 TEST_CASE("slices of a weight gradient cover a ghost's pixels, whatever the number of ghosts") {
