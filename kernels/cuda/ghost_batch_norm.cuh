@@ -127,8 +127,10 @@ __global__ void __launch_bounds__(kThreads)
   const Walk<Width> walk(s);
   if (!walk.works) return;
   const Channels<Width> channels(s, g, norm, walk.ghost, walk.channel);
-  const real* mean_g = constants + statistic(s, walk.ghost, walk.channel);
-  const real* coefficient = mean_g + s.ghosts * s.c;
+  // Copies, since for all the compiler knows dx may lie on top of the constants.
+  const int64_t at = statistic(s, walk.ghost, walk.channel);
+  const auto mean_g = load<Width>(constants + at);
+  const auto coefficient = load<Width>(constants + s.ghosts * s.c + at);
   for (int64_t row = walk.row; row < walk.end; row += walk.step) {
     const int64_t place = row * s.c + walk.channel;
     const auto pixel = *reinterpret_cast<const Vector<T, Width>*>(x + place);
@@ -139,7 +141,7 @@ __global__ void __launch_bounds__(kThreads)
     for (int lane = 0; lane < Width; ++lane) {
       const real u = pixel.lanes[lane] - channels.mean[lane];
       const real d = channels.gradient(g, lane, u, gradient.lanes[lane]);
-      const real value = channels.factor[lane] * ((d - mean_g[lane]) - u * coefficient[lane]);
+      const real value = channels.factor[lane] * ((d - mean_g.lanes[lane]) - u * coefficient.lanes[lane]);
       result.lanes[lane] = T(write == Write::add ? result.lanes[lane] + value : value);
     }
     to = result;
