@@ -5,14 +5,18 @@ namespace crescendo::test {
 namespace {
 
 template <class T>
-Device emulated() {
-  return Device(std::make_unique<EmulatedBackend<T>>(emulation::Schedule::warp_greedy));
+RunDevice emulated(Precision precision, ConvolutionAlgorithm convolution = ConvolutionAlgorithm::automatic) {
+  return {
+      precision, convolution, [=] {
+        return Device(std::make_unique<EmulatedBackend<T>>(emulation::Schedule::warp_greedy, convolution));
+      }};
 }
 
 }  // namespace
 
 std::vector<RunDevice> run_devices() {
-  return {{Precision::fp32, emulated<float>}, {Precision::bf16, emulated<bf16>}};
+  return {emulated<float>(Precision::fp32), emulated<bf16>(Precision::bf16),
+          emulated<bf16>(Precision::bf16, ConvolutionAlgorithm::own)};
 }
 
 }  // namespace crescendo::test

@@ -14,6 +14,7 @@ TrainOptions device_run(const RunDevice& on) {
   options.micro_batch = 16;
   options.device = "cuda";
   options.precision = on.precision;
+  options.convolution = on.convolution;
   return options;
 }
 
@@ -41,6 +42,8 @@ double rounding(Precision precision) {
 TEST_CASE("runs: equal bits for the same seed, any micro-batch, and when stopped and resumed") {
   for (const RunDevice& on : run_devices()) {
     CAPTURE(name_of(on.precision));
+    const bool own = on.convolution == ConvolutionAlgorithm::own;
+    CAPTURE(own);
     const Folder folder;
     TrainOptions options = device_run(on);
     run_on(on, options, folder / "first");
@@ -65,6 +68,8 @@ TEST_CASE("runs: equal bits for the same seed, any micro-batch, and when stopped
 TEST_CASE("runs: a checkpoint moves from the device to the processor, and back") {
   for (const RunDevice& on : run_devices()) {
     CAPTURE(name_of(on.precision));
+    const bool own = on.convolution == ConvolutionAlgorithm::own;
+    CAPTURE(own);
     const Folder folder;
     const std::string run = folder / "run";
     TrainOptions there = device_run(on), here = tiny_run();
@@ -78,6 +83,7 @@ TEST_CASE("runs: a checkpoint moves from the device to the processor, and back")
     train(here, run, device_data());
     CHECK(weights_on(on.open(), checkpoint()) == weights_on(Device::cpu(1), checkpoint()));
     there.max_updates = 3;
+    there.convolution = here.convolution;  // of the run, as the processor left it
     run_on(on, there, run);
     CHECK(read_checkpoint_info(checkpoint()).counters.updates == 3);
   }
@@ -86,6 +92,8 @@ TEST_CASE("runs: a checkpoint moves from the device to the processor, and back")
 TEST_CASE("runs: training steps agree with the processor's within the rounding of activations") {
   for (const RunDevice& on : run_devices()) {
     CAPTURE(name_of(on.precision));
+    const bool own = on.convolution == ConvolutionAlgorithm::own;
+    CAPTURE(own);
     check_training(on.open(), rounding(on.precision));
   }
 }

@@ -10,6 +10,7 @@ namespace crescendo::test {
 
 struct RunDevice {
   Precision precision;
+  ConvolutionAlgorithm convolution;
   std::function<Device()> open;
 };
 std::vector<RunDevice> run_devices();
