@@ -30,11 +30,11 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # Of pointwise kernels, what is read, written, and written on demand for each element: a an activation, r a real.
-# #1 adds, #2 replaces.
+# With a + it adds to what is there.
 CONTRACTS = {
-    "relu_forward": ("a", "a", ""), "relu_backward#1": ("aaa", "a", ""), "relu_backward#2": ("aa", "a", ""),
-    "scale_add": ("aa", "a", ""), "scale#1": ("aa", "a", ""), "scale#2": ("a", "a", ""), "add_bias": ("ar", "a", ""),
-    "widen#1": ("ar", "r", ""), "widen#2": ("a", "r", ""), "fill": ("", "r", ""), "fill_activations": ("", "a", ""),
+    "relu_forward": ("a", "a", ""), "relu_backward+": ("aaa", "a", ""), "relu_backward": ("aa", "a", ""),
+    "scale_add": ("aa", "a", ""), "scale+": ("aa", "a", ""), "scale": ("a", "a", ""), "add_bias": ("ar", "a", ""),
+    "widen+": ("ar", "r", ""), "widen": ("a", "r", ""), "fill": ("", "r", ""), "fill_activations": ("", "a", ""),
     "blend": ("rr", "r", ""), "sgd": ("rr", "r", "a"), "momentum": ("rrr", "rr", "a"), "adam": ("rrrr", "rrr", "a"),
 }
 BYTES = {"bf16": 2, "float": 4}
@@ -108,17 +108,18 @@ def instructions(text):
 # ---- What is made of it
 
 def short_name(demangled):
-    """The backend's function, its type and, where it has two kernels, which; or the kernel with its arguments."""
+    """The backend's function, its type, elements at once, + where it adds; or the kernel with its arguments."""
     text = re.sub(r"\bcrescendo::(cuda::)?", "", demangled)
+    text = re.sub(r"\(\w+\)(?=\d)", "", text)  # the type of an enumerator
     function = re.search(r"OwnKernels<(\w+)>::(\w+)\(", text)
     if not function:
         return re.sub(r"^void |\(.*$", "", text)
-    name = f"{function[2]}<{function[1]}>"
-    if "each_write<" in text:
-        which = re.match(r".*\{lambda\(long\)#(\d+)\}>\(long, ", text)
-        name += f"#{which[1]}" if which else ""
+    at_once = re.match(r"void (?:map|update)_kernel<(\d+),", text)
+    name = f"{function[2]}<{function[1]}{', ' + at_once[1] if at_once else ''}>"
+    if "AddTo<" in text or re.search(r"each_write<.*\{lambda\(long\)#1\}>\(long, ", text):
+        name += "+"
     if text.startswith("void reduce_kernel<"):
-        name += ", partial results" if "> const" in text.split("(")[-1] or "} const," in text else ", elements"
+        name += ", partial results" if re.match(r"void reduce_kernel<\w+, reduce<", text) else ", elements"
     return name
 
 
@@ -155,19 +156,17 @@ def occupancy(architecture, registers, shared, threads):
 
 def bytes_an_element(name, loads, stores):
     """(must, moves); None where there is no contract of elements, or where it does not tell the stores apart."""
-    match = re.fullmatch(r"(\w+)<(\w+)>(#\d)?", name)
+    match = re.fullmatch(r"(\w+)<(\w+)(?:, \d+)?>(\+)?", name)
     contract = CONTRACTS.get(match[1] + (match[3] or "")) if match else None
     if not contract:
         return None, None
     size = {"a": BYTES[match[2]], "r": 4}
     read, written, on_demand = (sum(size[letter] for letter in part) for part in contract)
     must = read + written + on_demand
-    if on_demand and (size["a"] == 4 or any(int(bits) > 32 for bits in stores)):
+    if on_demand:  # one code for all optimizers: it does not tell which of its accesses an optimizer makes
         return must, None
-    if on_demand:  # stores of reals alone count elements
-        stores = {bits: count for bits, count in stores.items() if bits == "32"}
     elements, rest = divmod(bytes_of(stores), written)
-    return must, None if rest or not elements else bytes_of(loads) / elements + written + on_demand
+    return must, None if rest or not elements else bytes_of(loads) / elements + written
 
 
 def facts(architecture, name, numbers, counts, threads):

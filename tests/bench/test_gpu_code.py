@@ -15,7 +15,7 @@ import gpu_code
 MODULE, CUOBJDUMP = None, None  # set by main()
 # Bytes of stack that kernels have: an array that a variable indexes (dropout's random words), and one value that
 # ptxas puts there before a loop and takes back after it.
-STACK = {"dropout<bf16>": 16, "dropout<float>": 16, "adam<float>": 8, "normalise_kernel<float, 1>": 8}
+STACK = {"dropout<bf16>": 16, "dropout<float>": 16, "normalise_kernel<float, 1>": 8}
 
 RESOURCES = """
 arch = sm_90a
@@ -79,26 +79,33 @@ class Reading(unittest.TestCase):
 
     def test_names(self):
         cuda = "crescendo::cuda::"
-        inner = f"{cuda}OwnKernels<crescendo::bf16>::scale(long, double)::{{lambda(long)#1}}"
-        outer = f"{cuda}each_write<crescendo::bf16, {inner}>(CUstream_st*, long, {inner} const&)::{{lambda(long)#2}}"
-        name = f"void {cuda}each_kernel<{outer}>(long, {outer})"
-        self.assertEqual(gpu_code.short_name(name), "scale<bf16>#2")
+        pool = f"{cuda}OwnKernels<crescendo::bf16>::max_pool2d_backward(long)::{{lambda(long)#1}}"
+        for which, name in (1, "max_pool2d_backward<bf16>+"), (2, "max_pool2d_backward<bf16>"):
+            outer = f"{cuda}each_write<crescendo::bf16, {pool}>(CUstream_st*, {pool} const&)::{{lambda(long)#{which}}}"
+            self.assertEqual(gpu_code.short_name(f"void {cuda}each_kernel<{outer}>(long, {outer})"), name)
+        scale = f"{cuda}OwnKernels<crescendo::bf16>::scale(long, double)::{{lambda(float)#1}}"
+        for f, name in (scale, "scale<bf16, 8>"), (f"{cuda}AddTo<{scale}>", "scale<bf16, 8>+"):
+            self.assertEqual(gpu_code.short_name(f"void {cuda}map_kernel<8, crescendo::bf16, {f}>(long, {f})"), name)
+        squares = f"{cuda}OwnKernels<float>::sum_of_squares(long, float const*)::{{lambda(long)#1}}"
+        partial = f"{cuda}reduce<double, {squares}>(long)::{{lambda(long)#1}}"
+        for f, name in (squares, "sum_of_squares<float>, elements"), (partial, "sum_of_squares<float>, partial results"):
+            self.assertEqual(gpu_code.short_name(f"void {cuda}reduce_kernel<double, {f}>(long, {f})"), name)
         self.assertEqual(gpu_code.short_name(f"void {cuda}moments_kernel<crescendo::bf16, 8>({cuda}Slices, double*)"),
                          "moments_kernel<bf16, 8>")
         self.assertEqual(gpu_code.short_name(f"{cuda}finish_kernel({cuda}Slices)"), "finish_kernel")
+        convolve = f"void {cuda}convolve_kernel<({cuda}Direction)1, 64, false>({cuda}Convolution)"
+        self.assertEqual(gpu_code.short_name(convolve), "convolve_kernel<1, 64, false>")
 
     def test_bytes_an_element(self):
         # Unrolled four times with a rest; by vectors of 16 bytes; by the reals of an optimizer; untold.
         self.assertEqual(gpu_code.bytes_an_element("scale_add<bf16>", {"16": 10}, {"16": 5}), (6, 6))
         self.assertEqual(gpu_code.bytes_an_element("scale_add<bf16>", {"128": 3}, {"128": 1}), (6, 8))
-        self.assertEqual(gpu_code.bytes_an_element("scale#1<float>", {"32": 2}, {"32": 1}), (None, None))
-        self.assertEqual(gpu_code.bytes_an_element("scale<float>#1", {"32": 2}, {"32": 1}), (12, 12))
-        self.assertEqual(gpu_code.bytes_an_element("adam<bf16>", {"32": 10}, {"32": 6, "16": 1}), (30, 34))
-        self.assertEqual(gpu_code.bytes_an_element("adam<float>", {"32": 10}, {"32": 6}), (32, None))
-        self.assertEqual(gpu_code.bytes_an_element("adam<bf16>", {"128": 4, "32": 4}, {"128": 3, "32": 3, "16": 1}),
-                         (30, None))
+        self.assertEqual(gpu_code.bytes_an_element("scale+<float>", {"32": 2}, {"32": 1}), (None, None))
+        self.assertEqual(gpu_code.bytes_an_element("scale<float>+", {"32": 2}, {"32": 1}), (12, 12))
+        self.assertEqual(gpu_code.bytes_an_element("relu_forward<float, 4>", {"128": 1, "32": 1}, {"128": 1, "32": 1}),
+                         (8, 8))
+        self.assertEqual(gpu_code.bytes_an_element("adam<bf16, 4>", {"128": 4}, {"128": 3, "64": 1}), (30, None))
         self.assertEqual(gpu_code.bytes_an_element("dropout<bf16>", {"16": 1}, {"16": 1}), (None, None))
-        self.assertEqual(gpu_code.bytes_an_element("sgd<bf16>", {"32": 3}, {"32": 2, "16": 1})[1], 12)
 
 
 class Module(unittest.TestCase):
