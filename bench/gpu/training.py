@@ -8,8 +8,7 @@ import time
 
 from gpu.stage import DEVICE, Done, Unable, json_lines
 
-TRAINING = ["--recipe", "cifar10-max5120-increased-momentum", "--precision", "bf16", "--micro-batch", "640",
-            "--loader-threads", "8"]
+TRAINING = ["--recipe", "cifar10-max5120-increased-momentum", "--precision", "bf16"]
 SHORT_UPDATES = 32  # two epochs and a little
 LONG_RUN = ["--eval-every", "10", "--checkpoint-every", "200"]
 TO_STOP = 20  # seconds that the whole run is left to save and end
