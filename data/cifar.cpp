@@ -245,7 +245,7 @@ std::shared_ptr<const Dataset> read_cifar(const CifarFormat& format, const Datas
                    .labels = std::move(collected.labels),
                    .class_names = class_names(format, folder),
                    .normalisation = format.normalisation,
-                   .augment = options.augment && train});
+                   .augment = options.augments(split)});
 }
 
 }  // namespace crescendo

@@ -19,6 +19,12 @@ struct SampleKey {
   int64_t epoch = 0;
 };
 
+// What a run's manifest should tell of a set: one line, and what it is about, a line each.
+struct DatasetNote {
+  std::string text;
+  std::vector<std::string> lines;
+};
+
 class Dataset {
  public:
   Dataset() = default;
@@ -31,6 +37,7 @@ class Dataset {
   virtual const std::vector<std::string>& class_names() const = 0;
   // Identifies the contents: for the run's manifest. 32 hexadecimal digits (XXH3-128).
   virtual std::string digest() const = 0;
+  virtual std::vector<DatasetNote> notes() const { return {}; }
 
   // Writes the normalised (and, if the set augments, augmented) pixels [h,w,c] of image `index`; returns its
   // label.
@@ -39,27 +46,45 @@ class Dataset {
 
 enum class Split { train, test };
 
+// How training images are drawn. standard is that of the set: flip and crop of CIFAR and shapes, goyal of
+// image folders. Of image folders it is a whole recipe, the normalisation and the evaluation's crop included
+// (data/crop.h).
+enum class Augment { standard, goyal, inception, none };
+
+// What becomes of pictures that cannot be decoded: the first that is met ends the run; or all are looked for
+// first, and left out, or others of their classes stand in for them.
+enum class BadImages { fail, skip, substitute };
+
 struct DatasetOptions {
-  std::string kind = "shapes";  // cifar10, cifar100, shapes
-  std::string directory;        // of the official binary files, or its parent; unused by shapes
-  int64_t train_images = 0;     // the first so many of the training split; 0: all
-  bool augment = true;          // flip and crop; training split only
+  std::string kind = "shapes";  // cifar10, cifar100, shapes, image-folder
+  std::string directory;  // of the official binary files, or its parent; a folder of pictures, or a pack
+  std::string val_directory{};  // image-folder: of the test split; empty: val in `directory`
+  int64_t image_size = 0;       // image-folder: height and width
+  int64_t train_images =
+      0;  // so many of the training split: the first, of image-folder evenly spread; 0: all
+  Augment augment = Augment::standard;
+  bool random = true;  // false: nothing is drawn, as of the test split
+  BadImages bad_images = BadImages::fail;
   uint64_t seed = 1;  // of what shapes draws: fixed, so that runs of different seeds see the same set
+
+  bool augments(Split split) const { return split == Split::train && random && augment != Augment::none; }
 };
 
 // Throws std::invalid_argument with file, what was found and what was expected.
 std::shared_ptr<const Dataset> make_dataset(const DatasetOptions&, Split);
 
-// What a kind of set is, known without its files.
+// What is known of a set before any of its images is read.
 struct DatasetTraits {
   ImageSize image_size;
   int64_t classes = 0, train_images = 0, test_images = 0;
 };
-// Throws std::invalid_argument naming the kinds there are.
-DatasetTraits dataset_traits(const std::string& kind);
+// Of an image folder by listing it, and as long as none is named those of ImageNet. Throws
+// std::invalid_argument naming the kinds there are.
+DatasetTraits dataset_traits(const DatasetOptions&);
 
-// A picture of a kind's image size, bytes [h,w,3], as that kind's sample() would give it: normalised, not
-// augmented.
-void normalise_picture(const std::string& kind, const uint8_t* picture, float* pixels);
+// A picture file as evaluation on such a set would see it: pixels [h,w,c] of the traits' image size. CIFAR
+// and shapes have no crop: there the whole picture is squeezed into the image. Throws std::invalid_argument
+// naming the file.
+void read_picture(const DatasetOptions&, const std::string& path, float* pixels);
 
 }  // namespace crescendo

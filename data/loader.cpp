@@ -14,8 +14,11 @@ namespace crescendo {
 namespace {
 
 constexpr size_t kRangesAhead = 3;  // being loaded or waiting to be taken
-constexpr int64_t kImagesAtOnce =
-    32;  // what a worker claims: small enough to share a range out and to stop promptly
+// What a worker claims: small enough to share a range out and to stop promptly, but 32 of CIFAR's images.
+int64_t images_at_once(const ImageSize& size) {
+  constexpr int64_t kElements = 32 * 32 * 32 * 3;
+  return std::clamp<int64_t>(kElements / std::max<int64_t>(size.elements(), 1), 1, 32);
+}
 
 // A range being loaded. Workers claim images in order; each writes only those it claimed.
 struct Job {
@@ -130,7 +133,7 @@ void Loader::State::work() {
       continue;
     }
     const int64_t first = job->claimed;
-    const int64_t last = std::min(first + kImagesAtOnce, job->samples.range.count);
+    const int64_t last = std::min(first + images_at_once(dataset->image_size()), job->samples.range.count);
     job->claimed = last;
     lock.unlock();
     std::exception_ptr error;

@@ -229,7 +229,7 @@ std::shared_ptr<const Dataset> draw_shapes(const DatasetOptions& options, Split 
                    .labels = {},
                    .class_names = shape_names(),
                    .normalisation = kShapesNormalisation,
-                   .augment = options.augment && train};
+                   .augment = options.augments(split)};
   uint8_t* bytes = set.allocate(count);
   parallel_ranges(count, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)

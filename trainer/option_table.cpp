@@ -145,11 +145,33 @@ const Words<bool> kOnOff = {{"on", true}, {"off", false}};
 void list_data(Group group) {
   group.text("model", "NAME", &Options::model, "wrn-D-W: wide ResNet of depth D = 6n+4 and width W");
   group.word<std::string>("data", &Options::data, "What to train on; shapes is built in",
-                          {{"cifar10", "cifar10"}, {"cifar100", "cifar100"}, {"shapes", "shapes"}});
-  group.text("data-dir", "DIR", &Options::data_dir, "The folder of the official binary files, or its parent");
-  group.number("train-images", &Options::train_images, "Train on the first N images only", {{"all", 0}});
-  group.word<bool>("augment", &Options::augment, "standard: random flip and crop of training images",
-                   {{"standard", true}, {"none", false}});
+                          {{"cifar10", "cifar10"},
+                           {"cifar100", "cifar100"},
+                           {"shapes", "shapes"},
+                           {"image-folder", "image-folder"}});
+  group.text(
+      "data-dir", "DIR", &Options::data_dir,
+      "CIFAR: the folder of the binary files, or its parent; image-folder: DIR/{train,val}/CLASS/*, or a "
+      "pack (data pack)");
+  group.text("val-dir", "DIR", &Options::val_dir,
+             "image-folder: test images, by class or with a labels.txt, instead of DIR/val");
+  group.number("image-size", &Options::image_size,
+               "image-folder: height and width; auto: 224, and 299 for inception-resnet-v2", {{"auto", 0}});
+  group.number("train-images", &Options::train_images,
+               "Train on N images only: the first, of image-folder evenly spread", {{"all", 0}});
+  group.word<Augment>(
+      "augment", &Options::augment,
+      "Of training images. standard: flip and crop, of image-folder goyal; goyal, inception: crop "
+      "of any size, and the evaluation that belongs to it",
+      {{"standard", Augment::standard},
+       {"goyal", Augment::goyal},
+       {"inception", Augment::inception},
+       {"none", Augment::none}});
+  group.word<BadImages>(
+      "bad-images", &Options::bad_images,
+      "image-folder: pictures that cannot be decoded end the run; or all are checked first, and "
+      "such are left out, or replaced by others of their classes",
+      {{"fail", BadImages::fail}, {"skip", BadImages::skip}, {"substitute", BadImages::substitute}});
   group.word("shuffle", &Options::shuffle, "A new order of the images each epoch, or that of the files",
              kOnOff);
   group.number("seed", &Options::seed, "Of the initial weights, the order and the augmentation");

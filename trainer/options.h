@@ -20,11 +20,14 @@ enum class OptimizerKind { sgd, momentum, nesterov, adam };
 struct TrainOptions {
   // What to train, and on what
   std::string model = "wrn-16-4";
-  std::string data = "shapes";  // cifar10, cifar100, shapes
+  std::string data = "shapes";  // cifar10, cifar100, shapes, image-folder
   std::string data_dir;
-  int64_t train_images = 0;  // the first so many; 0: all
-  bool augment = true;       // --augment standard|none
-  bool shuffle = true;       // --shuffle on|off
+  std::string val_dir;                     // image-folder: of the test images; empty: val in data_dir
+  int64_t image_size = 0;                  // image-folder: height and width; 0: what the model was made for
+  int64_t train_images = 0;                // the first so many; 0: all
+  Augment augment = Augment::standard;     // standard|goyal|inception|none
+  BadImages bad_images = BadImages::fail;  // fail|skip|substitute
+  bool shuffle = true;                     // --shuffle on|off
   uint64_t seed = 1;
   std::string init;  // a checkpoint whose weights and running statistics to start from
 
@@ -71,6 +74,9 @@ struct TrainOptions {
 
 // The part that decides what is trained with when; the training set's size must be known.
 ScheduleOptions schedule_options(const TrainOptions&, int64_t train_images);
+
+// What to open, with the image size that the model was made for where none is given.
+DatasetOptions dataset_options(const TrainOptions&);
 
 // Throws std::invalid_argument: which option, what was found, what was expected.
 void validate(const TrainOptions&);

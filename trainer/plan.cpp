@@ -137,7 +137,7 @@ void warn_of_idle_options(const ScheduleOptions& options, Plan& plan) {
 Plan make_plan(const TrainOptions& options) {
   validate(options);
   const int64_t images =
-      options.train_images > 0 ? options.train_images : dataset_traits(options.data).train_images;
+      options.train_images > 0 ? options.train_images : dataset_traits(dataset_options(options)).train_images;
   ScheduleOptions schedule = schedule_options(options, images);
   Plan plan;
   plan.train_images = images;

@@ -14,9 +14,9 @@ namespace crescendo {
 namespace {
 
 // Options that change speed, output, or where a run reads, writes and stops, never a result.
-constexpr std::array<std::string_view, 12> kFree = {
-    "data-dir", "init",        "threads",    "loader-threads",   "micro-batch", "run-dir",
-    "resume",   "max-updates", "eval-every", "checkpoint-every", "keep",        "quiet"};
+constexpr std::array<std::string_view, 13> kFree = {
+    "data-dir", "val-dir",     "init",       "threads",          "loader-threads", "micro-batch", "run-dir",
+    "resume",   "max-updates", "eval-every", "checkpoint-every", "keep",           "quiet"};
 
 // These change the rounding, but a run must be able to move to another machine: the trainer warns. So does a
 // convolution that the new device does not have.

@@ -29,16 +29,22 @@ DatasetTraits traits_of(const TrainingData& data) {
           .test_images = data.test->size()};
 }
 
+void add_notes(Facts& facts, const std::string& name, const std::vector<DatasetNote>& notes) {
+  std::string text;
+  for (const DatasetNote& note : notes)
+    text += fmt::format("{}:\n{}\n", note.text, fmt::join(note.lines, "\n"));
+  if (!text.empty()) facts.emplace_back(name, text);
+}
+
 // `samples` in steps of `grid`, for things that are due once every `grid` samples.
 int64_t steps(SamplesSeen samples, int64_t grid) { return samples / std::max<int64_t>(grid, 1); }
 
 }  // namespace
 
 TrainingData open_training_data(const TrainOptions& options) {
-  DatasetOptions data{.kind = options.data, .directory = options.data_dir, .augment = options.augment};
+  const DatasetOptions data = dataset_options(options);
   TrainingData opened;
   opened.test = make_dataset(data, Split::test);
-  data.train_images = options.train_images;
   opened.train = make_dataset(data, Split::train);
   return opened;
 }
@@ -74,6 +80,8 @@ Trainer::Trainer(const TrainOptions& options, const TrainingData& data, const De
   all.emplace_back("data", options.data);
   all.emplace_back("train data digest", data.train->digest());
   all.emplace_back("test data digest", data.test->digest());
+  add_notes(all, "train data notes", data.train->notes());
+  add_notes(all, "test data notes", data.test->notes());
   folder_.add_start(all);
   metrics_ = std::make_unique<MetricsWriter>(folder_.metrics_path());
 }
@@ -82,6 +90,8 @@ void Trainer::take_up(const std::string& checkpoint) {
   TrainOptions saved;
   const std::string config = read_checkpoint_info(checkpoint).config;
   require_same_run(config, options_, checkpoint);
+  require(read_checkpoint_info(checkpoint).class_names == train_data_.dataset().class_names(),
+          "--resume: ", checkpoint, " was trained on other classes than those of ", options_.data);
   apply_config(saved, config, checkpoint);
   if (saved.instruction_set != InstructionSet::automatic &&  // as checkpoints before the option have it
       saved.instruction_set != options_.instruction_set)
@@ -104,6 +114,9 @@ void Trainer::announce() const {
   const Dataset &train = train_data_.dataset(), &test = test_data_.dataset();
   const TrainingMemory memory = training_memory(options_, device_, traits_, micro_batch_);
   progress_.say("run folder: " + options_.run_dir);
+  for (const Dataset* set : {&train, &test})
+    for (const DatasetNote& note : set->notes())
+      progress_.warn(fmt::format("{}, e.g. {}", note.text, note.lines.front()));
   progress_.say(
       fmt::format("{} ({} parameters) on {}: {} training and {} test images; micro-batch {}, {:.0f} MiB",
                   options_.model, model_->parameters.parameter_count(), options_.data, train.size(),

@@ -80,6 +80,21 @@ void validate_size(const ScheduleOptions& options) {
           options.max_batch, ", expected at most the ", images, " training images with --epoch-edge drop");
 }
 
+void validate_data(const TrainOptions& options) {
+  require_at_least("train-images", options.train_images, 0);
+  constexpr int64_t kLeast = 8, kMost = 4096;
+  const bool folder = options.data == "image-folder";
+  const auto require_folder = [&](std::string_view name, bool given) {
+    require(folder || !given, name, ": is for --data image-folder, found --data ", options.data);
+  };
+  require_folder("image-size", options.image_size != 0);
+  require_folder("val-dir", !options.val_dir.empty());
+  require_folder("bad-images", options.bad_images != BadImages::fail);
+  require_folder("augment", options.augment == Augment::goyal || options.augment == Augment::inception);
+  require(options.image_size == 0 || (options.image_size >= kLeast && options.image_size <= kMost),
+          "image-size: found ", options.image_size, ", expected auto or ", kLeast, " to ", kMost);
+}
+
 void validate_optimizer(const TrainOptions& options) {
   require_fraction("momentum", options.momentum);
   require_fraction("beta1", options.beta1);
@@ -97,7 +112,6 @@ void validate_machine(const TrainOptions& options) {
 }
 
 void validate_run(const TrainOptions& options) {
-  require_at_least("train-images", options.train_images, 0);
   require_at_least("max-updates", options.max_updates, -1);
   require_not_negative("eval-every", options.eval_every);
   require_at_least("checkpoint-every", options.checkpoint_every, 0);
@@ -122,10 +136,25 @@ void validate(const ScheduleOptions& options) {
 }
 
 void validate(const TrainOptions& options) {
+  validate_data(options);
   validate_run(options);
   validate(schedule_options(options, options.train_images));
   validate_optimizer(options);
   validate_machine(options);
+}
+
+DatasetOptions dataset_options(const TrainOptions& options) {
+  constexpr int64_t kUsualSize = 224, kInceptionSize = 299;
+  const bool inception = options.model.starts_with("inception");
+  return {.kind = options.data,
+          .directory = options.data_dir,
+          .val_directory = options.val_dir,
+          .image_size = options.image_size > 0 ? options.image_size
+                        : inception            ? kInceptionSize
+                                               : kUsualSize,
+          .train_images = options.train_images,
+          .augment = options.augment,
+          .bad_images = options.bad_images};
 }
 
 ScheduleOptions schedule_options(const TrainOptions& options, int64_t train_images) {

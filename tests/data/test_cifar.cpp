@@ -112,7 +112,7 @@ TEST_CASE("only training images are augmented, and only if asked") {
   };
   CHECK(differs(Split::train));
   CHECK(!differs(Split::test));
-  options.augment = false;
+  options.augment = Augment::none;
   CHECK(!differs(Split::train));
 }
 

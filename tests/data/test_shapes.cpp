@@ -67,7 +67,7 @@ TEST_CASE("bad requests are refused in one line") {
 }
 
 TEST_CASE("pixels are normalised to about mean 0 and variance 1") {
-  const auto set = make_dataset({.kind = "shapes", .directory = "", .augment = false}, Split::test);
+  const auto set = make_dataset({.kind = "shapes", .directory = "", .augment = Augment::none}, Split::test);
   std::array<double, 3> sum{}, squares{};
   std::vector<float> pixels(kElements);
   for (int64_t i = 0; i < set->size(); ++i) {

@@ -41,7 +41,11 @@ TrainOptions all_changed() {
   options.data = "cifar100";
   options.data_dir = "with \"quotes\", a \\, a # and\ta tab";
   options.train_images = 12345678901234;
-  options.augment = options.shuffle = false;
+  options.val_dir = "val pictures";
+  options.image_size = 299;
+  options.augment = Augment::inception;
+  options.bad_images = BadImages::substitute;
+  options.shuffle = false;
   options.seed = 18446744073709551615u;
   options.init = "runs/it's";
   options.epochs = 90.5;

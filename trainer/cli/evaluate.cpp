@@ -12,7 +12,7 @@ namespace crescendo {
 namespace {
 
 struct EvaluateOptions {
-  std::string run, data_dir, split = "test";
+  std::string run, data_dir, val_dir, split = "test";
   Computer computer;
   int loader_threads = 1;
   bool json = false;
@@ -21,12 +21,11 @@ struct EvaluateOptions {
 void evaluate_run(const EvaluateOptions& options) {
   const LoadedRun run = load_run(options.run, options.computer);
   const Split split = options.split == "train" ? Split::train : Split::test;
-  const auto dataset =
-      make_dataset({.kind = run.options.data,
-                    .directory = options.data_dir.empty() ? run.options.data_dir : options.data_dir,
-                    .train_images = split == Split::train ? run.options.train_images : 0,
-                    .augment = false},
-                   split);
+  DatasetOptions data = dataset_options(run.options);
+  data.random = false;
+  if (!options.data_dir.empty()) data.directory = options.data_dir;
+  if (!options.data_dir.empty() || !options.val_dir.empty()) data.val_directory = options.val_dir;
+  const auto dataset = make_dataset(data, split);
   require(dataset->class_names() == run.info.class_names, "evaluate: ", run.checkpoint,
           " was trained on other classes than those of ", run.options.data);
   const bool live = !options.json && isatty(STDOUT_FILENO);
@@ -59,6 +58,8 @@ void add_evaluate_command(CLI::App& app) {
   command->add_option("RUN", options->run, "A run folder (its newest checkpoint) or a checkpoint file")
       ->required();
   command->add_option("--data-dir", options->data_dir, "Folder of the data; default: where the run found it");
+  command->add_option("--val-dir", options->val_dir,
+                      "image-folder: test images, instead of val in the data's folder");
   command->add_option("--split", options->split, "Which images")
       ->check(CLI::IsMember({"test", "train"}))
       ->capture_default_str();

@@ -24,7 +24,7 @@ struct PlanArguments {
 void print_plan(const PlanArguments& arguments) {
   const Plan plan = make_plan(arguments.options);
   PlanExtras extras;
-  const DatasetTraits data = dataset_traits(arguments.options.data);
+  const DatasetTraits data = dataset_traits(dataset_options(arguments.options));
   const Device device = open_device(arguments.options);
   extras.memory =
       training_memory(arguments.options, device, data, micro_batch_size(arguments.options, device, data));

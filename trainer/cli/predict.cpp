@@ -8,7 +8,6 @@
 
 #include "trainer/cli/commands.h"
 #include "trainer/cli/loaded_run.h"
-#include "trainer/cli/picture.h"
 
 namespace crescendo {
 namespace {
@@ -39,10 +38,11 @@ std::vector<Guess> softmax(const std::vector<real>& logits, const std::vector<st
 }
 
 std::vector<Guess> predict(const LoadedRun& run, const std::string& path) {
-  const ImageSize size = dataset_traits(run.options.data).image_size;
-  const std::vector<uint8_t> picture = read_picture(path, size);
+  DatasetOptions data = dataset_options(run.options);
+  data.directory.clear();  // the size of its images is known without it
+  const ImageSize size = dataset_traits(data).image_size;
   std::vector<float> pixels(static_cast<size_t>(size.elements()));
-  normalise_picture(run.options.data, picture.data(), pixels.data());
+  read_picture(data, path, pixels.data());
   const Tensor image = Tensor::activations(run.device, {1, size.height, size.width, size.channels});
   image.upload(pixels);
   Tape tape = Tape::off();
@@ -75,7 +75,7 @@ void add_predict_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("predict", "Classes and probabilities of pictures");
   command->add_option("RUN", options->run, "A run folder (its newest checkpoint) or a checkpoint file")
       ->required();
-  command->add_option("IMAGE", options->images, "Picture files; they are resized to the model's image size")
+  command->add_option("IMAGE", options->images, "JPEG or PNG files; they are prepared as for evaluation")
       ->required();
   command->add_option("--top", options->top, "How many classes to name")
       ->check(CLI::PositiveNumber)
