@@ -1,4 +1,4 @@
-// crescendo data verify DIR, crescendo data fetch NAME.
+// crescendo data verify DIR, crescendo data fetch NAME: CIFAR, and what there is for pictures.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,6 +9,7 @@
 #include "data/fetch.h"
 #include "engine/check.h"
 #include "trainer/cli/commands.h"
+#include "trainer/cli/data_pictures.h"
 
 namespace crescendo {
 namespace {
@@ -41,7 +42,9 @@ void print_file(const CifarFormat& format, const CifarFileReport& file) {
 
 // Says whether the same set was seen by a run: its manifest holds these digests.
 void print_split(const CifarFormat& format, const fs::path& folder, Split split) {
-  const auto set = read_cifar(format, {.kind = format.kind, .directory = folder.string()}, split);
+  DatasetOptions options;
+  options.directory = folder.string();
+  const auto set = read_cifar(format, options, split);
   fmt::print("  {:5} {} images, {} of each of {} classes, digest {}\n",
              split == Split::train ? "train" : "test", set->size(), set->size() / format.classes(),
              format.classes(), set->digest());
@@ -78,20 +81,28 @@ std::vector<std::string> kinds() {
 }
 
 struct DataArguments {
-  std::string directory, kind;
+  std::string directory, kind, val_dir;
 };
 
 void add_verify(CLI::App& data) {
-  CLI::App* command = data.add_subcommand("verify", "Check the files of CIFAR-10 or CIFAR-100");
+  CLI::App* command = data.add_subcommand("verify", "Check the files of CIFAR-10 or CIFAR-100, or pictures");
   auto arguments = std::make_shared<DataArguments>();
-  command->add_option("DIR", arguments->directory, "folder of the .bin files, or its parent")->required();
+  command
+      ->add_option("DIR", arguments->directory,
+                   "folder of the .bin files, or its parent; DIR/{train,val}/CLASS/*, or a pack")
+      ->required();
   command->add_option("--data", arguments->kind, "which set to expect; by default, whichever is there")
       ->check(CLI::IsMember(kinds()));
+  command->add_option("--val-dir", arguments->val_dir, "validation pictures, instead of DIR/val");
   command->footer(
       "Lists every file with its size and images, every problem, and the digests that runs write into their\n"
-      "manifests. Ends with 2 if there is a problem.\n\n"
+      "manifests. Of pictures, decodes every one. Ends with 2 if there is a problem.\n\n"
       "Example:\n  crescendo data verify datasets/cifar-10-batches-bin");
-  command->callback([arguments] { verify_directory(arguments->directory, arguments->kind); });
+  command->callback([arguments] {
+    if (arguments->kind.empty() && (holds_pictures(arguments->directory) || !arguments->val_dir.empty()))
+      return verify_pictures(arguments->directory, arguments->val_dir);
+    verify_directory(arguments->directory, arguments->kind);
+  });
 }
 
 void add_fetch(CLI::App& data) {
@@ -117,10 +128,12 @@ void add_fetch(CLI::App& data) {
 }  // namespace
 
 void add_data_command(CLI::App& app) {
-  CLI::App* data = app.add_subcommand("data", "Check or download CIFAR-10 and CIFAR-100");
+  CLI::App* data = app.add_subcommand("data", "Check, download and pack data sets");
   data->require_subcommand(1);
   add_verify(*data);
   add_fetch(*data);
+  add_info_command(*data);
+  add_pack_command(*data);
 }
 
 }  // namespace crescendo
