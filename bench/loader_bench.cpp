@@ -1,8 +1,9 @@
-// loader_bench: how many CIFAR images a second the loader hands over, shuffled, augmented and normalised. The
-// data set is made up in memory, as large as CIFAR's.
+// loader_bench: how many images a second the loader hands over, shuffled, augmented and normalised: CIFAR's,
+// of a data set made up in memory and as large, or those of a folder or a pack of pictures.
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "data/byte_images.h"
@@ -14,10 +15,15 @@ namespace {
 
 struct Options {
   int threads = 1;
-  int64_t batch = 128, images = 50000, epochs = 5;
-  std::string augment = "standard";
+  int64_t batch = 128, images = 50000, epochs = 5, image_size = 224;
+  std::string data = "cifar", data_dir, augment = "standard";
   bool json = false;
 };
+
+const std::map<std::string, Augment> kAugments{{"standard", Augment::standard},
+                                               {"goyal", Augment::goyal},
+                                               {"inception", Augment::inception},
+                                               {"none", Augment::none}};
 
 std::shared_ptr<const Dataset> made_up_images(const Options& options) {
   ByteImageSet set;
@@ -29,19 +35,28 @@ std::shared_ptr<const Dataset> made_up_images(const Options& options) {
   for (size_t i = 0; i < set.labels.size(); ++i) set.labels[i] = static_cast<int32_t>(i % 10);
   for (int64_t i = 0; i < 10; ++i) set.class_names.push_back(fmt::to_string(i));
   set.normalisation = {{125.3F, 123.0F, 113.9F}, {63.0F, 62.1F, 66.7F}};
-  set.augment = options.augment == "standard";
+  set.augment = options.augment != "none";
   return std::make_shared<ByteImages>(std::move(set));
 }
 
+std::shared_ptr<const Dataset> open_images(const Options& options) {
+  if (options.data == "cifar") return made_up_images(options);
+  DatasetOptions data;
+  data.kind = options.data;
+  data.directory = options.data_dir;
+  data.image_size = options.image_size;
+  data.augment = kAugments.at(options.augment);
+  return make_dataset(data, Split::train);
+}
+
 // Seconds of each epoch. A first one, not counted, touches all memory and fills the queue.
-std::vector<double> measure(const Options& options) {
-  const int64_t batches = options.images / options.batch, epochs = options.epochs + 1;
+std::vector<double> measure(const Options& options, const std::shared_ptr<const Dataset>& dataset) {
+  const int64_t batches = dataset->size() / options.batch, epochs = options.epochs + 1;
   const auto next_range = [&, batch = int64_t{0}]() mutable -> std::optional<SampleRange> {
     if (batch == batches * epochs) return {};
     return SampleRange{batch++ * options.batch, options.batch};
   };
-  Loader loader(made_up_images(options), {.shuffle = true, .seed = 1, .workers = options.threads},
-                next_range);
+  Loader loader(dataset, {.shuffle = true, .seed = 1, .workers = options.threads}, next_range);
   std::vector<double> seconds;
   for (int64_t epoch = 0; epoch < epochs; ++epoch) {
     const Stopwatch watch;
@@ -52,15 +67,19 @@ std::vector<double> measure(const Options& options) {
 }
 
 int run(const Options& options) {
-  if (options.batch > options.images)
+  const std::shared_ptr<const Dataset> dataset = open_images(options);
+  if (options.batch > dataset->size())
     throw std::invalid_argument(
-        fmt::format("--batch {} is more than --images {}", options.batch, options.images));
-  const std::vector<double> seconds = measure(options);
-  const int64_t images = options.images / options.batch * options.batch;  // of an epoch, in whole batches
+        fmt::format("--batch {} is more than the {} images", options.batch, dataset->size()));
+  const std::vector<double> seconds = measure(options, dataset);
+  const int64_t images = dataset->size() / options.batch * options.batch;  // of an epoch, in whole batches
+  const int64_t side = dataset->image_size().height;
   const auto rate = [&](double epoch) { return static_cast<double>(images) / epoch; };
   if (options.json) {
     const nlohmann::json json = {{"program", "loader_bench"},
                                  {"threads", options.threads},
+                                 {"data", options.data},
+                                 {"side", side},
                                  {"batch", options.batch},
                                  {"images", images},
                                  {"augment", options.augment},
@@ -72,7 +91,8 @@ int run(const Options& options) {
   }
   const auto [least, most] = std::minmax_element(seconds.begin(), seconds.end());
   fmt::print(
-      "{} images of 32x32 an epoch, batch {}, augmentation {}, {}\n", images, options.batch, options.augment,
+      "{} images of {}x{} an epoch, batch {}, augmentation {}, {}\n", images, side, side, options.batch,
+      options.augment,
       options.threads == 0 ? "loaded when asked for" : fmt::format("loader threads: {}", options.threads));
   fmt::print("images/s   {:.0f}, the median of {} epochs from {:.0f} to {:.0f}\n", rate(median(seconds)),
              options.epochs, rate(*most), rate(*least));
@@ -88,10 +108,15 @@ void add_options(CLI::App& app, Options& options) {
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
   count("--batch", options.batch, "Images handed over at once");
-  count("--images", options.images, "Images of the data set, 3 KiB each");
+  count("--images", options.images, "cifar: images of the data set, 3 KiB each");
   count("--epochs", options.epochs, "Times to go through it");
-  app.add_option("--augment", options.augment, "Flip and crop, or only normalise")
-      ->check(CLI::IsMember({"standard", "none"}))
+  app.add_option("--data", options.data, "Made-up CIFAR, or pictures")
+      ->check(CLI::IsMember({"cifar", "image-folder"}))
+      ->capture_default_str();
+  app.add_option("--data-dir", options.data_dir, "image-folder: DIR/train/CLASS/* or a pack");
+  count("--image-size", options.image_size, "image-folder: height and width");
+  app.add_option("--augment", options.augment, "As of training; none: only crop and normalise")
+      ->check(CLI::IsMember(kAugments))
       ->capture_default_str();
   app.add_flag("--json", options.json, "One JSON object");
 }
@@ -102,10 +127,14 @@ void add_options(CLI::App& app, Options& options) {
 int main(int argc, char** argv) {
   using namespace crescendo::bench;
   CLI::App app(
-      "Times the loader: images a second, shuffled, augmented and normalised, from CIFAR's bytes in memory.",
+      "Times the loader: images a second, shuffled, augmented and normalised, from CIFAR's bytes in memory "
+      "or from "
+      "pictures.",
       "loader_bench");
   Options options;
   add_options(app, options);
-  app.footer("Examples:\n  loader_bench\n  loader_bench --threads 2 --batch 1024 --json");
+  app.footer(
+      "Examples:\n  loader_bench\n  loader_bench --threads 2 --batch 1024 --json\n"
+      "  loader_bench --data image-folder --data-dir DIR --batch 32");
   return run_program(app, argc, argv, [&] { return run(options); });
 }
