@@ -9,6 +9,7 @@
 
 #include "data/sampler.h"
 #include "engine/check.h"
+#include "kernels/huge_pages.h"
 
 namespace crescendo {
 namespace {
@@ -82,7 +83,10 @@ void Loader::State::open_job() {
     if (!range) return;
     const auto count = static_cast<size_t>(range->count);
     job.samples.range = *range;
-    job.samples.images.resize(count * static_cast<size_t>(dataset->image_size().elements()));
+    const size_t elements = count * static_cast<size_t>(dataset->image_size().elements());
+    job.samples.images.reserve(elements);
+    prefer_huge_pages(job.samples.images.data(), elements * sizeof(float));
+    job.samples.images.resize(elements);
     job.samples.labels.resize(count);
     job.places.reserve(count);
     for (int64_t i = 0; i < range->count; ++i) job.places.push_back(sampler.at(range->first + i));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 namespace crescendo {
@@ -22,99 +23,128 @@ struct Axis {
 
 // `count` outputs show [begin, begin + length) of inputs [low, high).
 Axis make_axis(double begin, double length, int64_t count, int64_t low, int64_t high) {
-  const double scale = length / static_cast<double>(count);
-  const double support = std::max(scale, 1.0);
+  struct Range {
+    double centre;
+    int64_t from, to;
+  };
+  const double scale = length / static_cast<double>(count), support = std::max(scale, 1.0);
+  std::vector<Range> ranges;
   Axis axis;
-  axis.taps = std::min(static_cast<int64_t>(std::ceil(2 * support)) + 1, high - low);
-  axis.weights.assign(static_cast<size_t>(count * axis.taps), 0);
   for (int64_t i = 0; i < count; ++i) {
     const double centre = begin + (static_cast<double>(i) + 0.5) * scale;
-    const int64_t from = std::max(static_cast<int64_t>(std::floor(centre - support + 0.5)), low);
-    const int64_t to = std::min(static_cast<int64_t>(std::floor(centre + support + 0.5)), high);
-    const int64_t first = std::min(from, high - axis.taps);
-    const auto weight = [&](int64_t x) {
-      return std::max(0.0, 1 - std::abs(static_cast<double>(x) + 0.5 - centre) / support);
+    const auto from = static_cast<int64_t>(std::floor(centre - support + 0.5));
+    const auto to = static_cast<int64_t>(std::floor(centre + support + 0.5));
+    ranges.push_back({centre, std::max(from, low), std::min(to, high)});
+    axis.taps = std::max(axis.taps, ranges.back().to - ranges.back().from);
+  }
+  axis.weights.assign(static_cast<size_t>(count * axis.taps), 0);
+  float* weights = axis.weights.data();
+  for (const auto& [centre, from, to] : ranges) {
+    const auto weight = [&, middle = centre](int64_t x) {
+      return std::max(0.0, 1 - std::abs(static_cast<double>(x) + 0.5 - middle) / support);
     };
     double sum = 0;
     for (int64_t x = from; x < to; ++x) sum += weight(x);
-    float* weights = axis.weights.data() + i * axis.taps;
+    const int64_t first = std::min(from, high - axis.taps);
     for (int64_t x = from; x < to; ++x) weights[x - first] = static_cast<float>(weight(x) / sum);
     axis.first.push_back(first);
+    weights += axis.taps;
   }
   return axis;
 }
 
-// One row of the image before its columns are resampled: sums[x] for x in [begin, end), Block at a time.
+// value * scale + shift of every value of a row, as long as a row and a block.
+struct Scaling {
+  std::vector<float> scale, shift;
+};
+
+// (value - mean) / deviation; nothing where colours are to be changed first.
+Scaling make_scaling(const Normalisation& normalisation, int64_t count, bool nothing) {
+  Scaling scaling;
+  for (int64_t i = 0; i < count + kBlock; ++i) {
+    const auto c = static_cast<size_t>(i % 3);
+    scaling.scale.push_back(nothing ? 1 : 1 / normalisation.deviation[c]);
+    scaling.shift.push_back(nothing ? 0 : -normalisation.mean[c] / normalisation.deviation[c]);
+  }
+  return scaling;
+}
+
+// One row of the image before its columns are resampled: sums[x] for x in [begin, end), Block at a time,
+// scaled. The weights add up to 1: it is the same as to scale what the columns become, which are four values
+// a pixel.
 template <size_t Block>
 void sum_rows(const uint8_t* rows, int64_t stride, const float* weights, int64_t taps, int64_t begin,
-              int64_t end, float* sums) {
+              int64_t end, const Scaling& scaling, float* sums) {
+  const float *scale = scaling.scale.data(), *shift = scaling.shift.data();
   for (int64_t x = begin; x < end; x += Block) {
     std::array<float, Block> sum{};
     for (int64_t t = 0; t < taps; ++t) {
       const uint8_t* row = rows + t * stride + x;
       for (size_t i = 0; i < Block; ++i) sum[i] += weights[t] * static_cast<float>(row[i]);
     }
-    std::copy(sum.begin(), sum.end(), sums + x);
+    for (size_t i = 0; i < Block; ++i)
+      sums[x + static_cast<int64_t>(i)] =
+          sum[i] * scale[x + static_cast<int64_t>(i)] + shift[x + static_cast<int64_t>(i)];
   }
 }
 
-using Pixel = std::array<float, 4>;  // the fourth is there to fill a vector
+// Red, green, blue, and one more value to fill a vector.
+using Pixel [[gnu::vector_size(16)]] = float;
 
-Pixel sum_columns(const float* row, const float* weights, int64_t taps) {
-  Pixel sum{};
-  for (int64_t t = 0; t < taps; ++t)
-    for (size_t c = 0; c < 4; ++c) sum[c] += weights[t] * row[3 * t + static_cast<int64_t>(c)];
-  return sum;
+Pixel load(const float* from) {
+  Pixel pixel;
+  std::memcpy(&pixel, from, sizeof pixel);
+  return pixel;
 }
 
-void clamp(Pixel& pixel) {
-  for (float& value : pixel) value = std::clamp(value, 0.0F, 255.0F);
-}
-
-void brighten(const ColourChange& change, Pixel& pixel) {
-  for (float& value : pixel) value += change.brightness;
-  clamp(pixel);
+// Three values of 0..255.
+void brighten(const ColourChange& change, float* pixel) {
+  for (int c = 0; c < 3; ++c) pixel[c] = std::clamp(pixel[c] + change.brightness, 0.0F, 255.0F);
 }
 
 // In HSV the value, max(r,g,b), and the hue stay: every channel moves away from the value, or towards it, and
 // the saturation cannot exceed 1.
-void saturate(const ColourChange& change, Pixel& pixel) {
+void saturate(const ColourChange& change, float* pixel) {
   const auto [least, most] = std::minmax({pixel[0], pixel[1], pixel[2]});
   if (most <= least) return;
   const float factor = std::min(change.saturation, most / (most - least));
-  for (size_t c = 0; c < 3; ++c) pixel[c] = most - (most - pixel[c]) * factor;
+  for (int c = 0; c < 3; ++c) pixel[c] = most - (most - pixel[c]) * factor;
 }
 
-void change_colour(const ColourChange& change, Pixel& pixel) {
-  if (change.saturation_first) saturate(change, pixel);
-  brighten(change, pixel);
-  if (!change.saturation_first) saturate(change, pixel);
-  clamp(pixel);
+// Of `count` pixels, which are normalised then.
+void change_colours(const ColourChange& change, const Scaling& scaling, int64_t count, float* pixels) {
+  for (int64_t i = 0; i < count; ++i, pixels += 3) {
+    if (change.saturation_first) saturate(change, pixels);
+    brighten(change, pixels);
+    if (!change.saturation_first) saturate(change, pixels);
+    for (int c = 0; c < 3; ++c)
+      pixels[c] = pixels[c] * scaling.scale[static_cast<size_t>(c)] + scaling.shift[static_cast<size_t>(c)];
+  }
 }
 
-// (value - mean) / deviation as value * scale + shift.
-struct Scaling {
-  explicit Scaling(const Normalisation& normalisation) {
-    for (size_t c = 0; c < 3; ++c) {
-      scale[c] = 1 / normalisation.deviation[c];
-      shift[c] = -normalisation.mean[c] / normalisation.deviation[c];
-    }
+// Writes four values for each pixel, the last of which the next pixel overwrites; nothing at `end` or behind.
+// Taps: how many there are, 0: axis.taps.
+template <int64_t Taps>
+void sum_columns(const float* row, const Axis& axis, const ResampleOptions& options, float* pixels,
+                 const float* end) {
+  const int64_t width = options.size.width, taps = Taps > 0 ? Taps : axis.taps;
+  const int64_t step = options.flip ? -1 : 1;
+  int64_t from = options.flip ? width - 1 : 0;
+  for (int64_t x = 0; x < width; ++x, from += step, pixels += 3) {
+    const float* inputs = row + axis.first[static_cast<size_t>(from)];
+    const float* weights = axis.weights.data() + from * taps;
+    Pixel sum{};
+    for (int64_t t = 0; t < taps; ++t) sum += weights[t] * load(inputs + 3 * t);
+    std::memcpy(pixels, &sum, pixels + 4 <= end ? sizeof sum : 3 * sizeof(float));
   }
-  Pixel scale{}, shift{};
-};
+}
 
-void write_row(const float* row, const Axis& columns, const ResampleOptions& options, const Scaling& scaling,
-               float* pixels) {
-  const int64_t width = options.size.width;
-  const bool colour = options.colour.changes();
-  for (int64_t x = 0; x < width; ++x) {
-    const int64_t from = options.flip ? width - 1 - x : x;
-    Pixel pixel = sum_columns(row + 3 * columns.first[static_cast<size_t>(from)], columns.weights_of(from),
-                              columns.taps);
-    if (colour) change_colour(options.colour, pixel);
-    for (size_t c = 0; c < 4; ++c) pixel[c] = pixel[c] * scaling.scale[c] + scaling.shift[c];
-    std::copy_n(pixel.begin(), 3, pixels + 3 * x);
-  }
+void write_row(const float* row, const Axis& axis, const ResampleOptions& options, float* pixels,
+               const float* end) {
+  if (axis.taps == 2) return sum_columns<2>(row, axis, options, pixels, end);
+  if (axis.taps == 3) return sum_columns<3>(row, axis, options, pixels, end);
+  if (axis.taps == 4) return sum_columns<4>(row, axis, options, pixels, end);
+  sum_columns<0>(row, axis, options, pixels, end);
 }
 
 }  // namespace
@@ -123,16 +153,21 @@ void resample(const PictureView& picture, const ResampleOptions& options, float*
   const auto& [box, bounds, size, flip, colour, normalisation] = options;
   const Axis rows = make_axis(box.top, box.height, size.height, bounds.top, bounds.top + bounds.height);
   // The columns are counted from the bounds' left: only those are summed.
-  const Axis columns =
+  Axis columns =
       make_axis(box.left - static_cast<double>(bounds.left), box.width, size.width, 0, bounds.width);
-  const Scaling scaling(normalisation);
+  for (int64_t& first : columns.first) first *= 3;
   const int64_t stride = 3 * picture.width, count = 3 * bounds.width, whole = count / kBlock * kBlock;
+  const bool changes = colour.changes();
+  const Scaling of_rows = make_scaling(normalisation, count, changes);
+  const Scaling of_pixels = make_scaling(normalisation, 3, false);
   std::vector<float> row(static_cast<size_t>(count + 1));  // a pixel is read as four values
-  for (int64_t y = 0; y < size.height; ++y) {
+  const float* end = pixels + size.elements();
+  for (int64_t y = 0; y < size.height; ++y, pixels += 3 * size.width) {
     const uint8_t* from = picture.bytes + rows.first[static_cast<size_t>(y)] * stride + 3 * bounds.left;
-    sum_rows<kBlock>(from, stride, rows.weights_of(y), rows.taps, 0, whole, row.data());
-    sum_rows<1>(from, stride, rows.weights_of(y), rows.taps, whole, count, row.data());
-    write_row(row.data(), columns, options, scaling, pixels + y * 3 * size.width);
+    sum_rows<kBlock>(from, stride, rows.weights_of(y), rows.taps, 0, whole, of_rows, row.data());
+    sum_rows<1>(from, stride, rows.weights_of(y), rows.taps, whole, count, of_rows, row.data());
+    write_row(row.data(), columns, options, pixels, end);
+    if (changes) change_colours(colour, of_pixels, size.width, pixels);
   }
 }
 
