@@ -113,8 +113,8 @@ PictureHeader read_picture_header(Bytes file) {
   require(jpeg || begins_with(file, kPngSignature), "is neither JPEG nor PNG");
   const PictureHeader header = jpeg ? jpeg_header(file) : png_header(file);
   require(header.width > 0 && header.height > 0, "has ", header.width, " x ", header.height, " pixels");
-  require(checked_product(header.width, header.height, "picture") <= kMostPixels, "has ", header.width, " x ",
-          header.height, " pixels, expected at most ", kMostPixels);
+  require(header.width <= kMostPixels / header.height, "has ", header.width, " x ", header.height,
+          " pixels, expected at most ", kMostPixels);
   return header;
 }
 
