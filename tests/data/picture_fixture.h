@@ -35,7 +35,9 @@ inline Drawn draw(int64_t width, int64_t height, int number) {
   return drawn;
 }
 
-inline void append(Bytes& to, const std::string& text) { to.insert(to.end(), text.begin(), text.end()); }
+inline void append(Bytes& to, const std::string& text) {
+  for (const char c : text) to.push_back(static_cast<uint8_t>(c));
+}
 inline void append_number(Bytes& to, uint32_t value, int bytes) {
   for (int i = bytes - 1; i >= 0; --i) to.push_back(static_cast<uint8_t>(value >> (8 * i)));
 }
