@@ -80,6 +80,16 @@ BAD_FLAGS = [
     ("no such configuration", {"--config": "/nonexistent/config.toml"}, "/nonexistent/config.toml"),
     ("data without a folder", {"--data": "cifar10"}, "data-dir"),
     ("data folder that is not there", {"--data": "cifar10", "--data-dir": "/nonexistent"}, "/nonexistent"),
+    ("pictures without a folder", {"--data": "image-folder"}, "data-dir"),
+    ("folder of pictures that is not there", {"--data": "image-folder", "--data-dir": "/nonexistent"}, "/nonexistent"),
+    ("image size of shapes", {"--image-size": "64"}, "image-folder"),
+    ("image size too small", {"--data": "image-folder", "--image-size": "7"}, "image-size"),
+    ("image size too large", {"--data": "image-folder", "--image-size": "5000"}, "image-size"),
+    ("validation folder of shapes", {"--val-dir": "/tmp"}, "val-dir"),
+    ("a recipe for pictures on shapes", {"--augment": "goyal"}, "image-folder"),
+    ("unknown augmentation", {"--augment": "rand"}, "rand"),
+    ("bad pictures of shapes", {"--bad-images": "skip"}, "image-folder"),
+    ("unknown policy", {"--data": "image-folder", "--bad-images": "hide"}, "hide"),
 ]
 
 BAD_CONFIGS = [

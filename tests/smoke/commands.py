@@ -6,23 +6,10 @@ import math
 import re
 import shutil
 import subprocess
-import zlib
 
+import picture_files
 import support
 from support import flags
-
-
-def write_png(path, side, colour):
-    """A plain picture of `side` squared pixels."""
-
-    def chunk(kind, body):
-        data = kind + body
-        return len(body).to_bytes(4, "big") + data + zlib.crc32(data).to_bytes(4, "big")
-
-    header = side.to_bytes(4, "big") * 2 + bytes([8, 2, 0, 0, 0])
-    rows = (b"\0" + bytes(colour) * side) * side
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) +
-                     chunk(b"IEND", b""))
 
 
 class Commands(support.SmokeTestOfOneRun):
@@ -64,7 +51,7 @@ class Commands(support.SmokeTestOfOneRun):
 
     def test_predict(self):
         picture = self.folder / "picture.png"
-        write_png(picture, 57, (200, 30, 30))
+        picture.write_bytes(picture_files.png(57, 57, (200, 30, 30)))
         self.assertIn("picture.png", self.succeed("predict", self.whole, picture))
         self.succeed_json("predict", self.whole, picture)
         self.refuse("predict", self.whole, self.folder / "none.png", saying="none.png")
