@@ -13,6 +13,7 @@ memory       peak resident memory of the training step's process
 convolutions each convolution of WRN-16-4 and ResNet-50, batch 32, in its three passes
 start        from the program's start to the first update
 loader       images a second, shuffled, flipped, cropped, normalised, by one thread
+pictures     the same from files (--picture-dir): decoded, cropped at random to 224 x 224, by the calling thread
 """
 
 import argparse
@@ -29,9 +30,10 @@ import tempfile
 import time
 
 FOLDER = pathlib.Path(__file__).resolve().parent
-SECTIONS = ["step", "evaluate", "memory", "convolutions", "start", "loader"]
-UNITS = {"step": "ms", "evaluate": "ms", "memory": "MiB", "convolutions": "ms", "start": "ms", "loader": "images/s"}
-HIGHER_IS_BETTER = {"loader"}
+SECTIONS = ["step", "evaluate", "memory", "convolutions", "start", "loader", "pictures"]
+UNITS = {"step": "ms", "evaluate": "ms", "memory": "MiB", "convolutions": "ms", "start": "ms", "loader": "images/s",
+         "pictures": "images/s"}
+HIGHER_IS_BETTER = {"loader", "pictures"}
 CONVOLUTION_MODELS = ["wrn-16-4", "resnet-50"]
 OURS, PEER = "crescendo", "pytorch"
 
@@ -122,6 +124,16 @@ class Runners:
         rate = run_json(self.peer("torch_loader.py", "--threads", 1, "--variant", variant))["images_per_second"]
         return [Sample("loader", "CIFAR, one thread", PEER, variant, rate)]
 
+    def our_pictures(self):
+        words = ["--threads", 0, "--data", "image-folder", "--data-dir", self.options.picture_dir, "--batch", 64, "--json"]
+        rate = run_json(self.program("loader_bench", *words))["images_per_second"]
+        return [Sample("pictures", "files, one thread", OURS, "goyal", rate)]
+
+    def peer_pictures(self):
+        words = ["--threads", 0, "--data-dir", self.options.picture_dir, "--batch", 64]
+        rate = run_json(self.peer("torchvision_pipeline.py", *words))["images_per_second"]
+        return [Sample("pictures", "files, one thread", PEER, "torchvision, PIL", rate)]
+
     # ---- Convolutions
 
     def convolution_words(self, model):
@@ -172,6 +184,9 @@ class Runners:
             yield OURS, self.our_loader
             for variant in "tensors", "workers":
                 yield PEER, lambda v=variant: self.peer_loader(v)
+        elif section == "pictures" and self.options.picture_dir:
+            yield OURS, self.our_pictures
+            yield PEER, self.peer_pictures
 
 
 def measure(options):
@@ -276,6 +291,7 @@ def parse(arguments):
     parser.add_argument("--model", default="wrn-16-4", help="for step, evaluate, memory, start (%(default)s)")
     parser.add_argument("--batch", type=int, default=128, help="for the same (%(default)s)")
     parser.add_argument("--data-dir", metavar="DIR", help="CIFAR-10's files, for start; otherwise built-in shapes")
+    parser.add_argument("--picture-dir", metavar="DIR", help="DIR/train/CLASS/*, for pictures; left out without it")
     parser.add_argument("--build", type=pathlib.Path, default=FOLDER.parent / "build", metavar="DIR",
                         help="where our programs are (%(default)s)")
     parser.add_argument("--out", type=pathlib.Path, metavar="FILE", help="all samples and the table, as JSON")

@@ -12,7 +12,7 @@ const DecoderFunctions& decoder() {
     auto* const open = reinterpret_cast<const DecoderFunctions& (*)()>(
         module_function(kDecoderModule, kDecoderFunctions, why));
     require(open != nullptr, "cannot be decoded: ", kDecoderModule,
-            ", which is built where OpenCV is found, does not load: ", why);
+            ", which is built where OpenCV and libjpeg-turbo are found, does not load: ", why);
     return open();
   }();
   return functions;

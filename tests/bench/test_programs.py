@@ -154,7 +154,7 @@ class LoaderBench(ProgramTest):
 
     def test_bad_input(self):
         self.expect_help("loader_bench")
-        self.expect_refusal("loader_bench", "--images", "100", says="--images 100")
+        self.expect_refusal("loader_bench", "--images", "100", says="100 images")
         self.expect_refusal("loader_bench", "--augment", "colour", says="colour")
 
 

@@ -24,9 +24,11 @@ ResampleOptions whole(const Drawn& drawn, int64_t height, int64_t width) {
 }
 
 std::vector<float> resampled(const Drawn& drawn, const ResampleOptions& options) {
-  std::vector<float> pixels(static_cast<size_t>(options.size.elements()),
-                            std::numeric_limits<float>::quiet_NaN());
+  constexpr float kGuard = 1234;
+  std::vector<float> pixels(static_cast<size_t>(options.size.elements() + 1), kGuard);
   resample(drawn.view(), options, pixels.data());
+  CHECK(pixels.back() == kGuard);
+  pixels.pop_back();
   return pixels;
 }
 
