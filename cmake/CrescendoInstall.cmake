@@ -13,7 +13,7 @@ install(TARGETS crescendo_kernels crescendo_engine crescendo_models crescendo_da
         EXPORT CrescendoTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY kernels engine models data trainer DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/crescendo
         FILES_MATCHING PATTERN "*.h" PATTERN kernels/cpu EXCLUDE PATTERN kernels/cuda EXCLUDE PATTERN engine/ops EXCLUDE
-        PATTERN trainer/cli EXCLUDE PATTERN trainer/recipes EXCLUDE)
+        PATTERN data/decoder EXCLUDE PATTERN trainer/cli EXCLUDE PATTERN trainer/recipes EXCLUDE)
 
 install(EXPORT CrescendoTargets NAMESPACE Crescendo:: DESTINATION ${package_dir})
 configure_package_config_file(cmake/CrescendoConfig.cmake.in ${PROJECT_BINARY_DIR}/CrescendoConfig.cmake

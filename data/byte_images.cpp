@@ -1,8 +1,6 @@
 #include "data/byte_images.h"
 
-#include <fmt/format.h>
-#include <xxhash.h>
-
+#include "data/xxh3.h"
 #include "engine/rng.h"
 #include "kernels/huge_pages.h"
 
@@ -22,15 +20,11 @@ ByteImages::ByteImages(ByteImageSet set) : set_(std::move(set)), table_(pixel_ta
 
 std::string ByteImages::digest() const {
   const int64_t sizes[] = {size(), set_.image_size.height, set_.image_size.width, set_.image_size.channels};
-  XXH3_state_t* state = XXH3_createState();
-  XXH3_128bits_reset(state);
-  XXH3_128bits_update(state, sizes, sizeof sizes);
-  for (const uint8_t* image : set_.images)
-    XXH3_128bits_update(state, image, static_cast<size_t>(image_size().elements()));
-  XXH3_128bits_update(state, set_.labels.data(), set_.labels.size() * sizeof(int32_t));
-  const XXH128_hash_t hash = XXH3_128bits_digest(state);
-  XXH3_freeState(state);
-  return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
+  Xxh3 hash;
+  hash.add(sizes, sizeof sizes);
+  for (const uint8_t* image : set_.images) hash.add(image, static_cast<size_t>(image_size().elements()));
+  hash.add(set_.labels.data(), set_.labels.size() * sizeof(int32_t));
+  return hash.hexadecimal();
 }
 
 ImageView ByteImages::image(int64_t index) const {
