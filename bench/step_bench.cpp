@@ -20,11 +20,11 @@
 namespace crescendo::bench {
 namespace {
 
-constexpr ImageSize kImageSize{32, 32, 3};
 constexpr int64_t kClasses = 10;
 
 struct Options {
   TrainOptions training;  // model, batches, threads, convolution
+  int64_t image_side = 32;
   bool evaluate = false;
   int64_t steps = 10, warmup = 2;
   bool breakdown = false, json = false;
@@ -52,12 +52,13 @@ class Network {
   Network(const Options& options, const Device& device)
       : options_(options.training),
         device_(device),
-        model_(make_model(options_.model, {.classes = kClasses, .image_channels = kImageSize.channels})) {
+        image_size_{options.image_side, options.image_side, 3},
+        model_(make_model(options_.model, model_options(options_, kClasses, image_size_.channels))) {
     model_->parameters.allocate(device);
     model_->parameters.initialise(options_.seed);
     if (options.evaluate) return;
     optimizer_.emplace(options_, model_->parameters);
-    gradients_.emplace(options_, options_.micro_batch, *model_, kImageSize, device,
+    gradients_.emplace(options_, options_.micro_batch, *model_, image_size_, device,
                        [](const SampleRanges&) { return std::make_unique<MadeUpBatches>(); });
     gradients_->start({}, {});
   }
@@ -77,7 +78,7 @@ class Network {
     for (const SampleRange& range : ranges()) {
       Tape tape = Tape::off();
       const DeviceBatch& batch =
-          inputs_.try_emplace(range.count, device_, kImageSize, range.count).first->second;
+          inputs_.try_emplace(range.count, device_, image_size_, range.count).first->second;
       made_up_.prepare(range, batch);
       softmax_cross_entropy(tape, model_->forward(tape, batch.images), batch.labels).losses.to_host();
     }
@@ -93,6 +94,7 @@ class Network {
 
   const TrainOptions& options_;
   Device device_;
+  ImageSize image_size_;
   std::unique_ptr<Model> model_;
   MadeUpBatches made_up_;
   std::map<int64_t, DeviceBatch> inputs_;  // of an evaluation
@@ -149,6 +151,7 @@ void print_json(const Options& options, const Result& result) {
   const TrainOptions& training = options.training;
   nlohmann::json json = {{"program", "step_bench"},
                          {"model", training.model},
+                         {"image_size", options.image_side},
                          {"mode", options.evaluate ? "evaluate" : "train"},
                          {"batch", training.batch},
                          {"ghost_batch", training.ghost_batch},
@@ -206,6 +209,7 @@ void add_options(CLI::App& app, Options& options) {
     app.add_option(name, value, meaning)->check(CLI::Range(least, int64_t{1} << 24))->capture_default_str();
   };
   app.add_option("--model", options.training.model, "A model by name")->capture_default_str();
+  count("--image-size", options.image_side, 1, "Rows and columns of an image");
   count("--batch", options.training.batch, 1, "Images of a step");
   count("--ghost-batch", options.training.ghost_batch, 1, "Images that are normalised together");
   count("--micro-batch", options.training.micro_batch, 0, "Images computed at once; 0: one ghost batch");
@@ -236,6 +240,7 @@ int main(int argc, char** argv) {
       "Examples:\n"
       "  step_bench --model wrn-16-4 --batch 128 --threads 2\n"
       "  step_bench --device cuda --precision bf16 --batch 1024\n"
+      "  step_bench --model resnet-50 --image-size 224 --batch 32 --ghost-batch 32\n"
       "  step_bench --batch 512 --micro-batch 256 --breakdown\n"
       "  step_bench --evaluate --convolution direct --json");
   return run_program(app, argc, argv, [&] { return run(options); });

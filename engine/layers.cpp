@@ -16,9 +16,12 @@ Tensor Conv2d::operator()(Tape& tape, const Tensor& x) const {
   return conv2d(tape, x, weight_->value, options_, bias_ ? bias_->value : Tensor());
 }
 
-BatchNorm::BatchNorm(const Scope& scope, int64_t channels, const BatchNormOptions& options)
+BatchNorm::BatchNorm(const Scope& scope, int64_t channels, const BatchNormOptions& options, NormScale scale)
     : options_(options),
-      scale_(scope.parameter("weight", {channels}, ParameterKind::norm, {.value = 1})),
+      scale_(scale == NormScale::fixed
+                 ? scope.ones("weight", channels)
+                 : scope.parameter("weight", {channels}, ParameterKind::norm,
+                                   {.value = scale == NormScale::from_one ? 1.0 : 0.0})),
       shift_(scope.parameter("bias", {channels}, ParameterKind::norm, {})),
       running_mean_(scope.statistic("running_mean", {channels}, 0)),
       running_variance_(scope.statistic("running_var", {channels}, 1)) {}

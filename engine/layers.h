@@ -28,10 +28,14 @@ class Conv2d {
   ParameterHandle weight_, bias_;
 };
 
-// Declares "weight" (scale, ones), "bias" (shift, zeros), "running_mean" (zeros) and "running_var" (ones).
+// The scale of a norm: trained from one on, or from zero, or one for ever and no parameter.
+enum class NormScale { from_one, from_zero, fixed };
+
+// Declares "weight" (scale), "bias" (shift, zeros), "running_mean" (zeros) and "running_var" (ones).
 class BatchNorm {
  public:
-  BatchNorm(const Scope& scope, int64_t channels, const BatchNormOptions& options);
+  BatchNorm(const Scope& scope, int64_t channels, const BatchNormOptions& options,
+            NormScale scale = NormScale::from_one);
   Tensor operator()(Tape& tape, const Tensor& x) const;
   NormLayer layer() const;
 

@@ -39,10 +39,18 @@ std::vector<real> initial_values(const Initial& initial, int64_t count, uint64_t
 
 }  // namespace
 
+void ParameterStore::require_new(const std::string& name) const {
+  const auto check = [&](const auto& items) {
+    for (const auto& item : items) require(item->name != name, "parameters: ", name, " is declared twice");
+  };
+  check(parameters_);
+  check(statistics_);
+  check(ones_);
+}
+
 ParameterHandle ParameterStore::add_parameter(const std::string& name, const Shape& shape, ParameterKind kind,
                                               Initial initial) {
-  for (const auto& other : parameters_)
-    require(other->name != name, "parameters: ", name, " is declared twice");
+  require_new(name);
   auto parameter = std::make_shared<Parameter>();
   parameter->name = name;
   parameter->shape = shape;
@@ -53,8 +61,7 @@ ParameterHandle ParameterStore::add_parameter(const std::string& name, const Sha
 }
 
 StatisticHandle ParameterStore::add_statistic(const std::string& name, const Shape& shape, double initial) {
-  for (const auto& other : statistics_)
-    require(other->name != name, "parameters: ", name, " is declared twice");
+  require_new(name);
   auto statistic = std::make_shared<Statistic>();
   statistic->name = name;
   statistic->shape = shape;
@@ -63,7 +70,24 @@ StatisticHandle ParameterStore::add_statistic(const std::string& name, const Sha
   return statistic;
 }
 
+ParameterHandle ParameterStore::add_ones(const std::string& name, int64_t count) {
+  require_new(name);
+  auto ones = std::make_shared<Parameter>();
+  ones->name = name;
+  ones->shape = {count};
+  ones->kind = ParameterKind::norm;
+  ones->initial = {.value = 1};
+  ones_.push_back(ones);
+  return ones;
+}
+
 void ParameterStore::allocate(const Device& device) {
+  allocate_parameters(device);
+  allocate_statistics(device);
+  allocate_ones(device);
+}
+
+void ParameterStore::allocate_parameters(const Device& device) {
   int64_t size = 0;
   for (const bool norms : {false, true}) {
     if (norms) norm_begin_ = size;
@@ -84,6 +108,9 @@ void ParameterStore::allocate(const Device& device) {
             .view(parameter->offset, parameter->shape, weight ? Element::activation : Element::real);
     parameter->value.bind_gradient(gradients_.view(parameter->offset, parameter->shape, Element::real));
   }
+}
+
+void ParameterStore::allocate_statistics(const Device& device) {
   int64_t statistics = 0;
   for (const auto& statistic : statistics_) {
     statistic->offset = statistics;
@@ -94,6 +121,19 @@ void ParameterStore::allocate(const Device& device) {
   for (const auto& statistic : statistics_) {
     statistic->value = statistic_values_.view(statistic->offset, statistic->shape, Element::real);
     statistic->pending = statistic_pending_.view(statistic->offset, statistic->shape, Element::real);
+  }
+}
+
+// All are the beginning of one block, and their gradients, which nobody reads, that of another.
+void ParameterStore::allocate_ones(const Device& device) {
+  int64_t most = 0;
+  for (const auto& ones : ones_) most = std::max(most, ones->shape.elements());
+  if (most == 0) return;
+  const Tensor values = zeros(device, most), unread = zeros(device, most);
+  device.kernels().fill(most, 1, values.as_reals());
+  for (const auto& ones : ones_) {
+    ones->value = values.view(0, ones->shape, Element::real);
+    ones->value.bind_gradient(unread.view(0, ones->shape, Element::real));
   }
 }
 
@@ -139,10 +179,12 @@ void ParameterStore::refresh_weight_copy() const {
 
 void ParameterStore::forget_gradients() const {
   for (const auto& parameter : parameters_) parameter->value.forget_gradient();
+  for (const auto& ones : ones_) ones->value.forget_gradient();
 }
 
 void ParameterStore::note_gradients() const {
   for (const auto& parameter : parameters_) parameter->value.gradient_slot();
+  for (const auto& ones : ones_) ones->value.gradient_slot();
 }
 
 void ParameterStore::require_gradients() const {

@@ -45,6 +45,8 @@ class ParameterStore {
   // Names must be new: throws std::invalid_argument otherwise. Only before allocate().
   ParameterHandle add_parameter(const std::string& name, const Shape&, ParameterKind, Initial);
   StatisticHandle add_statistic(const std::string& name, const Shape&, double initial);
+  // Ones [count] where others have a parameter, of kind norm: not trained, and no part of the flat buffers.
+  ParameterHandle add_ones(const std::string& name, int64_t count);
 
   // Lays out the flat buffers on `device`: norm parameters last, so that weight decay may stop before them.
   void allocate(const Device& device);
@@ -54,6 +56,7 @@ class ParameterStore {
   // In order of declaration.
   const std::vector<std::shared_ptr<Parameter>>& parameters() const { return parameters_; }
   const std::vector<std::shared_ptr<Statistic>>& statistics() const { return statistics_; }
+  const std::vector<std::shared_ptr<Parameter>>& ones() const { return ones_; }
   int64_t parameter_count() const;  // without padding
 
   // The flat buffers; real, defined after allocate(). Each parameter starts on a 64-byte boundary; padding is
@@ -81,8 +84,14 @@ class ParameterStore {
   void require_gradients() const;
 
  private:
+  void require_new(const std::string& name) const;
+  void allocate_parameters(const Device& device);
+  void allocate_statistics(const Device& device);
+  void allocate_ones(const Device& device);
+
   std::vector<std::shared_ptr<Parameter>> parameters_;
   std::vector<std::shared_ptr<Statistic>> statistics_;
+  std::vector<std::shared_ptr<Parameter>> ones_;
   Tensor values_, gradients_, weights_, statistic_values_, statistic_pending_;
   int64_t norm_begin_ = 0;
 };
@@ -99,6 +108,9 @@ class Scope {
   }
   StatisticHandle statistic(const std::string& name, const Shape& shape, double initial) const {
     return store_->add_statistic(prefix_ + name, shape, initial);
+  }
+  ParameterHandle ones(const std::string& name, int64_t count) const {
+    return store_->add_ones(prefix_ + name, count);
   }
 
  private:

@@ -22,13 +22,17 @@ Tensor Tape::record(const char* name, std::span<const Tensor> inputs, const Tens
   return output;
 }
 
-void Tape::backward(const Tensor& output, double value) {
-  const Tensor seed = output.gradient_slot().gradient;
+void Tape::seed(const Tensor& output, double value) {
+  const Tensor gradient = output.gradient_slot().gradient;
   Backend& kernels = output.device().kernels();
-  if (seed.element() == Element::activation)
-    kernels.fill_activations(seed.size(), value, seed.as_activations());
+  if (gradient.element() == Element::activation)
+    kernels.fill_activations(gradient.size(), value, gradient.as_activations());
   else
-    kernels.fill(seed.size(), value, seed.as_reals());
+    kernels.fill(gradient.size(), value, gradient.as_reals());
+}
+
+void Tape::backward(const Tensor& output, double value) {
+  seed(output, value);
   run_backward();
 }
 

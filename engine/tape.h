@@ -46,8 +46,10 @@ class Tape {
     return record(name, std::span(inputs.begin(), inputs.size()), output, std::move(backward));
   }
 
+  // Seeds the gradient of `output` with `value` everywhere: for an output beside the one given to backward().
+  void seed(const Tensor& output, double value = 1);
   // Runs the recorded operations backwards, freeing each as it goes; the tape is then empty.
-  // The first form seeds the gradient of `output` with `value` everywhere, the second with a given tensor.
+  // The first form seeds `output`, the second gives it a gradient.
   void backward(const Tensor& output, double value = 1);
   void backward(const Tensor& output, const Tensor& output_gradient);
 

@@ -106,10 +106,18 @@ TapeOptions GradientSum::tape_options() const {
           .counters = counters_.place()};
 }
 
+// The loss of an auxiliary head is part of the gradient alone, with its weight.
+CrossEntropy GradientSum::forward(Tape& tape, const DeviceBatch& batch) const {
+  const auto [logits, auxiliary] = model_.outputs(tape, batch.images);
+  if (auxiliary.defined())
+    tape.seed(softmax_cross_entropy(tape, auxiliary, batch.labels, options_.label_smoothing).losses,
+              model_.options.auxiliary_weight);
+  return softmax_cross_entropy(tape, logits, batch.labels, options_.label_smoothing);
+}
+
 void GradientSum::forward_backward(const DeviceBatch& batch) {
   Tape tape = Tape::training(tape_options());
-  const auto [losses, correct] =
-      softmax_cross_entropy(tape, model_.forward(tape, batch.images), batch.labels, options_.label_smoothing);
+  const auto [losses, correct] = forward(tape, batch);
   tape.backward(losses);
   device_.kernels().count_samples({.n = losses.size(), .ghost = options_.ghost_batch}, losses.as_reals(),
                                   correct.as_indices(), counters_.place());
@@ -163,9 +171,7 @@ std::string GradientSum::explain(const SampleRange& update) {
     go_to(piece.first);
     batches->write(counters_.place(), batch);
     Tape tape = Tape::training(tape_options());
-    const Tensor losses = softmax_cross_entropy(tape, model_.forward(tape, batch.images), batch.labels,
-                                                options_.label_smoothing)
-                              .losses;
+    const Tensor losses = forward(tape, batch).losses;
     if (!all_finite(losses.to_host())) return explain_loss(batch, piece);
     tape.backward(losses);
   }
@@ -183,7 +189,7 @@ std::string GradientSum::explain_loss(const DeviceBatch& batch, const SampleRang
     first = layer_name(model_, op, inputs);
   };
   const bool bad_input = !all_finite(batch.images.to_host());
-  model_.forward(tape, batch.images);
+  model_.outputs(tape, batch.images);
   return join("the loss of ", samples_text(range), " is not finite; the first layer to go wrong is ",
               bad_input ? "the input" : first);
 }

@@ -85,6 +85,7 @@ class GradientSum {
 
   void go_to(int64_t position);
   void forward_backward(const DeviceBatch& batch);
+  CrossEntropy forward(Tape& tape, const DeviceBatch& batch) const;
   void add_ghost(Write write);
   void add_squares(const Tensor& flat, double* sum, Write write) const;
   void observe_noise();

@@ -78,7 +78,7 @@ TrainingMemory training_memory(const TrainOptions& options, const Device& modell
                                int64_t micro_batch) {
   const Device device = Device::dry_run(modelled);
   const std::unique_ptr<Model> model =
-      make_model(options.model, {.classes = data.classes, .image_channels = data.image_size.channels});
+      make_model(options.model, model_options(options, data.classes, data.image_size.channels));
   model->parameters.allocate(device);
   Optimizer optimizer(options, model->parameters);
   TrainingMemory memory{.micro_batch = micro_batch};

@@ -143,7 +143,14 @@ using Options = TrainOptions;
 const Words<bool> kOnOff = {{"on", true}, {"off", false}};
 
 void list_data(Group group) {
-  group.text("model", "NAME", &Options::model, "wrn-D-W: wide ResNet of depth D = 6n+4 and width W");
+  group.text("model", "NAME", &Options::model,
+             "wrn-D-W: wide ResNet of depth D = 6n+4 and width W; resnet-18 to -152; inception-resnet-v2");
+  group.word("zero-gamma", &Options::zero_gamma,
+             "resnet: the last norm's scale of each residual block starts at zero", kOnOff);
+  group.word("norm-scale", &Options::norm_scale, "inception-resnet-v2: norms have a trained scale", kOnOff);
+  group.number("auxiliary-weight", &Options::auxiliary_weight,
+               "inception-resnet-v2: add an auxiliary head, whose loss has this weight (0.4)",
+               {{"none", 0.0}});
   group.word<std::string>("data", &Options::data, "What to train on; shapes is built in",
                           {{"cifar10", "cifar10"},
                            {"cifar100", "cifar100"},

@@ -11,6 +11,7 @@
 #include "kernels/geometry.h"
 #include "kernels/instruction_set.h"
 #include "kernels/precision.h"
+#include "models/model.h"
 #include "trainer/schedule.h"
 
 namespace crescendo {
@@ -20,6 +21,9 @@ enum class OptimizerKind { sgd, momentum, nesterov, adam };
 struct TrainOptions {
   // What to train, and on what
   std::string model = "wrn-16-4";
+  bool zero_gamma = false;      // --zero-gamma on|off: ResNets: last scale of a residual block starts at 0
+  bool norm_scale = true;       // --norm-scale on|off: Inception-ResNet-v2: norms have a scale
+  double auxiliary_weight = 0;  // Inception-ResNet-v2: of the auxiliary head's loss; 0: no such head
   std::string data = "shapes";  // cifar10, cifar100, shapes, image-folder
   std::string data_dir;
   std::string val_dir;                     // image-folder: of the test images; empty: val in data_dir
@@ -71,6 +75,9 @@ struct TrainOptions {
 
   bool operator==(const TrainOptions&) const = default;
 };
+
+// The part that decides what the model is.
+ModelOptions model_options(const TrainOptions&, int64_t classes, int64_t image_channels = 3);
 
 // The part that decides what is trained with when; the training set's size must be known.
 ScheduleOptions schedule_options(const TrainOptions&, int64_t train_images);

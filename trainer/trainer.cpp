@@ -15,8 +15,9 @@ constexpr int64_t kTrainLinesPerEpoch = 20;
 constexpr auto kLongestWithoutCheckpoint = std::chrono::minutes(10);
 
 std::unique_ptr<Model> open_model(const TrainOptions& options, const Dataset& data, const Device& device) {
-  auto model = make_model(options.model, {.classes = static_cast<int64_t>(data.class_names().size()),
-                                          .image_channels = data.image_size().channels});
+  auto model = make_model(
+      options.model,
+      model_options(options, static_cast<int64_t>(data.class_names().size()), data.image_size().channels));
   model->parameters.allocate(device);
   model->parameters.initialise(options.seed);
   return model;

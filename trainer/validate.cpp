@@ -137,6 +137,7 @@ void validate(const ScheduleOptions& options) {
 
 void validate(const TrainOptions& options) {
   validate_data(options);
+  require_not_negative("auxiliary-weight", options.auxiliary_weight);
   validate_run(options);
   validate(schedule_options(options, options.train_images));
   validate_optimizer(options);
@@ -155,6 +156,14 @@ DatasetOptions dataset_options(const TrainOptions& options) {
           .train_images = options.train_images,
           .augment = options.augment,
           .bad_images = options.bad_images};
+}
+
+ModelOptions model_options(const TrainOptions& options, int64_t classes, int64_t image_channels) {
+  return {.classes = classes,
+          .image_channels = image_channels,
+          .zero_gamma = options.zero_gamma,
+          .norm_scale = options.norm_scale,
+          .auxiliary_weight = options.auxiliary_weight};
 }
 
 ScheduleOptions schedule_options(const TrainOptions& options, int64_t train_images) {

@@ -3,18 +3,14 @@
 // running statistic after the third.
 #include <doctest/doctest.h>
 
-#include <fstream>
 #include <limits>
-#include <nlohmann/json.hpp>
 
-#include "golden/golden_values.h"
+#include "golden/golden_checks.h"
 #include "models/model.h"
 #include "support/tested_device.h"
 
 namespace crescendo::test {
 namespace {
-
-using nlohmann::json;
 
 const double kEpsilon = static_cast<double>(std::numeric_limits<real>::epsilon());
 
@@ -49,27 +45,13 @@ double movement_error() {
   return sum;
 }
 
-std::vector<real> initial_values(const Parameter& parameter, uint32_t stream) {
-  const int64_t size = parameter.shape.elements();
-  const double spread =
-      parameter.kind == ParameterKind::weight ? golden_weight_scale(size / parameter.shape[0]) : 0.25;
-  const double centre = parameter.kind == ParameterKind::norm && parameter.name.ends_with("weight") ? 1 : 0;
-  std::vector<real> values;
-  for (uint64_t i = 0; i < static_cast<uint64_t>(size); ++i)
-    values.push_back(static_cast<real>(centre + spread * golden_value(stream, i)));
-  return values;
-}
-
 class GoldenRun {
  public:
-  GoldenRun() : golden_(read()), model_(make_model("wrn-16-4")) {
+  GoldenRun() : golden_(read_golden("wrn_16_4.json")), model_(make_model("wrn-16-4")) {
     ParameterStore& store = model_->parameters;
     store.allocate(device_);
     store.initialise(1);
-    uint32_t stream = 0;
-    for (const auto& parameter : store.parameters())
-      store.upload(store.values(), parameter->offset, initial_values(*parameter, stream++));
-    store.refresh_weight_copy();
+    set_golden_values(store);
     velocity_ = Tensor::reals(device_, {store.size()});
     device_.kernels().fill(store.size(), 0, velocity_.as_reals());
   }
@@ -121,11 +103,6 @@ class GoldenRun {
   const ParameterStore& store() const { return model_->parameters; }
 
  private:
-  static json read() {
-    std::ifstream file(CRESCENDO_SOURCE_DIR "/tests/golden/wrn_16_4.json");
-    return json::parse(file);
-  }
-
   json golden_;
   Device device_ = tested_device();
   std::unique_ptr<Model> model_;
@@ -134,65 +111,12 @@ class GoldenRun {
   double loss_ = 0;
 };
 
-double norm_of(const std::vector<real>& values) {
-  double squares = 0;
-  for (const real value : values) squares += static_cast<double>(value) * static_cast<double>(value);
-  return std::sqrt(squares);
-}
-
-// Compares a tensor with its digest in the file: norm, product with a random vector, and eight elements.
-// `tolerance` is for the norm of the error, which spreads evenly over the elements.
-void check_digest(const json& expected, uint32_t index, const std::vector<real>& values, double scale,
-                  double tolerance) {
-  double projection = 0;
-  for (size_t i = 0; i < values.size(); ++i)
-    projection += scale * static_cast<double>(values[i]) * golden_value(kProjectionStream + index, i);
-  CHECK(std::abs(scale * norm_of(values) - expected["norm"].get<double>()) <= tolerance);
-  CHECK(std::abs(projection - expected["projection"].get<double>()) <= tolerance);
-  const double of_element = 4 * tolerance / std::sqrt(static_cast<double>(values.size()));
-  for (uint64_t j = 0; j < expected["samples"].size(); ++j) {
-    const size_t place = golden_word(kSampleStream + index, j) % values.size();
-    CHECK(std::abs(scale * static_cast<double>(values[place]) - expected["samples"][j].get<double>()) <=
-          of_element);
-  }
-}
-
-// All named tensors of a flat buffer against one section of the file; nothing may be missing on either side.
-// tolerance(values, digest, index) is for the norm of a tensor's error.
-template <class Items, class Tolerance>
-void check_section(const json& expected, const Tensor& flat, const Items& items, double scale,
-                   const Tolerance& tolerance) {
-  CHECK(expected.size() == items.size());
-  const std::vector<real> all = flat.to_host();
-  uint32_t index = 0;
-  for (const auto& item : items) {
-    CAPTURE(item->name);
-    REQUIRE(expected.contains(item->name));
-    const json& digest = expected[item->name];
-    const auto first = all.begin() + item->offset;
-    const std::vector<real> values(first, first + item->shape.elements());
-    check_digest(digest, index, values, scale, tolerance(values, digest["norm"].get<double>(), index));
-    ++index;
-  }
-}
-
 // Weights are as exact as what the updates added to them, and as float.
 double weight_tolerance(const std::vector<real>& values, const Parameter& parameter, double norm,
                         uint32_t index) {
-  std::vector<real> moved = initial_values(parameter, index);
+  std::vector<real> moved = golden_initial_values(parameter, index);
   for (size_t i = 0; i < values.size(); ++i) moved[i] -= values[i];
   return movement_error() * norm_of(moved) + (4 * kEpsilon + 1e-12) * norm;
-}
-
-void check_logits(const json& expected, const std::vector<real>& logits) {
-  REQUIRE(expected.size() * 10 == logits.size());
-  double worst = 0, largest = 0;
-  for (size_t i = 0; i < logits.size(); ++i) {
-    const double value = expected[i / 10][i % 10];
-    largest = std::max(largest, std::abs(value));
-    worst = std::max(worst, std::abs(static_cast<double>(logits[i]) - value));
-  }
-  CHECK(worst <= kRounding * largest);
 }
 
 }  // namespace
@@ -207,7 +131,7 @@ TEST_CASE("golden: three updates of WRN-16-4 are those of PyTorch") {
     const double loss = golden["losses"][update];
     CHECK(std::abs(run.loss() - loss) <= kRounding * loss);
     if (update == 0) {
-      check_logits(golden["logits"], run.logits());
+      check_logits(golden["logits"], run.logits(), kRounding);
       const double mean = 1 / golden["batch"].get<double>();
       check_section(golden["gradients"], store.gradients(), store.parameters(), mean,
                     [](const std::vector<real>&, double norm, uint32_t) { return kGradient * norm; });

@@ -114,7 +114,8 @@ TEST_CASE("make_model: one clear line for a name that means nothing") {
   CHECK_THROWS_WITH_AS(make_model("wrn-16-0"), "model wrn-16-0: width must lie in 1 to 1000, got 0",
                        std::invalid_argument);
   CHECK_THROWS_WITH_AS(make_model("resnet50"),
-                       "unknown model \"resnet50\"; expected wrn-DEPTH-WIDTH, e.g. wrn-16-4",
+                       "unknown model \"resnet50\"; expected wrn-DEPTH-WIDTH (wrn-16-4), resnet-DEPTH "
+                       "(resnet-50) or inception-resnet-v2",
                        std::invalid_argument);
   for (const char* name :
        {"", "wrn", "wrn-", "wrn-16", "wrn-16-", "wrn--4", "wrn-16-4-2", "wrn-16-4 ", "wrn-x-4", "WRN-16-4",

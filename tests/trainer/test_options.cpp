@@ -38,6 +38,9 @@ std::string validation_error(void (*change)(TrainOptions&)) {
 TrainOptions all_changed() {
   TrainOptions options;
   options.model = "wrn-28-10";
+  options.zero_gamma = true;
+  options.norm_scale = false;
+  options.auxiliary_weight = 0.4;
   options.data = "cifar100";
   options.data_dir = "with \"quotes\", a \\, a # and\ta tab";
   options.train_images = 12345678901234;

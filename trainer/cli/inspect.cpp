@@ -6,6 +6,7 @@
 #include "trainer/cli/commands.h"
 #include "trainer/cli/loaded_run.h"
 #include "trainer/memory.h"
+#include "trainer/option_table.h"
 #include "trainer/run_folder.h"
 
 namespace crescendo {
@@ -52,14 +53,12 @@ void print_table(const Model& model, const std::vector<LayerCost>& layers, int64
              static_cast<double>(memory) / (1 << 20));
 }
 
-void inspect_model(const std::string& name, const InspectOptions& options) {
+void inspect_model(TrainOptions training, const InspectOptions& options) {
   const ImageSize image{options.image_size, options.image_size, 3};
-  const auto model = make_model(name, {.classes = options.classes});
+  const auto model = make_model(training.model, model_options(training, options.classes));
   const std::vector<LayerCost> layers = layer_costs(*model, image);
   int64_t multiply_adds = 0;
   for (const LayerCost& layer : layers) multiply_adds += layer.multiply_adds;
-  TrainOptions training;
-  training.model = name;
   training.optimizer = OptimizerKind::nesterov;
   training.ghost_batch = options.batch;
   const int64_t memory = training_memory(training, Device::cpu(),
@@ -84,7 +83,9 @@ void inspect_run(InspectOptions options) {
     fmt::print("{}: after {} updates, {} samples, {:.0f} s of training\n\n", checkpoint,
                info.counters.updates, info.counters.samples_seen, info.counters.seconds);
   options.classes = static_cast<int64_t>(info.class_names.size());
-  inspect_model(info.model, options);
+  TrainOptions training;
+  apply_config(training, info.config, checkpoint);
+  inspect_model(training, options);
 }
 
 }  // namespace
@@ -113,7 +114,9 @@ void add_inspect_command(CLI::App& app) {
   command->callback([options] {
     require(!options->run.empty() || !options->model.empty(), "inspect: expected --model NAME or RUN");
     require(!options->digest || !options->run.empty(), "inspect: --digest needs RUN");
-    options->run.empty() ? inspect_model(options->model, *options) : inspect_run(*options);
+    TrainOptions training;
+    training.model = options->model;
+    options->run.empty() ? inspect_model(training, *options) : inspect_run(*options);
   });
 }
 

@@ -37,8 +37,8 @@ LoadedRun load_run(const std::string& run, const Computer& computer) {
                    .options = options,
                    .device = open_device(options),
                    .model = nullptr};
-  loaded.model =
-      make_model(loaded.info.model, {.classes = static_cast<int64_t>(loaded.info.class_names.size())});
+  loaded.model = make_model(loaded.info.model,
+                            model_options(options, static_cast<int64_t>(loaded.info.class_names.size())));
   loaded.model->parameters.allocate(loaded.device);
   verify_checkpoint(loaded.checkpoint);
   load_weights(loaded.checkpoint, loaded.model->parameters);

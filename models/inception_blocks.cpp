@@ -1,0 +1,70 @@
+#include "models/inception_blocks.h"
+
+namespace crescendo {
+namespace {
+
+constexpr double kNormEpsilon = 1e-3;
+constexpr Pool2dOptions kHalve{.window_h = 3, .window_w = 3};  // of stride 2
+
+int64_t width_of(const std::vector<std::vector<Filter>>& branches) {
+  int64_t width = 0;
+  for (const auto& filters : branches) width += filters.back().out;
+  return width;
+}
+
+}  // namespace
+
+Branch::Branch(const Scope& scope, int64_t in, std::span<const Filter> filters, const ModelOptions& options) {
+  const BatchNormOptions norm{.epsilon = kNormEpsilon, .momentum = options.norm_momentum, .relu = true};
+  for (size_t i = 0; i < filters.size(); ++i) {
+    const Filter& filter = filters[i];
+    const int64_t pad_h = filter.padded ? filter.height / 2 : 0, pad_w = filter.padded ? filter.width / 2 : 0;
+    const Conv2dOptions how{
+        .stride_h = filter.stride, .stride_w = filter.stride, .padding = {pad_h, pad_h, pad_w, pad_w}};
+    const Scope inner = filters.size() == 1 ? scope : scope[std::to_string(i)];
+    convolutions_.emplace_back(inner["conv"], Conv2dSpec{.in = in,
+                                                         .out = filter.out,
+                                                         .kernel_h = filter.height,
+                                                         .kernel_w = filter.width,
+                                                         .options = how});
+    norms_.emplace_back(inner["bn"], filter.out, norm,
+                        options.norm_scale ? NormScale::from_one : NormScale::fixed);
+    in = filter.out;
+  }
+}
+
+Tensor Branch::operator()(Tape& tape, const Tensor& x) const {
+  Tensor y = convolutions_[0](tape, x);
+  for (size_t i = 1; i < convolutions_.size(); ++i) y = norm_conv2d(tape, norms_[i - 1], convolutions_[i], y);
+  return norms_.back()(tape, y);
+}
+
+Branches::Branches(const Scope& scope, int64_t in, const std::vector<std::vector<Filter>>& branches,
+                   bool pool, const ModelOptions& options)
+    : pool_(pool) {
+  for (size_t i = 0; i < branches.size(); ++i)
+    branches_.emplace_back(scope["branch" + std::to_string(i)], in, branches[i], options);
+}
+
+Tensor Branches::operator()(Tape& tape, const Tensor& x) const {
+  std::vector<Tensor> parts;
+  for (const Branch& branch : branches_) parts.push_back(branch(tape, x));
+  if (pool_) parts.push_back(max_pool2d(tape, x, kHalve));
+  return concat_channels(tape, parts);
+}
+
+InceptionBlock::InceptionBlock(const Scope& scope, const InceptionBlockSpec& spec,
+                               const ModelOptions& options)
+    : branches_(scope, spec.channels, spec.branches, false, options),
+      widen_(
+          scope["conv2d"],
+          {.in = width_of(spec.branches), .out = spec.channels, .kernel_h = 1, .kernel_w = 1, .bias = true}),
+      scale_(spec.scale),
+      relu_(spec.relu) {}
+
+Tensor InceptionBlock::operator()(Tape& tape, const Tensor& x) const {
+  const Tensor y = scale_add(tape, x, scale_, widen_(tape, branches_(tape, x)));
+  return relu_ ? relu(tape, y) : y;
+}
+
+}  // namespace crescendo

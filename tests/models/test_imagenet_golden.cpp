@@ -1,0 +1,117 @@
+// ResNets and Inception-ResNet-v2 against what torchvision's and timm's classes compute in double
+// (tests/golden/make_imagenet_golden.py): logits, loss and every gradient of a training step, logits in
+// evaluation mode.
+#include <doctest/doctest.h>
+
+#include <limits>
+
+#include "golden/golden_checks.h"
+#include "models/model.h"
+#include "support/tested_device.h"
+
+namespace crescendo::test {
+namespace {
+
+const double kEpsilon = static_cast<double>(std::numeric_limits<real>::epsilon());
+constexpr int64_t kClasses = 10;
+
+struct Case {
+  std::string file, model;
+  double products;  // that an output goes through: the sum of r * s * c over the layers of the longest path
+};
+
+// Each layer's sum of K products adds an error of its own, epsilon * sqrt(K), and they add up like a random
+// walk. The file itself holds 13 digits.
+double rounding(const Case& c) { return 4 * kEpsilon * std::sqrt(c.products) + 1e-12; }
+
+// Gradients have a second error (test_golden.cpp): ReLUs whose input rounding puts on the other side of zero,
+// of up to 10^7 in a batch.
+double gradient_rounding(const Case& c) {
+  constexpr double kInputs = 1e7;
+  const double share = kEpsilon * std::sqrt(c.products);
+  return rounding(c) + (share * kInputs < 1 ? 0 : 2 * std::sqrt(share));
+}
+
+class GoldenStep {
+ public:
+  explicit GoldenStep(const Case& c)
+      : golden_(read_golden(c.file)),
+        model_(make_model(c.model, {.classes = kClasses,
+                                    .norm_momentum = golden_["norm_momentum"],
+                                    .auxiliary_weight = golden_["auxiliary_weight"],
+                                    .dropout_keep = 1})) {
+    model_->parameters.allocate(device_);
+    model_->parameters.initialise(1);
+    set_golden_values(model_->parameters);
+    const int64_t batch = golden_["batch"], side = golden_["side"];
+    images_ = Tensor::activations(device_, {batch, side, side, 3});
+    images_.upload(golden_images(0, batch, side));
+    labels_ = Tensor::indices(device_, {batch});
+    labels_.upload(golden_labels(0, batch, kClasses));
+  }
+
+  void train() {
+    Tape tape = Tape::training();
+    outputs_ = model_->outputs(tape, images_);
+    const Tensor losses = softmax_cross_entropy(tape, outputs_.logits, labels_).losses;
+    if (outputs_.auxiliary.defined())
+      tape.seed(softmax_cross_entropy(tape, outputs_.auxiliary, labels_).losses,
+                model_->options.auxiliary_weight);
+    tape.backward(losses);
+    model_->parameters.require_gradients();
+    for (const real value : losses.to_host()) loss_ += static_cast<double>(value);
+  }
+  std::vector<real> evaluate() const {
+    Tape tape = Tape::off();
+    const ModelOutputs outputs = model_->outputs(tape, images_);
+    CHECK(!outputs.auxiliary.defined());
+    return outputs.logits.to_host();
+  }
+
+  const json& golden() const { return golden_; }
+  const ModelOutputs& outputs() const { return outputs_; }
+  double loss() const { return loss_; }
+  const ParameterStore& store() const { return model_->parameters; }
+
+ private:
+  json golden_;
+  Device device_ = tested_device();
+  std::unique_ptr<Model> model_;
+  Tensor images_, labels_;
+  ModelOutputs outputs_;
+  double loss_ = 0;
+};
+
+void check_against_golden(const Case& c) {
+  CAPTURE(c.file);
+  GoldenStep step(c);
+  step.train();
+  const json& golden = step.golden();
+  const double loss = golden["loss"];
+  CHECK(std::abs(step.loss() - loss) <= rounding(c) * loss);
+  check_logits(golden["logits"], step.outputs().logits.to_host(), rounding(c));
+  CHECK(golden.contains("auxiliary_logits") == step.outputs().auxiliary.defined());
+  if (step.outputs().auxiliary.defined())
+    check_logits(golden["auxiliary_logits"], step.outputs().auxiliary.to_host(), rounding(c));
+  const ParameterStore& store = step.store();
+  check_section(golden["gradients"], store.gradients(), store.parameters(), 1,
+                [&](const std::vector<real>&, double norm, uint32_t) { return gradient_rounding(c) * norm; });
+  check_logits(golden["evaluation_logits"], step.evaluate(), rounding(c));
+}
+
+}  // namespace
+
+TEST_CASE("golden: ResNets are torchvision's") {
+  check_against_golden({"resnet_18.json", "resnet-18", 3.1e4});
+  check_against_golden({"resnet_50.json", "resnet-50", 5.3e4});
+}
+
+TEST_CASE("golden: Inception-ResNet-v2 is timm's") {
+  check_against_golden({"inception_resnet_v2.json", "inception-resnet-v2", 1.3e5});
+}
+
+TEST_CASE("golden: the auxiliary head's loss enters the gradient with its weight") {
+  check_against_golden({"inception_resnet_v2_auxiliary.json", "inception-resnet-v2", 1.3e5});
+}
+
+}  // namespace crescendo::test
