@@ -7,6 +7,7 @@ readonly packages=(
   g++ cmake ninja-build git                          # tools
   libeigen3-dev libopencv-dev libxxhash-dev          # matrices, pictures, checksums
   libcli11-dev nlohmann-json3-dev libfmt-dev         # command line, JSON, text
+  libonnx-dev libprotobuf-dev protobuf-compiler      # export as ONNX
   libjs-chart.js                                     # curves of the report page
   doctest-dev python3 libbenchmark-dev               # tests, benchmarks
 )

@@ -4,7 +4,7 @@ include(CMakePackageConfigHelpers)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Crescendo)
 
 install(TARGETS crescendo RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-foreach(module crescendo_cuda crescendo_opencv)
+foreach(module crescendo_cuda crescendo_opencv crescendo_onnx)
   if(TARGET ${module})
     install(TARGETS ${module} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/crescendo)
   endif()

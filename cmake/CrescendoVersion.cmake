@@ -11,6 +11,9 @@ function(crescendo_version target)
     if(OpenCV_FOUND)
       string(APPEND libraries ", OpenCV ${OpenCV_VERSION}")
     endif()
+    if(TARGET crescendo_onnx)
+      string(APPEND libraries ", ONNX ${ONNX_VERSION}, Protobuf ${Protobuf_VERSION}")
+    endif()
     add_custom_target(crescendo_build_info BYPRODUCTS ${folder}/build_info.h COMMENT ""
       COMMAND ${CMAKE_COMMAND} -D OUTPUT=${folder}/build_info.h -D SOURCE_DIR=${PROJECT_SOURCE_DIR}
               -D VERSION=${PROJECT_VERSION} "-DCOMPILER=${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}"

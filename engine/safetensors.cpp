@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -173,6 +174,21 @@ void check_layout(std::vector<StoredTensor>& tensors, uint64_t data_bytes, const
   require(covered == data_bytes, path, ": data: ", data_bytes, " bytes, expected ", covered);
 }
 
+// IEEE 754 binary16: sign, 5 bits of exponent, 10 of fraction.
+float from_half(uint16_t bits) {
+  const int exponent = bits >> 10 & 31, fraction = bits & 1023;
+  float value = std::numeric_limits<float>::quiet_NaN();
+  if (exponent < 31)
+    value = exponent == 0 ? std::ldexp(static_cast<float>(fraction), -24)
+                          : std::ldexp(static_cast<float>(fraction + 1024), exponent - 25);
+  else if (fraction == 0)
+    value = std::numeric_limits<float>::infinity();
+  return (bits & 0x8000) != 0 ? -value : value;
+}
+
+// The upper half of a float.
+float from_bfloat(uint16_t bits) { return std::bit_cast<float>(uint32_t{bits} << 16); }
+
 }  // namespace
 
 std::string printable(const std::string& name) {
@@ -216,14 +232,19 @@ std::vector<std::byte> SafetensorsFile::read(const StoredTensor& tensor) const {
 
 std::vector<real> reals_from(const StoredTensor& tensor, std::span<const std::byte> bytes,
                              const std::string& where) {
-  const auto convert = [&]<class Value>(Value) {
-    std::vector<Value> values(bytes.size() / sizeof(Value));
-    std::memcpy(values.data(), bytes.data(), values.size() * sizeof(Value));
-    return std::vector<real>(values.begin(), values.end());
+  const auto convert = [&]<class Value>(Value, auto to_number) {
+    std::vector<Value> stored(bytes.size() / sizeof(Value));
+    std::memcpy(stored.data(), bytes.data(), stored.size() * sizeof(Value));
+    std::vector<real> values(stored.size());
+    std::transform(stored.begin(), stored.end(), values.begin(),
+                   [&](Value value) { return static_cast<real>(to_number(value)); });
+    return values;
   };
-  require(tensor.type == "F32" || tensor.type == "F64", where, ": holds ", tensor.type,
-          ", expected F32 or F64");
-  return tensor.type == "F32" ? convert(float{}) : convert(double{});
+  if (tensor.type == "F32") return convert(float{}, [](float value) { return value; });
+  if (tensor.type == "F64") return convert(double{}, [](double value) { return value; });
+  if (tensor.type == "F16") return convert(uint16_t{}, from_half);
+  require(tensor.type == "BF16", where, ": holds ", tensor.type, ", expected F32, F64, F16 or BF16");
+  return convert(uint16_t{}, from_bfloat);
 }
 
 std::string safetensors_prefix(std::vector<StoredTensor>& tensors,

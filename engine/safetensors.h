@@ -54,8 +54,8 @@ class SafetensorsFile {
   std::vector<StoredTensor> tensors_;
 };
 
-// The bytes of an F32 or F64 tensor as reals; throws std::invalid_argument beginning with `where` for another
-// type.
+// The bytes of an F32, F64, F16 or BF16 tensor as reals; throws std::invalid_argument beginning with `where`
+// for another type.
 std::vector<real> reals_from(const StoredTensor&, std::span<const std::byte> bytes, const std::string& where);
 
 // All bytes of a file before its data. The tensors follow in the order given; their begin and end are set.

@@ -8,7 +8,7 @@
 
 namespace crescendo {
 
-class DryRunBackend final : public Backend {
+class DryRunBackend : public Backend {
  public:
   explicit DryRunBackend(std::shared_ptr<const Backend> modelled) : modelled_(std::move(modelled)) {}
 

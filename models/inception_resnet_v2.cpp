@@ -50,7 +50,7 @@ InceptionResNetV2::InceptionResNetV2(const ModelOptions& given)
       block8_(Scope(parameters)["block8"], kLastBlock8, given),
       conv2d_7b_(Scope(parameters)["conv2d_7b"], kChannels8, {kFeatures, 1, 1}, given),
       classifier_(Scope(parameters)["classif"], kFeatures, given.classes),
-      auxiliary_head_(make_auxiliary_head(Scope(parameters)["auxiliary"], given)) {
+      auxiliary_head_(make_auxiliary_head(Scope(parameters)[kAuxiliaryHead], given)) {
   options = given;
 }
 

@@ -19,6 +19,9 @@ struct ModelOptions {
   double dropout_keep = 0.8;    // Inception-ResNet-v2: probability that a feature is kept
 };
 
+// The names of an auxiliary head's parameters begin with this and a dot.
+inline constexpr const char* kAuxiliaryHead = "auxiliary";
+
 struct ModelOutputs {
   Tensor logits;     // [n,classes]
   Tensor auxiliary;  // [n,classes] of the auxiliary head; undefined off training, and where there is none

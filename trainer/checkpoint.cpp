@@ -3,12 +3,12 @@
 #include <xxhash.h>
 
 #include <algorithm>
-#include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "engine/check.h"
 #include "engine/safetensors.h"
+#include "trainer/stored_weights.h"
 
 namespace crescendo {
 namespace {
@@ -32,24 +32,6 @@ std::string xxh3(const void* data, size_t bytes) {
   return text;
 }
 
-// ---- Where each stored tensor lives in memory
-
-struct Place {
-  std::string name;
-  Shape shape;  // in memory
-  Tensor flat;  // the buffer it is part of
-  int64_t offset = 0;
-};
-
-std::vector<Place> weight_places(const ParameterStore& store) {
-  std::vector<Place> places;
-  for (const auto& parameter : store.parameters())
-    places.push_back({parameter->name, parameter->shape, store.values(), parameter->offset});
-  for (const auto& statistic : store.statistics())
-    places.push_back({statistic->name, statistic->shape, store.statistic_values(), statistic->offset});
-  return places;
-}
-
 std::vector<Place> all_places(const TrainingState& state) {
   std::vector<Place> places = weight_places(state.parameters);
   for (const OptimizerBuffer& buffer : state.optimizer)
@@ -57,39 +39,6 @@ std::vector<Place> all_places(const TrainingState& state) {
       places.push_back({kOptimizer + buffer.name + "." + parameter->name, parameter->shape, buffer.values,
                         parameter->offset});
   return places;
-}
-
-// Convolution weights are [out, r, s, in] in memory and [out, in, r, s] in the file.
-std::vector<int64_t> stored_shape(const Shape& shape) {
-  if (shape.rank() == 4) return {shape[0], shape[3], shape[1], shape[2]};
-  return shape.sizes();
-}
-
-// values [outer, rows, columns] -> [outer, columns, rows]
-std::vector<real> transposed(const std::vector<real>& values, int64_t outer, int64_t rows, int64_t columns) {
-  std::vector<real> result(values.size());
-  size_t next = 0;
-  for (int64_t o = 0; o < outer; ++o)
-    for (int64_t column = 0; column < columns; ++column)
-      for (int64_t row = 0; row < rows; ++row)
-        result[next++] = values[static_cast<size_t>((o * rows + row) * columns + column)];
-  return result;
-}
-
-std::vector<real> values_to_store(const ParameterStore& store, const Place& place) {
-  std::vector<real> values = store.download(place.flat, place.offset, place.shape.elements());
-  const Shape& shape = place.shape;
-  return shape.rank() == 4 ? transposed(values, shape[0], shape[1] * shape[2], shape[3]) : values;
-}
-
-void upload_stored(const ParameterStore& store, const Place& place, const std::vector<real>& stored) {
-  const Shape& shape = place.shape;
-  store.upload(place.flat, place.offset,
-               shape.rank() == 4 ? transposed(stored, shape[0], shape[3], shape[1] * shape[2]) : stored);
-}
-
-bool all_finite(const std::vector<real>& values) {
-  return std::all_of(values.begin(), values.end(), [](real value) { return std::isfinite(value); });
 }
 
 // ---- Metadata
@@ -176,43 +125,19 @@ void check_all(const SafetensorsFile& file) {
 
 // ---- Loading
 
-// The stored tensor for each place. Of the file's other tensors all must be `ignorable`.
-std::vector<const StoredTensor*> match(const SafetensorsFile& file, const std::vector<Place>& places,
-                                       bool (*ignorable)(const std::string& name)) {
-  std::vector<const StoredTensor*> matched;
-  std::set<std::string> names;
-  for (const Place& place : places) {
-    const std::string where = file.path() + ": tensor " + place.name;
-    const StoredTensor* tensor = file.find(place.name);
-    require(tensor, where, ": is missing");
-    require(tensor->shape == stored_shape(place.shape), where, ": has shape ", shape_text(tensor->shape),
-            ", expected ", shape_text(stored_shape(place.shape)));
-    matched.push_back(tensor);
-    names.insert(place.name);
-  }
-  for (const StoredTensor& tensor : file.tensors())
-    require(names.contains(tensor.name) || ignorable(tensor.name), file.path(), ": tensor ",
-            printable(tensor.name), ": has no place in the model");
-  return matched;
-}
-
-// Reads everything before it changes anything.
-void load(const SafetensorsFile& file, const std::vector<Place>& places,
-          const std::vector<const StoredTensor*>& tensors, const ParameterStore& store) {
-  std::vector<std::vector<real>> values;
-  for (const StoredTensor* tensor : tensors) {
-    const std::string where = file.path() + ": tensor " + printable(tensor->name);
-    values.push_back(reals_from(*tensor, file.read(*tensor), where));
-    require(all_finite(values.back()), where, ": holds a value that is not finite");
-  }
-  for (size_t i = 0; i < places.size(); ++i) upload_stored(store, places[i], values[i]);
-  store.refresh_weight_copy();
-}
-
 std::string listed(const std::set<std::string>& names) {
   std::string text;
   for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
   return text.empty() ? "none" : text;
+}
+
+// What PyTorch's batch norm counts beside its running statistics, and nobody reads.
+bool is_batch_count(const std::string& name, const ParameterStore& store) {
+  const std::string count = "num_batches_tracked";
+  if (!name.ends_with("." + count)) return false;
+  const std::string mean = name.substr(0, name.size() - count.size()) + "running_mean";
+  return std::any_of(store.statistics().begin(), store.statistics().end(),
+                     [&](const auto& statistic) { return statistic->name == mean; });
 }
 
 void check_optimizer(const SafetensorsFile& file, const TrainingState& state) {
@@ -289,7 +214,7 @@ void load_checkpoint(const std::string& path, TrainingState& state) {
           ", but the model here is ", state.info.model);
   check_optimizer(file, state);
   const std::vector<Place> places = all_places(state);
-  load(file, places, match(file, places, [](const std::string&) { return false; }), state.parameters);
+  load_places(file, places, match(file, places, [](const std::string&) { return false; }), state.parameters);
   state.info = info;
 }
 
@@ -297,11 +222,10 @@ void load_weights(const std::string& path, ParameterStore& parameters) {
   const SafetensorsFile file(path);
   if (is_checkpoint(file)) check_all(file);
   const std::vector<Place> places = weight_places(parameters);
-  const auto ignorable = [](const std::string& name) {
-    return name.starts_with(kOptimizer) ||
-           name.ends_with(".num_batches_tracked");  // the latter: PyTorch's batch norm
+  const auto ignorable = [&, checkpoint = is_checkpoint(file)](const std::string& name) {
+    return checkpoint ? name.starts_with(kOptimizer) : is_batch_count(name, parameters);
   };
-  load(file, places, match(file, places, ignorable), parameters);
+  load_places(file, places, match(file, places, ignorable), parameters);
 }
 
 CheckpointInfo read_checkpoint_info(const std::string& path) {

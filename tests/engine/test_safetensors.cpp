@@ -73,7 +73,21 @@ TEST_CASE("safetensors: what is written comes back") {
   const StoredTensor* count = file.find("count");
   REQUIRE(count);
   CHECK(error_of([&] { reals_from(*count, file.read(*count), "here"); }) ==
-        "here: holds I64, expected F32 or F64");
+        "here: holds I64, expected F32, F64, F16 or BF16");
+}
+
+TEST_CASE("safetensors: half precision is read, in both formats") {
+  const auto read = [](const char* type, const std::vector<uint16_t>& stored) {
+    const StoredTensor tensor{"a", type, {static_cast<int64_t>(stored.size())}};
+    return reals_from(tensor, std::as_bytes(std::span(stored)), "here");
+  };
+  CHECK(read("F16", {0x3c00, 0xc000, 0x3555, 0x7bff, 0x0400, 0x0001, 0x83ff, 0x0000}) ==
+        std::vector<real>{1, -2, 1365.0f / 4096, 65504, 0x1p-14f, 0x1p-24f, -1023 * 0x1p-24f, 0});
+  CHECK(std::signbit(read("F16", {0x8000})[0]));
+  CHECK(read("F16", {0x7c00, 0xfc00}) ==
+        std::vector<real>{std::numeric_limits<real>::infinity(), -std::numeric_limits<real>::infinity()});
+  CHECK(std::isnan(read("F16", {0x7c01})[0]));
+  CHECK(read("BF16", {0x3f80, 0xc000, 0x3eab, 0x0001}) == std::vector<real>{1, -2, 171.0f / 512, 0x1p-133f});
 }
 
 TEST_CASE("safetensors: two tensors of one name are not written") {

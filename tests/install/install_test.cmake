@@ -43,3 +43,9 @@ if(EXISTS ${prefix}/${LIBDIR}/crescendo/libcrescendo_opencv.so)
     message(FATAL_ERROR "the installed program predicts: ${classes}")
   endif()
 endif()
+# Where ONNX was found, so is its module.
+if(EXISTS ${prefix}/${LIBDIR}/crescendo/libcrescendo_onnx.so)
+  run(ignored ${prefix}/bin/crescendo train --model wrn-10-1 --data shapes --train-images 64 --batch 32 --epochs 1
+      --milestones none --ghost-batch 32 --run-dir ${SCRATCH}/exported --max-updates 1 --quiet)
+  run(ignored ${prefix}/bin/crescendo export ${SCRATCH}/exported -o ${SCRATCH}/exported.onnx)
+endif()

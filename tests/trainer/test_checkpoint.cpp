@@ -285,7 +285,7 @@ TEST_CASE("weights that are missing, misshapen, of another type, not finite or t
   misshapen.tensors[0].shape = {2, 3, 1, 2};
   CHECK(message(misshapen) == path + ": tensor conv.weight: has shape [2, 3, 1, 2], expected [2, 2, 3, 1]");
   CHECK(message(foreign_weights<int64_t>("I64")) ==
-        path + ": tensor conv.weight: holds I64, expected F32 or F64");
+        path + ": tensor conv.weight: holds I64, expected F32, F64, F16 or BF16");
   ForeignFile infinite = foreign_weights<float>("F32");
   const float infinity = std::numeric_limits<float>::infinity();
   std::memcpy(infinite.data.data() + 8, &infinity, sizeof infinity);

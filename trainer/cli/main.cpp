@@ -47,6 +47,8 @@ int run(int argc, char** argv) {
   add_predict_command(app);
   add_report_command(app);
   add_inspect_command(app);
+  add_export_command(app);
+  add_import_command(app);
   add_demo_command(app);
   add_data_command(app);
   app.footer(

@@ -1,0 +1,19 @@
+// Protobuf is not everywhere, and no run needs it: it is in a module.
+#include "trainer/cli/onnx.h"
+
+#include "engine/check.h"
+#include "kernels/module.h"
+
+namespace crescendo {
+
+std::string onnx_bytes(const Graph& graph) {
+  std::string why;
+  auto* const writer = reinterpret_cast<OnnxWriter*>(module_function(kOnnxModule, kOnnxWriter, why));
+  require(writer != nullptr, "export: no ONNX: ", kOnnxModule,
+          ", which is built where onnx and protobuf are found, does not load: ", why);
+  std::string bytes;
+  writer(graph, bytes);
+  return bytes;
+}
+
+}  // namespace crescendo
