@@ -17,7 +17,7 @@ class Commands(support.SmokeTestOfOneRun):
 
     def test_help_and_version(self):
         self.assertIn("train", self.succeed("--help"))
-        for command in "train", "plan", "evaluate", "predict", "report", "inspect", "demo", "data":
+        for command in "train", "plan", "evaluate", "predict", "report", "inspect", "export", "import", "demo", "data":
             with self.subTest(command):
                 self.assertIn(f"crescendo {command}", self.succeed(command, "--help"))
         self.assertRegex(self.succeed("--version"), r"\d+\.\d+\.\d+")

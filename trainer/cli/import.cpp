@@ -22,10 +22,11 @@ void import_weights(const ImportOptions& options) {
                                                               dataset->image_size().channels));
   model->parameters.allocate(Device::cpu());
   load_weights(options.file, model->parameters);
-  save_checkpoint(options.output,
-                  {{.model = training.model, .class_names = classes, .config = config_text(training)},
-                   model->parameters,
-                   {}});
+  CheckpointInfo info;
+  info.model = training.model;
+  info.class_names = classes;
+  info.config = config_text(training);
+  save_checkpoint(options.output, {info, model->parameters, {}});
   fmt::print("{}: {} with the weights of {}, for the {} classes of {}\n", options.output, training.model,
              options.file, classes.size(), training.data);
 }

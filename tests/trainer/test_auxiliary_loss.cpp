@@ -1,0 +1,90 @@
+// An auxiliary head's loss is part of the gradient, with its weight, and of nothing else.
+#include <doctest/doctest.h>
+
+#include "engine/layers.h"
+#include "support/compare.h"
+#include "support/tensors.h"
+#include "trainer/gradient_sum.h"
+
+namespace crescendo::test {
+namespace {
+
+constexpr int64_t kClasses = 3, kGhost = 4;
+constexpr ImageSize kImage{2, 2, 3};
+
+// Two heads on the averages of an image's channels.
+class TwoHeads final : public Model {
+ public:
+  explicit TwoHeads(double weight)
+      : main_(Scope(parameters)["fc"], kImage.channels, kClasses),
+        auxiliary_(Scope(parameters)[kAuxiliaryHead], kImage.channels, kClasses) {
+    options = {.classes = kClasses, .auxiliary_weight = weight};
+  }
+  Tensor forward(Tape& tape, const Tensor& images) const override {
+    return main_(tape, global_average_pool(tape, images));
+  }
+  ModelOutputs outputs(Tape& tape, const Tensor& images) const override {
+    return {forward(tape, images), auxiliary_(tape, global_average_pool(tape, images))};
+  }
+
+ private:
+  Linear main_, auxiliary_;
+};
+
+class RandomBatches final : public Batches {
+ public:
+  void prepare(const SampleRange& range, const DeviceBatch& batch) override {
+    set(batch.images, noise(batch.images.size(), static_cast<uint32_t>(range.first)));
+    std::vector<int32_t> labels;
+    for (int64_t i = 0; i < range.count; ++i) labels.push_back(static_cast<int32_t>(i % kClasses));
+    batch.labels.upload(labels);
+  }
+  void write(const StepCounters*, const DeviceBatch&) override {}
+};
+
+struct Step {
+  std::vector<real> main, auxiliary;  // gradients
+  double loss = 0;
+};
+
+// An update of two micro-batches. Both heads have the same weights.
+Step step(double weight) {
+  const Device device = Device::cpu(1);
+  TwoHeads model(weight);
+  ParameterStore& store = model.parameters;
+  store.allocate(device);
+  store.initialise(1);
+  const auto& list = store.parameters();
+  const int64_t size = list[0]->shape.elements();
+  store.upload(store.values(), list[2]->offset, store.download(store.values(), list[0]->offset, size));
+  store.refresh_weight_copy();
+  TrainOptions options;
+  options.ghost_batch = kGhost;
+  GradientSum gradients(options, kGhost, model, kImage, device,
+                        [](const SampleRanges&) { return std::make_unique<RandomBatches>(); });
+  gradients.start({}, {});
+  gradients.begin();
+  gradients.add({0, kGhost});
+  gradients.add({kGhost, kGhost});
+  const Tensor& sum = gradients.finish();
+  return {store.download(sum, list[0]->offset, size), store.download(sum, list[2]->offset, size),
+          gradients.read().loss};
+}
+
+}  // namespace
+
+TEST_CASE("auxiliary loss: enters the gradient with its weight") {
+  const Step half = step(0.5), full = step(1);
+  check_same_bits(full.auxiliary, full.main);  // the same head
+  std::vector<real> halved = full.main;
+  for (real& value : halved) value /= 2;
+  check_same_bits(half.auxiliary, halved);
+  check_same_bits(half.main, full.main);
+  CHECK(*std::max_element(full.main.begin(), full.main.end()) > 0);
+}
+
+TEST_CASE("auxiliary loss: is no part of the loss that is reported") {
+  CHECK(step(0.5).loss == step(1).loss);
+}
+
+}  // namespace crescendo::test
