@@ -161,6 +161,27 @@ TEST_CASE("imagenet models: norms without a scale are norms whose scale is one")
   CHECK(gradients == expected_gradients);
 }
 
+TEST_CASE("imagenet models: micro-batches change no bit") {
+  const Device device = tested_device();
+  constexpr int64_t kBatch = 4, kGhost = 2;
+  const auto gradients = [&](const std::string& name, int64_t side, int64_t micro_batch) {
+    const auto model = make_model(name, {.dropout_keep = 1});
+    model->parameters.allocate(device);
+    model->parameters.initialise(1);
+    const Tensor images = random_activations(device, {kBatch, side, side, 3}, 1);
+    for (int64_t first = 0; first < kBatch; first += micro_batch) {
+      Tape tape = Tape::training({.ghost = kGhost});
+      const Tensor logits = model->forward(
+          tape, images.view(first * side * side * 3, {micro_batch, side, side, 3}, Element::activation));
+      const std::vector<int32_t> labels(static_cast<size_t>(micro_batch), static_cast<int32_t>(1));
+      tape.backward(softmax_cross_entropy(tape, logits, make_indices(device, labels)).losses);
+    }
+    return std::pair(model->parameters.gradients().to_host(), model->parameters.statistic_values().to_host());
+  };
+  CHECK(gradients("resnet-50", 33, kGhost) == gradients("resnet-50", 33, kBatch));
+  CHECK(gradients("inception-resnet-v2", 75, kGhost) == gradients("inception-resnet-v2", 75, kBatch));
+}
+
 TEST_CASE("imagenet models: dropout drops in training") {
   const Device device = tested_device();
   const Tensor images = random_activations(device, {2, 75, 75, 3}, 1);
