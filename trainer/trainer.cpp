@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "trainer/memory.h"
 #include "trainer/option_table.h"
 #include "trainer/resume.h"
 
@@ -57,6 +56,7 @@ Trainer::Trainer(const TrainOptions& options, const TrainingData& data, const De
       device_(device),
       traits_(traits_of(data)),
       micro_batch_(micro_batch_size(options_, device_, traits_)),
+      memory_(training_memory(options_, device_, traits_, micro_batch_)),
       train_data_(device_, data.train),
       test_data_(device_, data.test),
       schedule_(schedule_options(options, data.train->size())),
@@ -113,7 +113,6 @@ void Trainer::take_up(const std::string& checkpoint) {
 
 void Trainer::announce() const {
   const Dataset &train = train_data_.dataset(), &test = test_data_.dataset();
-  const TrainingMemory memory = training_memory(options_, device_, traits_, micro_batch_);
   progress_.say("run folder: " + options_.run_dir);
   for (const Dataset* set : {&train, &test})
     for (const DatasetNote& note : set->notes())
@@ -121,7 +120,7 @@ void Trainer::announce() const {
   progress_.say(
       fmt::format("{} ({} parameters) on {}: {} training and {} test images; micro-batch {}, {:.0f} MiB",
                   options_.model, model_->parameters.parameter_count(), options_.data, train.size(),
-                  test.size(), micro_batch_, static_cast<double>(memory.peak_bytes) / (1 << 20)));
+                  test.size(), micro_batch_, static_cast<double>(memory_.peak_bytes) / (1 << 20)));
 }
 
 TrainResult Trainer::run() {

@@ -12,6 +12,7 @@
 #include "trainer/device_data.h"
 #include "trainer/evaluation.h"
 #include "trainer/gradient_sum.h"
+#include "trainer/memory.h"
 #include "trainer/metrics.h"
 #include "trainer/optimizer.h"
 #include "trainer/progress.h"
@@ -76,6 +77,7 @@ class Trainer {
   Device device_;
   DatasetTraits traits_;
   int64_t micro_batch_;
+  TrainingMemory memory_;  // before there is a folder: a model refuses images it cannot take
   DeviceData train_data_, test_data_;
   ScheduleOptions schedule_;
   Timeline timeline_;
