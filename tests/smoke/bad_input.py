@@ -196,6 +196,11 @@ class BadCheckpoints(support.SmokeTest):
         self.refuse("train", *other, "--run-dir", self.run_dir, "--resume")
         self.refuse("train", *other, "--init", self.checkpoint, "--run-dir", self.folder / "new", saying="conv")
 
+    def test_of_another_variant_of_the_model(self):
+        run_dir = self.folder / "resnet"
+        self.succeed("train", *flags({"--model": "resnet-18", "--zero-gamma": "on"}), "--max-updates", 0, "--run-dir", run_dir)
+        self.refuse("train", *flags({"--model": "resnet-18"}), "--run-dir", run_dir, "--resume", saying="--zero-gamma is off")
+
     def test_newest_damaged_is_passed_over_loudly(self):
         self.succeed("train", *flags(), "--max-updates", 2, "--run-dir", self.run_dir, "--resume")
         newest = max((self.run_dir / "checkpoints").glob("*.safetensors"))
