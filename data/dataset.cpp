@@ -44,6 +44,8 @@ DatasetTraits dataset_traits(const DatasetOptions& options) {
   return {size, format.classes(), format.train.images(), format.test.images()};
 }
 
+bool is_held_in_memory(const std::string& kind) { return kind != kImageFolder; }
+
 void read_picture(const DatasetOptions& options, const std::string& path, float* pixels) {
   const bool squeezed = options.kind != kImageFolder;
   const CropRecipe recipe = recipe_of(options.augment);

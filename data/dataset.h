@@ -82,6 +82,10 @@ struct DatasetTraits {
 // std::invalid_argument naming the kinds there are.
 DatasetTraits dataset_traits(const DatasetOptions&);
 
+// Whether all images of such a set lie in memory (ByteImages), and so in a GPU's; otherwise each is made when
+// asked for.
+bool is_held_in_memory(const std::string& kind);
+
 // A picture file as evaluation on such a set would see it: pixels [h,w,c] of the traits' image size. CIFAR
 // and shapes have no crop: there the whole picture is squeezed into the image. Throws std::invalid_argument
 // naming the file.

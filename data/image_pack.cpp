@@ -15,7 +15,7 @@ namespace crescendo {
 namespace fs = std::filesystem;
 
 static_assert(std::endian::native == std::endian::little, "packs are read as they lie in memory");
-static_assert(sizeof(PackIndexHeader) == 48 && sizeof(PackEntry) == 48 && sizeof(PackFooter) == 56);
+static_assert(sizeof(PackIndexHeader) == 48 && sizeof(PackEntry) == 48 && sizeof(PackFooter) == 48);
 
 namespace {
 

@@ -6,7 +6,7 @@
 //   footer.index index      PackIndexHeader, PackEntry of each picture, those of train first, the names of
 //   the
 //                           classes each with a line break, the names of the pictures one after another
-//   size - 56    footer     PackFooter
+//   size - 48    footer     PackFooter
 #pragma once
 
 #include <atomic>
@@ -43,7 +43,6 @@ struct PackFooter {
   uint64_t index = 0, index_bytes = 0;  // where it is
   uint64_t index_digest[2] = {};        // XXH3-128: low, high
   uint64_t file_bytes = 0;
-  uint64_t reserved = 0;
   uint64_t digest = 0;  // of the footer up to here, XXH3-64
 };
 

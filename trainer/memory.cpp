@@ -96,7 +96,7 @@ TrainingMemory training_memory(const TrainOptions& options, const Device& modell
   for (const int64_t n : pieces_of({data.test_images}, micro_batch))
     evaluate_dry(*model, device, data.image_size, n);
   memory.peak_bytes = static_cast<int64_t>(device.memory().use().peak);
-  if (!modelled.kernels().is_host())
+  if (!modelled.kernels().is_host() && is_held_in_memory(options.data))
     memory.peak_bytes += DeviceData::resident_bytes(data.train_images, data.image_size) +
                          DeviceData::resident_bytes(data.test_images, data.image_size);
   return memory;

@@ -176,6 +176,13 @@ TEST_CASE("samples are functions of seed, epoch and index, with any number of wo
   const std::vector<float> first = all_pixels(set, 0);
   CHECK(first.size() == static_cast<size_t>(21 * kSize * kSize * 3));
   for (const int workers : {1, 3}) CHECK(all_pixels(fixture.open(), workers) == first);
+  const auto pixels_in = [&](int64_t epoch) {
+    std::vector<float> pixels(static_cast<size_t>(set->image_size().elements()));
+    set->sample(2, {3, epoch}, pixels.data());
+    return pixels;
+  };
+  CHECK(pixels_in(0) == pixels_in(0));
+  CHECK(pixels_in(0) != pixels_in(1));
   fixture.options.augment = Augment::none;
   CHECK(all_pixels(fixture.open(), 1) != first);
 }
@@ -221,6 +228,19 @@ TEST_CASE("a bad picture ends the run, is skipped, or replaced by the next of it
         "--bad-images substitute: no picture of class a in " + (fixture.root / "train") + " can be decoded");
 }
 
+TEST_CASE("the next good picture of the class stands in, the first for the last") {
+  if (!has_decoder()) return;
+  Fixture fixture;
+  write_file(fixture.path("train", "a", "3.png"), png_of(draw(31, 17, 3)));
+  const auto good = fixture.open();  // class a has 2, 3 and 4
+  fixture.options.bad_images = BadImages::substitute;
+  write_text(fixture.path("train", "a", "2.png"), "no picture");
+  CHECK(pixels_of(*fixture.open(), 3) == pixels_of(*good, 4));
+  write_text(fixture.path("train", "a", "3.png"), "no picture");
+  CHECK(pixels_of(*fixture.open(), 3) == pixels_of(*good, 2));
+  CHECK(pixels_of(*fixture.open(), 4) == pixels_of(*good, 2));
+}
+
 TEST_CASE("unreadable things among the pictures are bad pictures") {
   if (!has_decoder()) return;
   Fixture fixture;
@@ -228,7 +248,10 @@ TEST_CASE("unreadable things among the pictures are bad pictures") {
   fs::create_symlink("/dev/zero", fixture.path("train", "b", "endless.png"));
   fixture.options.bad_images = BadImages::skip;
   CHECK(fixture.open()->size() == 6);
-  CHECK(fixture.open()->notes()[0].lines.size() == 2);
+  CHECK(fixture.open()->notes()[0].lines ==
+        std::vector<std::string>{
+            fixture.path("train", "a", "loop.png") + " cannot be opened: Too many levels of symbolic links",
+            fixture.path("train", "b", "endless.png") + " is not a file"});
 }
 
 TEST_CASE("a picture file is prepared as evaluation prepares it") {

@@ -172,7 +172,7 @@ TEST_CASE("what is wrong with a pack is said with its name") {
   const std::string path = fixture.pack({}), whole = read_text(path);
   write_text(path, whole.substr(0, whole.size() / 2));
   CHECK(error_of([&] { fixture.open(path, Split::train); }) ==
-        path + ": was cut off or changed: its last 56 bytes are no footer");
+        path + ": was cut off or changed: its last 48 bytes are no footer");
   std::string changed = whole;
   changed[16 + 50] = static_cast<char>(changed[16 + 50] ^ 4);  // of the first record
   write_text(path, changed);

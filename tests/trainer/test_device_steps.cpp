@@ -180,4 +180,16 @@ TEST_CASE("micro-batch auto takes the largest that fits, and the run holds as mu
                        doctest::Contains("a ghost batch of 8 images needs"), std::invalid_argument);
 }
 
+TEST_CASE("a device's memory holds a set's bytes, but not the pictures of a folder") {
+  TrainOptions options = tiny_run();
+  const DatasetTraits traits{.image_size = {8, 8, 3}, .classes = 4, .train_images = 48, .test_images = 20};
+  const Traced traced;
+  const auto peak = [&](const std::string& data) {
+    options.data = data;
+    return training_memory(options, traced.device, traits, 8).peak_bytes;
+  };
+  CHECK(peak("shapes") - peak("image-folder") == DeviceData::resident_bytes(48, traits.image_size) +
+                                                     DeviceData::resident_bytes(20, traits.image_size));
+}
+
 }  // namespace crescendo
