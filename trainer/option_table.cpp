@@ -182,7 +182,8 @@ void list_data(Group group) {
   group.word("shuffle", &Options::shuffle, "A new order of the images each epoch, or that of the files",
              kOnOff);
   group.number("seed", &Options::seed, "Of the initial weights, the order and the augmentation");
-  group.text("init", "RUN", &Options::init, "Start from the weights and running statistics of a checkpoint");
+  group.text("init", "RUN|FILE", &Options::init,
+             "Start from the weights and running statistics of a checkpoint, or of a file from PyTorch");
 }
 
 void list_schedule(Group group) {

@@ -33,7 +33,7 @@ struct TrainOptions {
   BadImages bad_images = BadImages::fail;  // fail|skip|substitute
   bool shuffle = true;                     // --shuffle on|off
   uint64_t seed = 1;
-  std::string init;  // a checkpoint whose weights and running statistics to start from
+  std::string init;  // a checkpoint, or a file from PyTorch, with the weights to start from
 
   // For how long, and how
   double epochs = 200;

@@ -40,8 +40,34 @@ TEST_CASE("scope: joins names by dots") {
   CHECK(small.mean->name == "a.bn.running_mean");
 }
 
+TEST_CASE("parameters: ones stand where a parameter would, and are none") {
+  Small small;
+  const ParameterHandle ones = small.store.add_ones("b.bn.weight", 9);
+  const ParameterHandle more = small.store.add_ones("c.bn.weight", 4);
+  const int64_t count = small.store.parameter_count();
+  const size_t listed = small.store.parameters().size();
+  small.store.allocate(Device::cpu(1));
+  small.store.initialise(1);
+  CHECK(ones->value.to_host() == std::vector<real>(9, 1));
+  CHECK(more->value.to_host() == std::vector<real>(4, 1));
+  CHECK(small.store.parameter_count() == count);
+  CHECK(small.store.parameters().size() == listed);
+  // Their gradients are written like those of the others, so that a norm's two agree.
+  const auto next = [&] { return ones->value.gradient_slot().write; };
+  CHECK(next() == Write::overwrite);
+  CHECK(next() == Write::add);
+  small.store.forget_gradients();
+  CHECK(next() == Write::overwrite);
+  small.store.forget_gradients();
+  small.store.note_gradients();
+  CHECK(next() == Write::add);
+}
+
 TEST_CASE("parameters: a name is declared once") {
   Small small;
+  small.store.add_ones("one", 2);
+  CHECK_THROWS_AS(small.store.add_ones("fc.bias", 3), std::invalid_argument);
+  CHECK_THROWS_AS(small.store.add_statistic("one", {2}, 0), std::invalid_argument);
   CHECK_THROWS_WITH_AS(small.store.add_parameter("fc.bias", {3}, ParameterKind::bias, {}),
                        "parameters: fc.bias is declared twice", std::invalid_argument);
   CHECK_THROWS_AS(small.store.add_statistic("a.bn.running_var", {3}, 1), std::invalid_argument);

@@ -33,6 +33,18 @@ TEST_CASE("tape: backward runs the operations from last to first, and then none 
   CHECK(ran.size() == 2);
 }
 
+TEST_CASE("tape: outputs that are seeded beside the last one add their gradients with their weights") {
+  const Device device = Device::cpu(1);
+  const Tensor x = random_activations(device, {3}, 1);
+  x.set_needs_gradient(true);
+  Tape tape = Tape::training();
+  const Tensor early = scale_add(tape, x, 2, x);  // 3 x
+  const Tensor late = scale_add(tape, x, 4, x);   // 5 x
+  tape.seed(early, 0.5);
+  tape.backward(late);
+  CHECK(x.gradient().to_host() == std::vector<real>(3, 0.5 * 3 + 5));
+}
+
 TEST_CASE("tape: an operation that the output does not depend on is skipped") {
   const Device device = Device::cpu(1);
   std::vector<std::string> ran;
