@@ -58,7 +58,8 @@ TEST_CASE("tensor: rejects the wrong number of values and impossible sizes") {
                        std::invalid_argument);
   CHECK_THROWS_AS(Tensor::indices(device, {2}).upload(std::vector<int32_t>(3)), std::invalid_argument);
   CHECK_THROWS_AS(Tensor::reals(device, {int64_t{1} << 62}), std::invalid_argument);  // bytes do not fit
-  const Device dry = Device::dry_run(Device::cpu());  // refuses by itself: sanitizers do not let the system refuse
+  const Device dry =
+      Device::dry_run(Device::cpu());  // refuses by itself: sanitizers do not let the system refuse
   CHECK_THROWS_AS(Tensor::reals(dry, {int64_t{1} << 59}), std::bad_alloc);
   CHECK(in_use(dry) == 0);
 }
