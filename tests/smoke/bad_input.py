@@ -184,7 +184,8 @@ class BadCheckpoints(support.SmokeTest):
                             saying="damaged.safetensors")
 
     def test_computed_where_it_cannot_be(self):
-        for command in ["evaluate", self.run_dir], ["predict", self.run_dir, "picture.png"]:
+        demo = ["demo", "--quiet", "--run-dir", self.folder / "demo"]
+        for command in ["evaluate", self.run_dir], ["predict", self.run_dir, "picture.png"], demo:
             with self.subTest(command[0]):
                 self.refuse(*command, "--device", "tpu", saying="cpu, cuda or cuda:N")
                 self.refuse(*command, "--device", "cuda:99", saying="--device cuda")

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "trainer/cli/commands.h"
+#include "trainer/cli/loaded_run.h"
 #include "trainer/cli/run_training.h"
 #include "trainer/report.h"
 
@@ -13,7 +14,7 @@ namespace {
 
 struct DemoOptions {
   std::string folder = "runs/demo";
-  int threads = 0;
+  Computer computer;
   bool quiet = false;
 };
 
@@ -41,7 +42,9 @@ TrainOptions demo_run(const DemoOptions& options, const DemoRun& run) {
   training.factor = 5;
   training.exchange = run.exchange;
   if (run.exchange != Exchange::none) training.max_batch = 384;  // a tenth of the images
-  training.threads = options.threads;
+  training.threads = options.computer.threads;
+  training.device = options.computer.device;
+  training.precision = options.computer.precision;
   training.run_dir = options.folder + "/" + run.name;
   training.resume = true;  // the demo again: continues, or has nothing left to do
   training.quiet = options.quiet;
@@ -80,7 +83,7 @@ void add_demo_command(CLI::App& app) {
       app.add_subcommand("demo", "Train a small network three ways on built-in data, and compare");
   command->add_option("--run-dir", options->folder, "Folder for the three runs and the report")
       ->capture_default_str();
-  command->add_option("--threads", options->threads, "Threads; 0: one a core")->check(CLI::NonNegativeNumber);
+  add_computer_options(*command, options->computer);
   command->add_flag("--quiet", options->quiet, "Print the result only");
   command->footer("Example:\n  crescendo demo --run-dir runs/demo");
   command->callback([options] { run_demo(*options); });
