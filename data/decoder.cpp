@@ -9,11 +9,11 @@ namespace {
 const DecoderFunctions& decoder() {
   static const DecoderFunctions& functions = []() -> const DecoderFunctions& {
     std::string why;
-    auto* const open = reinterpret_cast<const DecoderFunctions& (*)()>(
+    auto* const open = reinterpret_cast<const DecoderFunctions* (*)()>(
         module_function(kDecoderModule, kDecoderFunctions, why));
     require(open != nullptr, "cannot be decoded: ", kDecoderModule,
             ", which is built where OpenCV and libjpeg-turbo are found, does not load: ", why);
-    return open();
+    return *open();
   }();
   return functions;
 }

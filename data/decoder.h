@@ -54,6 +54,6 @@ struct DecoderFunctions {
   void (*decode)(std::span<const uint8_t>, const PictureHeader&, const DecodeOptions&, DecodedPicture&);
   void (*encode)(const PictureView&, int quality, std::vector<uint8_t>& file);
 };
-inline constexpr const char* kDecoderFunctions = "crescendo_decoder";  // const DecoderFunctions& ()
+inline constexpr const char* kDecoderFunctions = "crescendo_decoder";  // const DecoderFunctions* ()
 
 }  // namespace crescendo

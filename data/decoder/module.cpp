@@ -72,7 +72,7 @@ void encode(const PictureView& picture, int quality, std::vector<uint8_t>& file)
 }  // namespace
 }  // namespace crescendo
 
-extern "C" const crescendo::DecoderFunctions& crescendo_decoder() {
+extern "C" const crescendo::DecoderFunctions* crescendo_decoder() {
   static const crescendo::DecoderFunctions functions{crescendo::decode, crescendo::encode};
-  return functions;
+  return &functions;
 }
