@@ -14,7 +14,7 @@ namespace crescendo {
 // 75x75; 299x299 where the auxiliary head is trained.
 class InceptionResNetV2 : public Model {
  public:
-  explicit InceptionResNetV2(const ModelOptions& options);
+  explicit InceptionResNetV2(const ModelOptions& given);
   Tensor forward(Tape& tape, const Tensor& images) const override;
   ModelOutputs outputs(Tape& tape, const Tensor& images) const override;
 
