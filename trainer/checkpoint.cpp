@@ -32,8 +32,8 @@ std::string xxh3(const void* data, size_t bytes) {
   return text;
 }
 
-std::vector<Place> all_places(const TrainingState& state) {
-  std::vector<Place> places = weight_places(state.parameters);
+std::vector<StoredPlace> all_places(const TrainingState& state) {
+  std::vector<StoredPlace> places = weight_places(state.parameters);
   for (const OptimizerBuffer& buffer : state.optimizer)
     for (const auto& parameter : state.parameters.parameters())
       places.push_back({kOptimizer + buffer.name + "." + parameter->name, parameter->shape, buffer.values,
@@ -161,17 +161,17 @@ std::string combined_digest(const std::vector<std::string>& names, const Metadat
   return xxh3(text.data(), text.size());
 }
 
-std::string stored_digest(const ParameterStore& store, const Place& place) {
+std::string stored_digest(const ParameterStore& store, const StoredPlace& place) {
   const std::vector<real> values = values_to_store(store, place);
   return xxh3(values.data(), values.size() * sizeof(real));
 }
 
 // The header's bytes with all digests in it. Throws NonFiniteState.
-std::string make_prefix(const TrainingState& state, const std::vector<Place>& places,
+std::string make_prefix(const TrainingState& state, const std::vector<StoredPlace>& places,
                         const std::string& path) {
   std::vector<StoredTensor> tensors;
   Metadata digests;
-  for (const Place& place : places) {
+  for (const StoredPlace& place : places) {
     const std::vector<real> values = values_to_store(state.parameters, place);
     if (!all_finite(values))
       throw NonFiniteState(path + ": tensor " + place.name + ": holds a value that is not finite, not saved");
@@ -195,11 +195,11 @@ std::string make_prefix(const TrainingState& state, const std::vector<Place>& pl
 }  // namespace
 
 void save_checkpoint(const std::string& path, const TrainingState& state, FileSystem& files) {
-  const std::vector<Place> places = all_places(state);
+  const std::vector<StoredPlace> places = all_places(state);
   const std::string prefix = make_prefix(state, places, path);
   DurableFile file(path, files);
   file.write(prefix.data(), prefix.size());
-  for (const Place& place : places) {
+  for (const StoredPlace& place : places) {
     const std::vector<real> values = values_to_store(state.parameters, place);
     file.write(values.data(), values.size() * sizeof(real));
   }
@@ -213,7 +213,7 @@ void load_checkpoint(const std::string& path, TrainingState& state) {
   require(info.model == state.info.model, path, ": is a checkpoint of ", info.model,
           ", but the model here is ", state.info.model);
   check_optimizer(file, state);
-  const std::vector<Place> places = all_places(state);
+  const std::vector<StoredPlace> places = all_places(state);
   load_places(file, places, match(file, places, [](const std::string&) { return false; }), state.parameters);
   state.info = info;
 }
@@ -221,7 +221,7 @@ void load_checkpoint(const std::string& path, TrainingState& state) {
 void load_weights(const std::string& path, ParameterStore& parameters) {
   const SafetensorsFile file(path);
   if (is_checkpoint(file)) check_all(file);
-  const std::vector<Place> places = weight_places(parameters);
+  const std::vector<StoredPlace> places = weight_places(parameters);
   const auto ignorable = [&, checkpoint = is_checkpoint(file)](const std::string& name) {
     return checkpoint ? name.starts_with(kOptimizer) : is_batch_count(name, parameters);
   };
@@ -239,7 +239,7 @@ void verify_checkpoint(const std::string& path) { check_all(SafetensorsFile(path
 std::string digest(const TrainingState& state) {
   std::vector<std::string> names;
   Metadata digests;
-  for (const Place& place : all_places(state)) {
+  for (const StoredPlace& place : all_places(state)) {
     names.push_back(place.name);
     digests[place.name] = stored_digest(state.parameters, place);
   }

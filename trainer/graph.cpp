@@ -146,7 +146,7 @@ std::vector<GraphConstant> constants_of(const Graph& graph, const ParameterStore
                                         const std::map<std::string, GraphConstant>& made) {
   const std::set<std::string> names = constant_names(graph);
   std::vector<GraphConstant> constants;
-  for (const Place& place : weight_places(store)) {
+  for (const StoredPlace& place : weight_places(store)) {
     if (!names.contains(place.name)) continue;
     const std::vector<real> values = values_to_store(store, place);
     constants.push_back({place.name, stored_shape(place.shape), {values.begin(), values.end()}});

@@ -13,7 +13,7 @@ struct Entry {
 
 std::vector<Entry> entries_of(const Model& model, const std::string& path) {
   std::vector<Entry> entries;
-  for (const Place& place : weight_places(model.parameters)) {
+  for (const StoredPlace& place : weight_places(model.parameters)) {
     if (place.name.starts_with(std::string(kAuxiliaryHead) + ".")) continue;
     std::vector<real> values = values_to_store(model.parameters, place);
     if (!all_finite(values))
@@ -33,6 +33,7 @@ std::vector<Entry> entries_of(const Model& model, const std::string& path) {
 void save_for_pytorch(const std::string& path, const Model& model, FileSystem& files) {
   const std::vector<Entry> entries = entries_of(model, path);
   std::vector<StoredTensor> tensors;
+  tensors.reserve(entries.size());
   for (const Entry& entry : entries) tensors.push_back(entry.tensor);
   const std::string prefix = safetensors_prefix(tensors, {{"format", "pt"}});
   DurableFile file(path, files);

@@ -20,7 +20,7 @@ std::vector<real> transposed(const std::vector<real>& values, int64_t outer, int
   return result;
 }
 
-void upload_stored(const ParameterStore& store, const Place& place, const std::vector<real>& stored) {
+void upload_stored(const ParameterStore& store, const StoredPlace& place, const std::vector<real>& stored) {
   const Shape& shape = place.shape;
   store.upload(place.flat, place.offset,
                shape.rank() == 4 ? transposed(stored, shape[0], shape[3], shape[1] * shape[2]) : stored);
@@ -28,8 +28,8 @@ void upload_stored(const ParameterStore& store, const Place& place, const std::v
 
 }  // namespace
 
-std::vector<Place> weight_places(const ParameterStore& store) {
-  std::vector<Place> places;
+std::vector<StoredPlace> weight_places(const ParameterStore& store) {
+  std::vector<StoredPlace> places;
   for (const auto& parameter : store.parameters())
     places.push_back({parameter->name, parameter->shape, store.values(), parameter->offset});
   for (const auto& statistic : store.statistics())
@@ -42,7 +42,7 @@ std::vector<int64_t> stored_shape(const Shape& shape) {
   return shape.sizes();
 }
 
-std::vector<real> values_to_store(const ParameterStore& store, const Place& place) {
+std::vector<real> values_to_store(const ParameterStore& store, const StoredPlace& place) {
   std::vector<real> values = store.download(place.flat, place.offset, place.shape.elements());
   const Shape& shape = place.shape;
   return shape.rank() == 4 ? transposed(values, shape[0], shape[1] * shape[2], shape[3]) : values;
@@ -52,11 +52,11 @@ bool all_finite(const std::vector<real>& values) {
   return std::all_of(values.begin(), values.end(), [](real value) { return std::isfinite(value); });
 }
 
-std::vector<const StoredTensor*> match(const SafetensorsFile& file, const std::vector<Place>& places,
+std::vector<const StoredTensor*> match(const SafetensorsFile& file, const std::vector<StoredPlace>& places,
                                        const std::function<bool(const std::string& name)>& ignorable) {
   std::vector<const StoredTensor*> matched;
   std::set<std::string> names;
-  for (const Place& place : places) {
+  for (const StoredPlace& place : places) {
     const std::string where = file.path() + ": tensor " + place.name;
     const StoredTensor* tensor = file.find(place.name);
     require(tensor, where, ": is missing");
@@ -71,7 +71,7 @@ std::vector<const StoredTensor*> match(const SafetensorsFile& file, const std::v
   return matched;
 }
 
-void load_places(const SafetensorsFile& file, const std::vector<Place>& places,
+void load_places(const SafetensorsFile& file, const std::vector<StoredPlace>& places,
                  const std::vector<const StoredTensor*>& tensors, const ParameterStore& store) {
   std::vector<std::vector<real>> values;
   for (const StoredTensor* tensor : tensors) {

@@ -12,7 +12,7 @@
 namespace crescendo {
 
 // A stored tensor's place in memory.
-struct Place {
+struct StoredPlace {
   std::string name;
   Shape shape;  // in memory
   Tensor flat;  // the buffer it is part of
@@ -20,20 +20,20 @@ struct Place {
 };
 
 // Of parameters and running statistics.
-std::vector<Place> weight_places(const ParameterStore& store);
+std::vector<StoredPlace> weight_places(const ParameterStore& store);
 
 std::vector<int64_t> stored_shape(const Shape& shape);
-std::vector<real> values_to_store(const ParameterStore& store, const Place& place);
+std::vector<real> values_to_store(const ParameterStore& store, const StoredPlace& place);
 bool all_finite(const std::vector<real>& values);
 
 // The stored tensor for each place. Of the file's other tensors all must be `ignorable`. Throws
 // std::invalid_argument naming what is missing, misshapen or has no place.
-std::vector<const StoredTensor*> match(const SafetensorsFile& file, const std::vector<Place>& places,
+std::vector<const StoredTensor*> match(const SafetensorsFile& file, const std::vector<StoredPlace>& places,
                                        const std::function<bool(const std::string& name)>& ignorable);
 
 // Fills the places with the tensors; reads everything, and demands that it is finite, before it changes
 // anything.
-void load_places(const SafetensorsFile& file, const std::vector<Place>& places,
+void load_places(const SafetensorsFile& file, const std::vector<StoredPlace>& places,
                  const std::vector<const StoredTensor*>& tensors, const ParameterStore& store);
 
 }  // namespace crescendo
