@@ -14,7 +14,7 @@ std::optional<Evaluation> evaluate(const Model& model, const DeviceData& data,
     return SampleRange{first, std::min(options.micro_batch, total - first)};
   };
   const LoaderOptions in_order{.shuffle = false, .workers = options.loader_threads};
-  const auto batches = data.batches(in_order, options.micro_batch,
+  const auto batches = data.batches(in_order, std::min(options.micro_batch, total),
                                     [=, next = int64_t{0}]() mutable -> std::optional<SampleRange> {
                                       if (next >= total) return {};
                                       const SampleRange range = range_at(next);

@@ -52,7 +52,8 @@ int64_t largest_micro_batch(const TrainOptions& options, const Device& device, c
     return training_memory(options, device, data, ghosts * options.ghost_batch).peak_bytes <=
            free - free / kSpare;
   };
-  int64_t most = *batches_of(options, data.train_images).rbegin() / options.ghost_batch;
+  const std::set<int64_t> batches = batches_of(options, data.train_images);
+  int64_t most = batches.empty() ? 1 : *batches.rbegin() / options.ghost_batch;
   if (fits(most)) return most * options.ghost_batch;
   require(fits(1), "micro-batch: a ghost batch of ", options.ghost_batch, " images needs ",
           training_memory(options, device, data, options.ghost_batch).peak_bytes >> 20, " MiB, ", free >> 20,

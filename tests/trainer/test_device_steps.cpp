@@ -103,6 +103,28 @@ TEST_CASE("from the third on, micro-steps make the same calls with the same poin
   }
 }
 
+TEST_CASE("a set on the device is evaluated there by micro-batches larger than it, with the same result") {
+  const auto set = byte_data(20, false);
+  const auto result_on = [&](const Device& device, int64_t micro_batch) {
+    const auto model = make_model("wrn-10-1", {.classes = 4});
+    model->parameters.allocate(device);
+    model->parameters.initialise(1);
+    return evaluate(*model, DeviceData(device, set),
+                    {.micro_batch = micro_batch, .loader_threads = 0, .stop = {}, .progress = {}})
+        .value();
+  };
+  const Evaluation expected = result_on(Device::cpu(1), 7);
+  const Traced traced;
+  const Evaluation found = result_on(traced.device, 1000);
+  CHECK(found.loss == expected.loss);
+  CHECK(found.correct == expected.correct);
+  CHECK(found.total == 20);
+  const auto gathers =
+      std::count_if(traced.backend->trace.begin(), traced.backend->trace.end(),
+                    [](const std::string& call) { return call.starts_with("gather_images"); });
+  CHECK(gathers == 1);
+}
+
 TEST_CASE("memory that captured kernels use must be free when they are replayed") {
   const Traced traced;
   Allocator& memory = traced.device.memory();
@@ -175,6 +197,11 @@ TEST_CASE("micro-batch auto takes the largest that fits, and the run holds as mu
     const auto held = static_cast<int64_t>(run.device.memory().use().peak);
     CHECK(std::abs(held - peak(chosen)) < peak(chosen) / 1000);  // which block serves whom may differ
   }
+  TrainOptions nothing = options;  // of an epoch shorter than half a batch
+  nothing.epochs = 1;
+  nothing.milestones = {};
+  CHECK(micro_batch_size(nothing, traced.device,
+                         {.image_size = {8, 8, 3}, .classes = 4, .train_images = 4}) == 8);
   traced.backend->memory = static_cast<size_t>(peak(8) / 2);
   CHECK_THROWS_WITH_AS(micro_batch_size(options, traced.device, traits),
                        doctest::Contains("a ghost batch of 8 images needs"), std::invalid_argument);
