@@ -34,7 +34,7 @@ class GraphBackend final : public DryRunBackend {
       : DryRunBackend(std::move(modelled)), nodes_(nodes) {}
 
   // What memory holds before the pass.
-  void call(const void* memory, const std::string& name) { names_[memory] = name; }
+  void set_name(const void* memory, const std::string& name) { names_[memory] = name; }
   std::string name_of(const void* memory) const { return names_.at(memory); }
 
   bool fuses_norm(const Conv2dGeometry&) const override { return false; }
@@ -128,10 +128,11 @@ void name_parameters(GraphBackend& backend, const ParameterStore& store) {
   for (const auto& parameter : store.parameters()) {
     const Tensor& value = parameter->value;
     const bool weight = value.element() == Element::activation;
-    backend.call(weight ? static_cast<const void*>(value.as_activations()) : value.as_reals(),
-                 parameter->name);
+    backend.set_name(weight ? static_cast<const void*>(value.as_activations()) : value.as_reals(),
+                     parameter->name);
   }
-  for (const auto& statistic : store.statistics()) backend.call(statistic->value.as_reals(), statistic->name);
+  for (const auto& statistic : store.statistics())
+    backend.set_name(statistic->value.as_reals(), statistic->name);
 }
 
 // Everything that the nodes read and none of them makes.
@@ -171,7 +172,7 @@ Graph trace(const Model& model, const ImageSize& image_size) {
   name_parameters(traced, twin->parameters);
   const Tensor images =
       Tensor::activations(device, {1, image_size.height, image_size.width, image_size.channels});
-  traced.call(images.as_activations(), graph.input);
+  traced.set_name(images.as_activations(), graph.input);
   Tape tape = Tape::off();
   twin->forward(tape, images);
   graph.nodes.back().output = graph.output;

@@ -32,7 +32,7 @@ struct Held {
 
   __device__ void take(int i, const bf16* from, bool is_inside) {
     inside = is_inside ? inside | 1U << i : inside & ~(1U << i);
-    chunks[i] = is_inside ? *reinterpret_cast<const Chunk*>(from) : Chunk{};
+    chunks[i] = is_inside ? load<kChunkValues>(from) : Chunk{};
   }
   __device__ void put(Chunk* tile, const NormTable& norm) const {
     for (int i = 0; i < Share::kOwn; ++i)

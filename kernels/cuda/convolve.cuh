@@ -67,21 +67,20 @@ struct TileResult {
 
   // Adds the residual, rounds and stores; `totals` become the thread's own sums of what was stored.
   template <class Tile>
-  static __device__ void store(const Convolution& c, const Tile& tile, const float* staged,
-                               Totals (&totals)[kChunkValues]) {
+  static __device__ void write_result(const Convolution& c, const Tile& tile, const float* staged,
+                                      Totals (&totals)[kChunkValues]) {
     const int channel = tile.first_channel + chunk() * kChunkValues;
     if (channel >= tile.channels) return;
     for (int row = down(); row < kTilePixels && tile.first_pixel + row < tile.end; row += kDown) {
       const int64_t place = tile.place(tile.first_pixel + row) + channel;
-      auto values = *reinterpret_cast<const Vector<float, kChunkValues>*>(staged + row * kPitch +
-                                                                          chunk() * kChunkValues);
+      auto values = load<kChunkValues>(staged + row * kPitch + chunk() * kChunkValues);
       if (c.residual != nullptr) {
-        const auto residual = *reinterpret_cast<const Chunk*>(c.residual + place);
+        const auto residual = load<kChunkValues>(c.residual + place);
         for (int lane = 0; lane < kChunkValues; ++lane) values.lanes[lane] += residual.lanes[lane];
       }
       Chunk rounded;
       for (int lane = 0; lane < kChunkValues; ++lane) rounded.lanes[lane] = bf16(values.lanes[lane]);
-      *reinterpret_cast<Chunk*>(c.result + place) = rounded;
+      store(c.result + place, rounded);
       if (c.sums != nullptr) add(rounded, totals);
     }
   }
@@ -152,11 +151,11 @@ __global__ void __launch_bounds__(TileSums<kTilePixels, Columns>::kThreads,
 
   auto* staged = reinterpret_cast<float*>(shared);
   sums.each_pair([staged](int row, int column, float left, float right) {
-    *reinterpret_cast<Vector<float, 2>*>(staged + row * Result::kPitch + column) = {left, right};
+    store(staged + row * Result::kPitch + column, Vector<float, 2>{left, right});
   });
   __syncthreads();
   Totals totals[kChunkValues];
-  Result::store(c, tile, staged, totals);
+  Result::write_result(c, tile, staged, totals);
   if (c.sums == nullptr) return;
   __syncthreads();
   const int64_t tiles = gridDim.x / ((tile.channels + Columns - 1) / Columns);

@@ -43,7 +43,7 @@ __global__ void __launch_bounds__(kThreads) moments_kernel(Slices s, const T* x,
   sum_slice<double, Width>(
       s,
       [x](int64_t place, double* sum, double* squares) {
-        const auto pixel = *reinterpret_cast<const Vector<T, Width>*>(x + place);
+        const auto pixel = load<Width>(x + place);
         for (int lane = 0; lane < Width; ++lane) {
           const double v = static_cast<double>(static_cast<real>(pixel.lanes[lane]));
           sum[lane] += v;
@@ -60,13 +60,13 @@ __global__ void __launch_bounds__(kThreads)
   if (!walk.works) return;
   const Channels<Width> channels(s, g, norm, walk.ghost, walk.channel);
   for (int64_t row = walk.row; row < walk.end; row += walk.step) {
-    auto pixel = *reinterpret_cast<const Vector<T, Width>*>(x + row * s.c + walk.channel);
+    auto pixel = load<Width>(x + row * s.c + walk.channel);
     for (int lane = 0; lane < Width; ++lane) {
       const real v =
           output_of(pixel.lanes[lane] - channels.mean[lane], channels.factor[lane], channels.shift[lane]);
       pixel.lanes[lane] = T(g.relu ? relu_of(v) : v);
     }
-    *reinterpret_cast<Vector<T, Width>*>(y + row * s.c + walk.channel) = pixel;
+    store(y + row * s.c + walk.channel, pixel);
   }
 }
 
@@ -82,8 +82,8 @@ __global__ void __launch_bounds__(kThreads)
   sum_slice<real, Width>(
       s,
       [&](int64_t place, real* sum, real* products) {
-        const auto pixel = *reinterpret_cast<const Vector<T, Width>*>(x + place);
-        const auto gradient = *reinterpret_cast<const Vector<T, Width>*>(dy + place);
+        const auto pixel = load<Width>(x + place);
+        const auto gradient = load<Width>(dy + place);
         for (int lane = 0; lane < Width; ++lane) {
           const real u = pixel.lanes[lane] - channels.mean[lane];
           const real d = channels.gradient(g, lane, u, gradient.lanes[lane]);
@@ -133,18 +133,17 @@ __global__ void __launch_bounds__(kThreads)
   const auto coefficient = load<Width>(constants + s.ghosts * s.c + at);
   for (int64_t row = walk.row; row < walk.end; row += walk.step) {
     const int64_t place = row * s.c + walk.channel;
-    const auto pixel = *reinterpret_cast<const Vector<T, Width>*>(x + place);
-    const auto gradient = *reinterpret_cast<const Vector<T, Width>*>(dy + place);
-    auto& to = *reinterpret_cast<Vector<T, Width>*>(dx + place);
+    const auto pixel = load<Width>(x + place);
+    const auto gradient = load<Width>(dy + place);
     Vector<T, Width> result{};
-    if (write == Write::add) result = to;
+    if (write == Write::add) result = load<Width>(dx + place);
     for (int lane = 0; lane < Width; ++lane) {
       const real u = pixel.lanes[lane] - channels.mean[lane];
       const real d = channels.gradient(g, lane, u, gradient.lanes[lane]);
       const real value = channels.factor[lane] * ((d - mean_g.lanes[lane]) - u * coefficient.lanes[lane]);
       result.lanes[lane] = T(write == Write::add ? result.lanes[lane] + value : value);
     }
-    to = result;
+    store(dx + place, result);
   }
 }
 
@@ -153,7 +152,7 @@ __global__ void __launch_bounds__(kThreads) bias_sums_kernel(Slices s, const T* 
   sum_slice<double, Width>(
       s,
       [dy](int64_t place, double* sum, double*) {
-        const auto gradient = *reinterpret_cast<const Vector<T, Width>*>(dy + place);
+        const auto gradient = load<Width>(dy + place);
         for (int lane = 0; lane < Width; ++lane)
           sum[lane] += static_cast<double>(static_cast<real>(gradient.lanes[lane]));
       },

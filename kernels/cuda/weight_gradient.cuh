@@ -85,7 +85,7 @@ __global__ void __launch_bounds__(TileSums<kFilterTile, kColumnTile>::kThreads,
   sums.each_pair([=](int row, int column, float left, float right) {
     const int filter = first_filter + row, at = first_column + column;
     if (filter < filters && at < columns)
-      *reinterpret_cast<Vector<float, 2>*>(to + static_cast<int64_t>(filter) * columns + at) = {left, right};
+      store(to + static_cast<int64_t>(filter) * columns + at, Vector<float, 2>{left, right});
   });
 }
 
