@@ -48,8 +48,6 @@ class Activations {
 };
 
 // What run(backend) computes with both types.
-using Results = std::vector<std::vector<real>>;
-
 // bf16's last digit is 2^-8 of a number; a result near a tie may be rounded to either side. Vectors of eight
 // channels share out the rows of a sum differently from those of four: terms of about 1 added in `real`, 16
 // at a time, may then differ in their last digits.

@@ -18,16 +18,6 @@
 namespace crescendo::test {
 namespace {
 
-using Results = std::vector<std::vector<real>>;
-
-void check_same(const Results& a, const Results& b) {
-  REQUIRE(a.size() == b.size());
-  for (size_t i = 0; i < a.size(); ++i) {
-    CAPTURE(i);
-    check_same_bits(a[i], b[i]);
-  }
-}
-
 bf16* values_of(Activations& x) { return reinterpret_cast<bf16*>(x.at(0)); }
 
 // How often each product (input pixel, filter tap, output pixel) is met, along one axis.
@@ -136,9 +126,9 @@ TEST_CASE_TEMPLATE("a tile has a place for every chunk, and eight rows' in diffe
 TEST_CASE("blocks of 64 and of 128 channels give equal bits") {
   using enum cuda::Direction;
   Problem problem(several_tiles());
-  check_same(convolve<forward, 128, false>(problem), convolve<forward, 64, false>(problem));
-  check_same(convolve<forward, 128, true>(problem), convolve<forward, 64, true>(problem));
-  check_same(convolve<backward_data, 128, false>(problem), convolve<backward_data, 64, false>(problem));
+  check_same_bits(convolve<forward, 128, false>(problem), convolve<forward, 64, false>(problem));
+  check_same_bits(convolve<forward, 128, true>(problem), convolve<forward, 64, true>(problem));
+  check_same_bits(convolve<backward_data, 128, false>(problem), convolve<backward_data, 64, false>(problem));
 }
 
 TEST_CASE("a norm on the way in gives the bits of one that is stored") {

@@ -6,12 +6,13 @@
 
 #include "support/compare.h"
 #include "support/tensors.h"
+#include "support/tested_device.h"
 
 namespace crescendo::test {
 namespace {
 
 const Device& device() {
-  static const Device cpu = Device::cpu(2);
+  static const Device cpu = tested_device(2);
   return cpu;
 }
 

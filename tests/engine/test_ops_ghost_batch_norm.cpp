@@ -4,6 +4,7 @@
 #include "engine/ops.h"
 #include "support/compare.h"
 #include "support/tensors.h"
+#include "support/tested_device.h"
 
 namespace crescendo::test {
 namespace {
@@ -99,7 +100,7 @@ double tolerance(int64_t length) { return sum_tolerance(length, 4); }
 
 TEST_CASE(
     "ghost_batch_norm: equals plain batch norm of each ghost; the whole batch as one is plain batch norm") {
-  const Device device = Device::cpu(2);
+  const Device device = tested_device(2);
   for (const int64_t ghost : {1, 2, 3, 6}) {
     CAPTURE(ghost);
     const Layer layer(device);
@@ -113,7 +114,7 @@ TEST_CASE(
 }
 
 TEST_CASE("ghost_batch_norm: fused with ReLU equals the two ops one after the other") {
-  const Device device = Device::cpu(2);
+  const Device device = tested_device(2);
   for (const int64_t ghost : {2, 6}) {
     CAPTURE(ghost);
     const Layer fused(device), composed(device);
@@ -128,7 +129,7 @@ TEST_CASE("ghost_batch_norm: fused with ReLU equals the two ops one after the ot
 }
 
 TEST_CASE("ghost_batch_norm: sequential statistics are (1-rho)^K run + rho sum of (1-rho)^(K-i) mu_i") {
-  const Device device = Device::cpu(2);
+  const Device device = tested_device(2);
   const double rho = 0.3;
   const Layer layer(device);
   const std::vector<double> mean0 = widen(layer.statistics.running_mean.to_host());
@@ -155,7 +156,7 @@ TEST_CASE("ghost_batch_norm: sequential statistics are (1-rho)^K run + rho sum o
 }
 
 TEST_CASE("ghost_batch_norm: statistics do not depend on how the batch is cut") {
-  const Device device = Device::cpu(2);
+  const Device device = tested_device(2);
   const Layer whole(device), cut(device);
   Tape tape = Tape::training({.ghost = 2});
   whole(tape, {});
@@ -170,7 +171,7 @@ TEST_CASE("ghost_batch_norm: statistics do not depend on how the batch is cut") 
 }
 
 TEST_CASE("ghost_batch_norm: mean_of_ghosts sums the ghosts' statistics and leaves the running ones") {
-  const Device device = Device::cpu(2);
+  const Device device = tested_device(2);
   const Layer layer(device);
   const std::vector<real> running = layer.statistics.running_mean.to_host();
   std::vector<double> mean = widen(layer.statistics.pending_mean.to_host());
@@ -188,7 +189,7 @@ TEST_CASE("ghost_batch_norm: mean_of_ghosts sums the ghosts' statistics and leav
 }
 
 TEST_CASE("ghost_batch_norm: evaluation uses the running statistics and leaves them") {
-  const Device device = Device::cpu(2);  // fresh: nothing but this op has reserved workspace
+  const Device device = tested_device(2);  // fresh: nothing but this op has reserved workspace
   const Layer layer(device);
   const std::vector<double> x = widen(layer.x.to_host());
   const std::vector<double> mean = widen(layer.statistics.running_mean.to_host());
@@ -210,7 +211,7 @@ TEST_CASE("ghost_batch_norm: evaluation uses the running statistics and leaves t
 }
 
 TEST_CASE("ghost_batch_norm: rejects what does not fit") {
-  const Device device = Device::cpu(1);
+  const Device device = tested_device(1);
   const Layer layer(device);
   Tape tape = Tape::training({.ghost = 4});
   CHECK_THROWS_WITH_AS(layer(tape, {}), "tape: 6 images are not a whole number of ghost batches of 4",

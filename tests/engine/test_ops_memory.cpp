@@ -3,6 +3,7 @@
 
 #include "engine/layers.h"
 #include "support/tensors.h"
+#include "support/tested_device.h"
 
 namespace crescendo::test {
 namespace {
@@ -12,7 +13,7 @@ const size_t kActivation = static_cast<size_t>(kImages * kSide * kSide * kChanne
 
 // Three convolutions with norms and a residual connection.
 struct Network {
-  Device device = Device::cpu(2);
+  Device device = tested_device(2);
   ParameterStore store;
   std::vector<Conv2d> convolutions;
   std::vector<BatchNorm> norms;

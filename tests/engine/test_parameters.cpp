@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "support/tensors.h"
+#include "support/tested_device.h"
 
 namespace crescendo::test {
 namespace {
@@ -46,7 +47,7 @@ TEST_CASE("parameters: ones stand where a parameter would, and are none") {
   const ParameterHandle more = small.store.add_ones("c.bn.weight", 4);
   const int64_t count = small.store.parameter_count();
   const size_t listed = small.store.parameters().size();
-  small.store.allocate(Device::cpu(1));
+  small.store.allocate(tested_device(1));
   small.store.initialise(1);
   CHECK(ones->value.to_host() == std::vector<real>(9, 1));
   CHECK(more->value.to_host() == std::vector<real>(4, 1));
@@ -75,7 +76,7 @@ TEST_CASE("parameters: a name is declared once") {
 
 TEST_CASE("parameters: lie apart, aligned, those of norms last") {
   Small small;
-  small.store.allocate(Device::cpu(1));
+  small.store.allocate(tested_device(1));
   const int64_t size = small.store.size();
   std::vector<bool> taken(static_cast<size_t>(size), false);
   for (const auto& parameter : small.store.parameters()) {
@@ -94,7 +95,7 @@ TEST_CASE("parameters: lie apart, aligned, those of norms last") {
 
 TEST_CASE("parameters: padding is zero and stays zero") {
   Small small;
-  small.store.allocate(Device::cpu(1));
+  small.store.allocate(tested_device(1));
   small.store.initialise(1);
   const std::vector<real> all = small.store.values().to_host();
   real total = 0, used = 0;
@@ -106,9 +107,9 @@ TEST_CASE("parameters: padding is zero and stays zero") {
 
 TEST_CASE("parameters: initial values follow their distribution and the seed alone") {
   Small small, same, other;
-  small.store.allocate(Device::cpu(1));
-  same.store.allocate(Device::cpu(2));
-  other.store.allocate(Device::cpu(1));
+  small.store.allocate(tested_device(1));
+  same.store.allocate(tested_device(2));
+  other.store.allocate(tested_device(1));
   small.store.initialise(1);
   same.store.initialise(1);
   other.store.initialise(2);
@@ -136,7 +137,7 @@ TEST_CASE("parameters: initial values follow their distribution and the seed alo
 
 TEST_CASE("parameters: a parameter's tensor and its gradient are parts of the flat buffers") {
   Small small;
-  small.store.allocate(Device::cpu(1));
+  small.store.allocate(tested_device(1));
   const std::vector<real> values = noise(15, 1);
   small.store.upload(small.store.values(), small.fc->offset, values);
   CHECK(small.fc->value.to_host() == values);
@@ -149,7 +150,7 @@ TEST_CASE("parameters: a parameter's tensor and its gradient are parts of the fl
 
 TEST_CASE("parameters: says which one received no gradient") {
   Small small;
-  small.store.allocate(Device::cpu(1));
+  small.store.allocate(tested_device(1));
   for (const auto& parameter : small.store.parameters())
     if (parameter->name != "a.bn.bias") parameter->value.gradient_slot();
   CHECK_THROWS_WITH_AS(small.store.require_gradients(), "parameters: a.bn.bias received no gradient",

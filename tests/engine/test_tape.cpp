@@ -5,6 +5,7 @@
 
 #include "engine/ops.h"
 #include "support/tensors.h"
+#include "support/tested_device.h"
 
 namespace crescendo::test {
 namespace {
@@ -21,7 +22,7 @@ Tensor noted(Tape& tape, const char* name, const Tensor& x, std::vector<std::str
 }  // namespace
 
 TEST_CASE("tape: backward runs the operations from last to first, and then none are left") {
-  const Device device = Device::cpu(1);
+  const Device device = tested_device(1);
   std::vector<std::string> ran;
   const Tensor x = Tensor::activations(device, {2});
   x.set_needs_gradient(true);
@@ -34,7 +35,7 @@ TEST_CASE("tape: backward runs the operations from last to first, and then none 
 }
 
 TEST_CASE("tape: outputs that are seeded beside the last one add their gradients with their weights") {
-  const Device device = Device::cpu(1);
+  const Device device = tested_device(1);
   const Tensor x = random_activations(device, {3}, 1);
   x.set_needs_gradient(true);
   Tape tape = Tape::training();
@@ -46,7 +47,7 @@ TEST_CASE("tape: outputs that are seeded beside the last one add their gradients
 }
 
 TEST_CASE("tape: an operation that the output does not depend on is skipped") {
-  const Device device = Device::cpu(1);
+  const Device device = tested_device(1);
   std::vector<std::string> ran;
   const Tensor x = Tensor::activations(device, {2});
   x.set_needs_gradient(true);
@@ -58,7 +59,7 @@ TEST_CASE("tape: an operation that the output does not depend on is skipped") {
 }
 
 TEST_CASE("tape: nothing is recorded off training, nor where no input needs a gradient") {
-  const Device device = Device::cpu(1);
+  const Device device = tested_device(1);
   std::vector<std::string> ran;
   const Tensor x = Tensor::activations(device, {2});
   SUBCASE("no gradient needed") {
@@ -78,7 +79,7 @@ TEST_CASE("tape: nothing is recorded off training, nor where no input needs a gr
 }
 
 TEST_CASE("tape: the output's gradient is a number everywhere, or a given tensor") {
-  const Device device = Device::cpu(1);
+  const Device device = tested_device(1);
   const Tensor x = random_activations(device, {3}, 1);
   x.set_needs_gradient(true);
   Tape tape = Tape::training();
@@ -98,7 +99,7 @@ TEST_CASE("tape: the output's gradient is a number everywhere, or a given tensor
 }
 
 TEST_CASE("tape: a second pass adds to the gradients of the first") {
-  const Device device = Device::cpu(1);
+  const Device device = tested_device(1);
   const Tensor x = random_activations(device, {3}, 1);
   x.set_needs_gradient(true);
   for (int pass = 0; pass < 2; ++pass) {
@@ -117,7 +118,7 @@ TEST_CASE("tape: ghost batches divide the micro-batch") {
 }
 
 TEST_CASE("tape: the observer sees every op, its inputs and its output, recorded or not") {
-  const Device device = Device::cpu(1);
+  const Device device = tested_device(1);
   const Tensor a = random_activations(device, {3}, 1), b = random_activations(device, {3}, 2);
   for (const bool training : {true, false}) {
     Tape tape = training ? Tape::training() : Tape::off();

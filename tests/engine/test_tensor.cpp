@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "support/tensors.h"
+#include "support/tested_device.h"
 
 namespace crescendo::test {
 namespace {
@@ -16,7 +17,7 @@ size_t in_use(const Device& device) { return device.memory().use().in_use; }
 }  // namespace
 
 TEST_CASE("tensor: memory comes with the first owner and goes with the last") {
-  const Device device = Device::cpu(1);
+  const Device device = tested_device(1);
   {
     const Tensor a = Tensor::reals(device, {5, 3});
     CHECK(a.bytes() == 15 * sizeof(real));
@@ -31,7 +32,7 @@ TEST_CASE("tensor: memory comes with the first owner and goes with the last") {
 }
 
 TEST_CASE("tensor: of no elements holds no memory and can be moved about") {
-  const Device device = Device::cpu(1);
+  const Device device = tested_device(1);
   const Tensor empty = Tensor::activations(device, {0, 8, 8, 3});
   CHECK(empty.defined());
   CHECK(in_use(device) == 0);
@@ -41,7 +42,7 @@ TEST_CASE("tensor: of no elements holds no memory and can be moved about") {
 }
 
 TEST_CASE("tensor: what is uploaded comes back") {
-  const Device device = Device::cpu(1);
+  const Device device = tested_device(1);
   const std::vector<float> values{1.5F, -2, 0, 1e-20F, 3e30F, 7};
   for (const Element element : {Element::activation, Element::real}) {
     const Tensor tensor(device, {2, 3}, element);
@@ -52,20 +53,20 @@ TEST_CASE("tensor: what is uploaded comes back") {
 }
 
 TEST_CASE("tensor: rejects the wrong number of values and impossible sizes") {
-  const Device device = Device::cpu(1);
+  const Device device = tested_device(1);
   const Tensor tensor = Tensor::reals(device, {2, 3});
   CHECK_THROWS_WITH_AS(tensor.upload(std::vector<float>(5)), "tensor: 5 values for shape [2, 3]",
                        std::invalid_argument);
   CHECK_THROWS_AS(Tensor::indices(device, {2}).upload(std::vector<int32_t>(3)), std::invalid_argument);
   CHECK_THROWS_AS(Tensor::reals(device, {int64_t{1} << 62}), std::invalid_argument);  // bytes do not fit
   const Device dry =
-      Device::dry_run(Device::cpu());  // refuses by itself: sanitizers do not let the system refuse
+      Device::dry_run(tested_device());  // refuses by itself: sanitizers do not let the system refuse
   CHECK_THROWS_AS(Tensor::reals(dry, {int64_t{1} << 59}), std::bad_alloc);
   CHECK(in_use(dry) == 0);
 }
 
 TEST_CASE("tensor: memory is only given out as what it holds") {
-  const Device device = Device::cpu(1);
+  const Device device = tested_device(1);
   const Tensor a = Tensor::activations(device, {2}), r = Tensor::reals(device, {2}),
                i = Tensor::indices(device, {2});
   CHECK_THROWS_AS(a.as_reals(), std::logic_error);
@@ -75,7 +76,7 @@ TEST_CASE("tensor: memory is only given out as what it holds") {
 }
 
 TEST_CASE("tensor: a view is a part of the whole, and keeps it alive") {
-  const Device device = Device::cpu(1);
+  const Device device = tested_device(1);
   Tensor whole = make_reals(device, {6}, {0, 1, 2, 3, 4, 5});
   const Tensor part = whole.view(2, {3}, Element::real);
   CHECK(part.to_host() == std::vector<real>{2, 3, 4});
@@ -89,7 +90,7 @@ TEST_CASE("tensor: a view is a part of the whole, and keeps it alive") {
 }
 
 TEST_CASE("tensor: the first gradient overwrites, later ones add, until it is forgotten") {
-  const Device device = Device::cpu(1);
+  const Device device = tested_device(1);
   const Tensor x = Tensor::activations(device, {3});
   CHECK_FALSE(x.needs_gradient());
   CHECK_FALSE(x.gradient().defined());
@@ -106,7 +107,7 @@ TEST_CASE("tensor: the first gradient overwrites, later ones add, until it is fo
 }
 
 TEST_CASE("tensor: a gradient that nobody else holds is taken as it is, any other is added") {
-  const Device device = Device::cpu(1);
+  const Device device = tested_device(1);
   const Tensor x = Tensor::activations(device, {3});
   Tensor first = make_activations(device, {3}, {1, 2, 3});
   const void* place = first.as_activations();
@@ -134,7 +135,7 @@ TEST_CASE("tensor: a gradient that nobody else holds is taken as it is, any othe
 }
 
 TEST_CASE("tensor: a bound gradient is where contributions go") {
-  const Device device = Device::cpu(1);
+  const Device device = tested_device(1);
   const Tensor x = Tensor::activations(device, {3}), home = Tensor::reals(device, {3});
   x.bind_gradient(home);
   CHECK(x.needs_gradient());
@@ -145,7 +146,7 @@ TEST_CASE("tensor: a bound gradient is where contributions go") {
 }
 
 TEST_CASE("tensor: without memory, the shape and the gradient remain") {
-  const Device device = Device::cpu(1);
+  const Device device = tested_device(1);
   Tensor x = Tensor::activations(device, {4, 5});
   x.set_needs_gradient(true);
   const Tensor shell = x.without_memory();

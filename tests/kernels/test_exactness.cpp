@@ -12,23 +12,13 @@ using namespace crescendo::test;
 
 namespace {
 
-using Results = std::vector<std::vector<real>>;
-
-void check_same(const Results& a, const Results& b) {
-  REQUIRE(a.size() == b.size());
-  for (size_t i = 0; i < a.size(); ++i) {
-    CAPTURE(i);
-    check_same_bits(a[i], b[i]);
-  }
-}
-
 // run(backend) for several numbers of threads.
 void check_threads(const std::function<Results(Backend&)>& run,
                    ConvolutionAlgorithm convolution = ConvolutionAlgorithm::automatic) {
   const Results expected = run(*tested_backend(1, convolution));
   for (const int threads : {2, 3, 8}) {
     CAPTURE(threads);
-    check_same(run(*tested_backend(threads, convolution)), expected);
+    check_same_bits(run(*tested_backend(threads, convolution)), expected);
   }
 }
 
@@ -123,7 +113,7 @@ TEST_CASE("convolutions give equal bits for any number of threads and any micro-
       check_threads([&](Backend& backend) { return run_conv2d(backend, g, {3}); }, algorithm);
       const auto backend = tested_backend(2, algorithm);
       const Results expected = run_conv2d(*backend, g, {3});
-      for (const auto& cut : cuts(3)) check_same(run_conv2d(*backend, g, cut), expected);
+      for (const auto& cut : cuts(3)) check_same_bits(run_conv2d(*backend, g, cut), expected);
     }
 }
 
@@ -135,7 +125,7 @@ TEST_CASE("linear layers give equal bits for any number of threads and any micro
     check_threads([&](Backend& backend) { return run_linear(backend, g, {3}); });
     const auto backend = tested_backend(3);
     const Results expected = run_linear(*backend, g, {3});
-    for (const auto& cut : cuts(3)) check_same(run_linear(*backend, g, cut), expected);
+    for (const auto& cut : cuts(3)) check_same_bits(run_linear(*backend, g, cut), expected);
   }
 }
 
@@ -147,7 +137,7 @@ TEST_CASE("batch norm and the bias give equal bits for any number of threads and
     check_threads([&](Backend& backend) { return run_batch_norm(backend, g, {3}); });
     const auto backend = tested_backend(3);
     const Results expected = run_batch_norm(*backend, g, {3});
-    for (const auto& cut : cuts(3)) check_same(run_batch_norm(*backend, g, cut), expected);
+    for (const auto& cut : cuts(3)) check_same_bits(run_batch_norm(*backend, g, cut), expected);
   }
 }
 

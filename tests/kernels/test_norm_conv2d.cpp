@@ -178,8 +178,6 @@ TEST_CASE("norm_conv2d's data gradient goes through convolution, ReLU and norm")
 
 namespace {
 
-using Results = std::vector<std::vector<real>>;
-
 // Three ghosts, taken `at_once` at a time.
 Results run_in_parts(Backend& backend, Conv2dGeometry g, int64_t at_once) {
   g.n = 3 * g.ghost;

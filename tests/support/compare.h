@@ -68,4 +68,15 @@ void check_both_writes(Backend& backend, const std::vector<double>& expected, do
   check_close(used.values(), sums, tolerance + sum_tolerance(1, 2));
 }
 
+// Several outputs of one computation.
+using Results = std::vector<std::vector<real>>;
+
+inline void check_same_bits(const Results& a, const Results& b) {
+  REQUIRE(a.size() == b.size());
+  for (size_t i = 0; i < a.size(); ++i) {
+    CAPTURE(i);
+    check_same_bits(a[i], b[i]);
+  }
+}
+
 }  // namespace crescendo::test
