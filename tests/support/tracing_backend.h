@@ -21,7 +21,7 @@ class TracingBackend final : public Backend {
       : traced_(std::move(traced)), captures_(captures) {}
 
   std::vector<std::string> trace;  // of kernels, also of those that were only captured
-  int64_t allocations = 0, captures = 0, launches = 0;
+  int64_t allocations = 0, transfers = 0, captures = 0, launches = 0;
   size_t memory = size_t{1} << 40;  // that it says is free
 
   std::string name() const override { return "tracing " + traced_->name(); }
@@ -35,19 +35,19 @@ class TracingBackend final : public Backend {
   }
   void release(void* block, size_t bytes) override { traced_->release(block, bytes); }
   void upload(const void* host, void* to, size_t bytes) override {
-    require_no_capture();
+    note_transfer();
     traced_->upload(host, to, bytes);
   }
   void download(const void* from, void* host, size_t bytes) override {
-    require_no_capture();
+    note_transfer();
     traced_->download(from, host, bytes);
   }
   void upload_activations(int64_t n, const float* host, activation* to) override {
-    require_no_capture();
+    note_transfer();
     traced_->upload_activations(n, host, to);
   }
   void download_activations(int64_t n, const activation* from, real* host) override {
-    require_no_capture();
+    note_transfer();
     traced_->download_activations(n, from, host);
   }
 
@@ -225,7 +225,8 @@ class TracingBackend final : public Backend {
     std::vector<std::function<void()>> kernels;
   };
 
-  void require_no_capture() const {
+  void note_transfer() {
+    ++transfers;
     if (capturing_ != nullptr) throw std::logic_error("capture: memory moves between host and device");
   }
 

@@ -87,7 +87,7 @@ TEST_CASE("from the third on, micro-steps make the same calls with the same poin
     int64_t next = 0;
     gradients.start([&]() { return std::optional(SampleRange{8 * next++, 8}); }, {});
     std::vector<std::vector<std::string>> traces;
-    std::vector<int64_t> allocations;
+    std::vector<int64_t> allocations, transfers;
     for (int64_t update = 0; update < 4; ++update) {
       traced.backend->trace.clear();
       gradients.begin();
@@ -96,10 +96,12 @@ TEST_CASE("from the third on, micro-steps make the same calls with the same poin
                      gradients.finish(), gradients.counters());
       traces.push_back(traced.backend->trace);
       allocations.push_back(traced.backend->allocations);
+      transfers.push_back(traced.backend->transfers);
     }
     REQUIRE(traces[2].size() > 50);
     CHECK(traces[3] == traces[2]);
     CHECK(allocations[3] == allocations[1]);
+    CHECK(transfers[3] - transfers[1] == (bytes ? 0 : 4));  // images and labels of loaded samples
   }
 }
 
