@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cmath>
-#include <cstring>
 #include <memory>
 #include <vector>
 
@@ -27,8 +26,8 @@ class EmulatedBackend final : public cuda::OwnConvolutions<T> {
   size_t free_memory() const override { return cpu_->free_memory(); }
   void* allocate(size_t bytes) override { return cpu_->allocate(bytes); }
   void release(void* block, size_t bytes) override { cpu_->release(block, bytes); }
-  void upload(const void* host, void* to, size_t bytes) override { std::memcpy(to, host, bytes); }
-  void download(const void* from, void* host, size_t bytes) override { std::memcpy(host, from, bytes); }
+  void upload(const void* host, void* to, size_t bytes) override { cpu_->upload(host, to, bytes); }
+  void download(const void* from, void* host, size_t bytes) override { cpu_->download(from, host, bytes); }
   void upload_activations(int64_t n, const float* host, activation* to) override {
     for (int64_t i = 0; i < n; ++i) reinterpret_cast<T*>(to)[i] = T(host[i]);
   }
