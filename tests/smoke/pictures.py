@@ -43,6 +43,19 @@ class Pictures(support.SmokeTest):
         self.assertEqual({guess["class"] for guess in guesses}, set(picture_files.CLASSES))
         self.refuse("predict", run_dir, self.folder / "none.jpg", saying="none.jpg cannot be opened")
 
+    def test_weights_keep_their_preprocessing(self):
+        run_dir = self.train("run", {"--augment": "inception"})
+        weights, imported = self.folder / "weights.safetensors", self.folder / "imported.safetensors"
+        self.succeed("export", run_dir, "-o", weights)
+        words = ["--model", support.TINY["--model"], "--data", "image-folder", "--data-dir", self.set, "--image-size", 16]
+        losses = []
+        for recipe in "inception", "goyal":
+            self.succeed("import", weights, *words, "--augment", recipe, "-o", imported)
+            losses.append(self.succeed_json("evaluate", imported)["loss"])
+        expected = self.succeed_json("evaluate", run_dir)["loss"]
+        self.assertEqual(losses[0], expected)
+        self.assertNotEqual(losses[1], expected)
+
     def test_workers_and_packs_change_nothing(self):
         expected = self.weights(self.train("run"))
         self.assertEqual(self.weights(self.train("alone", {"--loader-threads": "0"})), expected)

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "trainer/cli/commands.h"
-#include "trainer/option_table.h"
+#include "trainer/cli/options.h"
 #include "trainer/trainer.h"
 
 namespace crescendo {
@@ -16,7 +16,8 @@ struct ImportOptions {
 
 void import_weights(const ImportOptions& options) {
   const TrainOptions& training = options.training;
-  const auto dataset = make_dataset({.kind = training.data, .directory = training.data_dir}, Split::test);
+  validate(training);
+  const auto dataset = make_dataset(dataset_options(training), Split::test);
   const std::vector<std::string>& classes = dataset->class_names();
   const auto model = make_model(training.model, model_options(training, static_cast<int64_t>(classes.size()),
                                                               dataset->image_size().channels));
@@ -38,15 +39,17 @@ void add_import_command(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("import", "Makes a checkpoint of weights from PyTorch: torchvision's or timm's");
   command->add_option("FILE", options->file, "A safetensors file of a state dict")->required();
-  command->add_option("--model", options->training.model, "The model it is of, e.g. resnet-50")->required();
-  command->add_option("--data", options->training.data, "What it tells apart, as train --data has it")
-      ->required();
-  command->add_option("--data-dir", options->training.data_dir, "The folder of that data");
+  add_some_options(*command, options->training,
+                   {"model", "norm-scale", "data", "data-dir", "val-dir", "image-size", "augment"});
+  for (const char* name : {"--model", "--data"}) command->get_option(name)->required()->default_str("");
   command->add_option("-o,--output", options->output, "The checkpoint to write")->required();
   command->footer(
       "Examples:\n"
       "  crescendo import resnet18.safetensors --model resnet-18 --data cifar10 --data-dir DIR -o "
       "a.safetensors\n"
+      "  crescendo import irv2.safetensors --model inception-resnet-v2 --data image-folder --data-dir DIR "
+      "\\\n"
+      "      --augment inception -o b.safetensors\n"
       "  crescendo evaluate a.safetensors");
   command->callback([options] { import_weights(*options); });
 }

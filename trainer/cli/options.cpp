@@ -39,6 +39,11 @@ void add_field(CLI::App& app, const OptionField& field, TrainOptions& options) {
 
 }  // namespace
 
+void add_some_options(CLI::App& app, TrainOptions& options, const std::set<std::string>& names) {
+  for (const OptionField& field : option_fields())
+    if (names.contains(field.name)) add_field(app, field, options);
+}
+
 void add_train_options(CLI::App& app, TrainOptions& options) {
   // Callbacks run in the order of these lines, whatever order the user wrote: later ones win.
   const auto recipe = [&options](const std::string& name) { apply_recipe(options, name); };
