@@ -27,7 +27,7 @@ class Options(support.SmokeTest):
     def test_recipes_are_listed(self):
         names = {line.split()[0] for line in self.succeed("train", "--recipe", "list").splitlines()}
         self.assertIn("cifar10-max5120-increased-momentum", names)
-        self.assertGreaterEqual(len(names), 16)
+        self.assertEqual(len(names), 24)
         self.refuse("plan", "--recipe", "nothing", saying="nothing")
 
     def test_a_run_s_own_configuration_gives_the_same_run(self):
