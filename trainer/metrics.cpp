@@ -193,6 +193,17 @@ Metrics read_metrics(const std::string& path) {
   return metrics;
 }
 
+std::optional<double> median_accuracy(const std::vector<EvaluateMetrics>& evaluations) {
+  constexpr double kEpochs = 5, kSlack = 0.25;  // updates end a little after an epoch does
+  std::vector<double> accuracies;
+  for (const EvaluateMetrics& line : evaluations)
+    if (line.epoch > evaluations.back().epoch - kEpochs + kSlack) accuracies.push_back(line.accuracy);
+  if (accuracies.size() < kEpochs) return std::nullopt;
+  std::sort(accuracies.begin(), accuracies.end());
+  const size_t upper = accuracies.size() / 2, lower = (accuracies.size() - 1) / 2;
+  return (accuracies[lower] + accuracies[upper]) / 2;
+}
+
 MetricsWriter::MetricsWriter(const std::string& path, FileSystem& files) : path_(path), files_(files) {
   if (std::filesystem::exists(path_)) {
     const Metrics before = read_all(path_);

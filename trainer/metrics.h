@@ -66,6 +66,10 @@ struct Metrics {
 // else. A value that was not finite is written as null and comes back as NaN.
 Metrics read_metrics(const std::string& path);
 
+// The score of Goyal et al. (2017): the median test accuracy of the last five epochs, less sensitive to the
+// last evaluation than that alone. None where fewer than five evaluations lie there.
+std::optional<double> median_accuracy(const std::vector<EvaluateMetrics>& evaluations);
+
 // Appends lines, each in one write. Opening ends a torn last line and takes the next segment's number. A
 // failed write does not end a run: it is returned as a description (none: written), and the next line begins
 // on a new line.

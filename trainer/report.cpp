@@ -211,6 +211,7 @@ void add_test_figures(Json& figures, const std::vector<EvaluateMetrics>& lines) 
   figures["accuracy"] = rounded(lines.back().accuracy);
   figures["best_accuracy"] = rounded(best->accuracy);
   figures["best_epoch"] = rounded(best->epoch);
+  if (const auto median = median_accuracy(lines)) figures["median_accuracy"] = rounded(*median);
 }
 
 // The loss is that of the last epoch; images per second those of training alone.

@@ -217,3 +217,24 @@ TEST_CASE("a file that holds something else is refused by line and field") {
   CHECK(message(start + "\n{\"event\":\"start\",\"segment\":0}\n") == path + ": line 2: samples is missing");
   CHECK(message(R"({"event":"start","segment":"0"})") == path + ": line 1: segment is of the wrong type");
 }
+
+TEST_CASE("the median accuracy is that of the last five epochs") {
+  const auto median = [](double first, double step, const std::vector<double>& accuracies) {
+    std::vector<EvaluateMetrics> lines;
+    for (const double accuracy : accuracies) {
+      lines.emplace_back();
+      lines.back().epoch = first + step * static_cast<double>(lines.size() - 1);
+      lines.back().accuracy = accuracy;
+    }
+    return median_accuracy(lines);
+  };
+  CHECK_FALSE(median(1, 1, {}));
+  CHECK_FALSE(median(1, 1, {0.1, 0.2, 0.3, 0.4}));
+  CHECK(median(1, 1, {0.1, 0.5, 0.2, 0.4, 0.3}) == 0.3);
+  CHECK(median(1, 1, {0.9, 0.9, 0.9, 0.1, 0.5, 0.2, 0.4, 0.3}) == 0.3);
+  // Evaluations every half epoch: ten lie there, at 6, 6.5 ... 10.5.
+  CHECK(median(5, 0.5, {1, 1, 1, 1, 1, 1, 1, 0.25, 0.5, 0.25, 0.5, 0.25}) == 0.75);
+  CHECK_FALSE(median(1, 2, {0.1, 0.2, 0.3, 0.4, 0.5, 0.6}));
+  // Each a little after its epoch's end, as where batches reach over it.
+  CHECK(median(1.04, 1.01, {0.9, 0.9, 0.1, 0.5, 0.2, 0.4, 0.3}) == 0.3);
+}

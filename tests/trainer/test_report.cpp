@@ -113,6 +113,7 @@ TEST_CASE_FIXTURE(RunsFixture, "final figures of a decaying and a growing run") 
   CHECK(a["final"]["accuracy"] == 0.5);
   CHECK(a["final"]["best_accuracy"] == 0.875);
   CHECK(a["final"]["best_epoch"] == 2);
+  CHECK_FALSE(a["final"].contains("median_accuracy"));
   CHECK(a["final"]["samples"] == 4000);
   CHECK(a["final"]["epochs"] == 4);
   CHECK(a["final"]["seconds"] == 8);
@@ -120,6 +121,10 @@ TEST_CASE_FIXTURE(RunsFixture, "final figures of a decaying and a growing run") 
   // Over b's last epoch: updates 45 to 48 at epochs 3.25, 3.5, 3.75 and 4; the alternating part cancels.
   const double expected = (1 / 4.25 + 1 / 4.5 + 1 / 4.75 + 1 / 5.0) / 4;
   CHECK(std::abs(b["final"]["loss"].get<double>() - expected) < 5e-7);  // six digits are written
+}
+
+TEST_CASE_FIXTURE(RunsFixture, "a run of five epochs has a median accuracy") {
+  CHECK(report({add_run("a", {{5, 0.1, 50}})})["runs"][0]["final"]["median_accuracy"] == 0.5);
 }
 
 TEST_CASE_FIXTURE(RunsFixture, "a schedule's curve keeps its steps and nothing else") {

@@ -6,12 +6,23 @@
 
 #include "build_info.h"
 #include "trainer/file.h"
+#include "trainer/metrics.h"
 #include "trainer/open_device.h"
 #include "trainer/plan.h"
 #include "trainer/report.h"
 #include "trainer/resume.h"
 
 namespace crescendo {
+
+namespace {
+
+// Of the whole run, however often it was resumed.
+void say_median(const TrainOptions& options, Progress& progress) {
+  const auto median = median_accuracy(read_metrics(options.run_dir + "/metrics.jsonl").evaluations);
+  if (median) progress.say(fmt::format("median test accuracy of the last 5 epochs: {:.2f} %", 100 * *median));
+}
+
+}  // namespace
 
 TrainResult run_training(const TrainOptions& options, Progress& progress) {
   const Facts facts = {{"version", build_info::kVersion},
@@ -25,6 +36,7 @@ TrainResult run_training(const TrainOptions& options, Progress& progress) {
   if (result.signal == 0 && result.counters.updates > 0) {
     const std::string page = options.run_dir + "/report.html";
     try {
+      say_median(options, progress);
       write_report({options.run_dir}, page);
       progress.say("report: " + page);
     } catch (const std::invalid_argument& nothing) {  // stopped before the first line of metrics was due
