@@ -30,14 +30,19 @@ std::shared_ptr<const Dataset> make_dataset(const DatasetOptions& options, Split
   return read_cifar(cifar_format(options.kind), options, split);
 }
 
+ImageSize image_size(const DatasetOptions& options) {
+  const int64_t side = options.kind == kImageFolder ? options.image_size : kShapesSide;  // CIFAR's too
+  return {side, side, 3};
+}
+
 DatasetTraits dataset_traits(const DatasetOptions& options) {
   check_options(options);
-  const ImageSize size{kShapesSide, kShapesSide, 3};  // CIFAR's too
+  const ImageSize size = image_size(options);
   if (options.kind == "shapes")
     return {size, static_cast<int64_t>(shape_names().size()), kShapesTrainImages, kShapesTestImages};
   if (options.kind == kImageFolder) {
     DatasetTraits traits = options.directory.empty() ? kImageNet : count_images(options);
-    traits.image_size = {options.image_size, options.image_size, 3};
+    traits.image_size = size;
     return traits;
   }
   const CifarFormat& format = cifar_format(options.kind);
@@ -49,8 +54,7 @@ bool is_held_in_memory(const std::string& kind) { return kind != kImageFolder; }
 void read_picture(const DatasetOptions& options, const std::string& path, float* pixels) {
   const bool squeezed = options.kind != kImageFolder;
   const CropRecipe recipe = recipe_of(options.augment);
-  const ImageSize size = squeezed ? ImageSize{kShapesSide, kShapesSide, 3}
-                                  : ImageSize{options.image_size, options.image_size, 3};
+  const ImageSize size = image_size(options);
   const auto choose = [&](int64_t width, int64_t height) {
     return squeezed ? whole_picture(width, height) : centre_crop(recipe, width, height, size.height);
   };

@@ -39,6 +39,7 @@ class Pictures(support.SmokeTest):
         self.assertEqual(result["total"], 12)
         self.assertEqual(self.succeed_json("evaluate", run_dir, "--split", "train")["total"], 48)
         picture = self.set / "val" / "red" / "red_00.png"
+        self.assertIn("16, 16, 16", self.succeed("inspect", run_dir))
         guesses = self.succeed_json("predict", run_dir, picture)[0]["classes"]
         self.assertEqual({guess["class"] for guess in guesses}, set(picture_files.CLASSES))
         self.refuse("predict", run_dir, self.folder / "none.jpg", saying="none.jpg cannot be opened")

@@ -17,7 +17,7 @@ struct ExportOptions {
 };
 
 void write_onnx(const LoadedRun& run, const ExportOptions& options) {
-  ImageSize size = dataset_traits(dataset_options(run.options)).image_size;
+  ImageSize size = image_size(dataset_options(run.options));
   if (options.image_size > 0) size.height = size.width = options.image_size;
   write_durably(options.file, onnx_bytes(trace(*run.model, size)));
   fmt::print("{}: {} for images [n, {}, {}, {}], normalised as in training\n", options.file, run.model->name,

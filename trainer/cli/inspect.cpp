@@ -14,7 +14,8 @@ namespace {
 
 struct InspectOptions {
   std::string run, model;
-  int64_t classes = 10, image_size = 32, batch = 128;
+  int64_t classes = 10, batch = 128;
+  int64_t image_size = 0;  // 0: that of the run's data, or 32
   bool digest = false, json = false;
 };
 
@@ -54,7 +55,8 @@ void print_table(const Model& model, const std::vector<LayerCost>& layers, int64
 }
 
 void inspect_model(TrainOptions training, const InspectOptions& options) {
-  const ImageSize image{options.image_size, options.image_size, 3};
+  ImageSize image = image_size(dataset_options(training));
+  if (options.image_size > 0) image.height = image.width = options.image_size;
   const auto model = make_model(training.model, model_options(training, options.classes));
   const std::vector<LayerCost> layers = layer_costs(*model, image);
   int64_t multiply_adds = 0;
@@ -101,9 +103,10 @@ void add_inspect_command(CLI::App& app) {
   command->add_option("--classes", options->classes, "Classes of --model")
       ->capture_default_str()
       ->needs(model);
-  command->add_option("--image-size", options->image_size, "Rows and columns of an image")
-      ->check(CLI::Range(1, 65536))
-      ->capture_default_str();
+  command
+      ->add_option("--image-size", options->image_size,
+                   "Rows and columns of an image; default: those of the run's data, or 32")
+      ->check(CLI::Range(1, 65536));
   command->add_option("--micro-batch", options->batch, "Images at once, for the memory")
       ->check(CLI::Range(1, 1 << 24))
       ->capture_default_str();
