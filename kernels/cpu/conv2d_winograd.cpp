@@ -43,8 +43,13 @@ bool uses_winograd(const GatherConvolution& d, ConvolutionAlgorithm algorithm) {
   if (d.taps_h != 3 || d.taps_w != 3 || d.step_h != d.step_w || d.step_h * d.spread > 2) return false;
   // Odd target pixels meet two taps, as InterleavedOutput has it.
   if (d.spread == 2 && (d.first_row % 2 == 0 || d.first_column % 2 == 0)) return false;
-  // Measured: with stride 2, direct convolution wins where tiles are emptier than three quarters.
-  const double saving = d.step_h * d.spread == 2 ? 1.3 : 2;
+  // Measured: with stride 2, direct convolution wins where tiles are emptier than three quarters, and where
+  // the transformed weights leave the cache between their two uses.
+  const bool strided = d.step_h * d.spread == 2;
+  if (strided && algorithm == ConvolutionAlgorithm::automatic &&
+      winograd_weights_size(d) * static_cast<int64_t>(sizeof(real)) > kCachedBytes)
+    return false;
+  const double saving = strided ? 1.3 : 2;
   return with_algorithm(d, [&](auto kind) {
     return winograd::chosen<decltype(kind)>(algorithm, saving, (d.rows + d.spread - 1) / d.spread,
                                             (d.columns + d.spread - 1) / d.spread, d.in, d.out);
