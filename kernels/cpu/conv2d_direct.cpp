@@ -255,6 +255,16 @@ int64_t block_pixels(const GatherConvolution& d) {
   return pixels;
 }
 
+// The same, and no more than what gives every thread several blocks; where blocks may end anywhere, all
+// threads as many.
+int64_t shared_pixels(const GatherConvolution& d, int64_t threads) {
+  const int64_t all = d.images * d.pixels(), most = block_pixels(d);
+  const int64_t pixels = std::clamp<int64_t>(all / (4 * threads), std::min<int64_t>(kTileRows, most), most);
+  if (d.images * d.rows > 1) return pixels;
+  const int64_t rounds = (all + threads * pixels - 1) / (threads * pixels);
+  return (all + threads * rounds - 1) / (threads * rounds);
+}
+
 }  // namespace
 
 int64_t packed_size(const GatherConvolution& d) { return aligned(depth_of(d) * padded_to_tiles(d.out)); }
@@ -268,9 +278,7 @@ int64_t direct_scratch_size(const GatherConvolution& convolution) {
 void run_direct(const GatherConvolution& convolution, int threads, const real* source, const real* packed,
                 const real* bias, real* scratch, real* target, Write write) {
   const GatherConvolution d = flattened(convolution);
-  // No more pixels than what gives every thread several blocks.
-  const int64_t most = block_pixels(d), shared = d.images * d.pixels() / (4 * threads);
-  const Plan plan(d, std::clamp<int64_t>(shared, std::min<int64_t>(kTileRows, most), most));
+  const Plan plan(d, shared_pixels(d, threads));
   const bool past_cache =
       write == Write::overwrite && goes_past_cache(target, d.images * d.pixels() * d.out, d.target_pixel);
   parallel_for(threads, plan.blocks(d), [&](int64_t index, int thread) {

@@ -17,11 +17,11 @@ namespace crescendo::CRESCENDO_CPU {
 
 namespace {
 
-// Output channels of a part.
-constexpr int64_t kPart = 256;
+// Output channels of a part at most, and at least where parts are made smaller to have more of them.
+constexpr int64_t kPart = 256, kLeastPart = 64;
 // Pixels of a block: many, since its products pass the sums through the cache once.
 constexpr int64_t kBlock = 256;
-// Input channels taken together: a block of them stays in the second-level cache.
+// Input channels taken together at most: a block of them stays in the second-level cache.
 constexpr int64_t kBand = 512;
 // Powers of two between rows would collide in the cache's sets.
 constexpr int64_t kSkew = 16;
@@ -38,43 +38,57 @@ struct Piece {
 
 struct Plan {
   GatherConvolution gather;
-  int64_t pixels;  // of the ghost
-  int64_t chunks, parts;
-  int64_t columns, stride;  // of dweight[k]; between the sums of output channels
-  int64_t sums_size;        // elements of a chunk's part
-  bool gathered;            // patches, rather than x as it is
+  int64_t pixels;                 // of the ghost
+  int64_t columns, stride;        // of dweight[k]; between the sums of output channels
+  int64_t bands, groups, pieces;  // of input channels and of taps, whose pairs are the pieces
+  int64_t chunks, parts, part;    // of pixels; of outputs, and how many are in one
+  int64_t sums_size;              // elements of a chunk's part
+  bool gathered;                  // patches, rather than x as it is
   int64_t patch_stride = 0;
   int64_t block;  // pixels
 
   explicit Plan(const Conv2dGeometry& g) : gather(gather_forward(g).convolution) {
-    constexpr int64_t kMostTasks = 8, kChunkPixels = 1024;
     gather.images = g.ghost;
     pixels = g.ghost * g.p * g.q;
-    parts = (g.k + kPart - 1) / kPart;
-    chunks = std::clamp<int64_t>(pixels / kChunkPixels, 1, std::max<int64_t>(1, kMostTasks / parts));
     columns = gather.taps() * g.c;
+    bands = g.c % kLanes != 0 ? 1 : (g.c + kBand - 1) / kBand;
+    groups = g.c % kLanes != 0 ? 1 : std::min(gather.taps(), (columns + kBand - 1) / kBand);
+    pieces = bands * groups;
+    cut(g.k);
     stride = padded_to_tiles(columns) + kSkew;
-    sums_size = aligned(std::min(kPart, g.k) * stride);
+    sums_size = aligned(part * stride);
     gathered = g.c % kLanes != 0 || g.stride_w > 1;
     block = kBlock;
     if (!gathered) return;
     int64_t widest = 0;
-    each_piece([&](const Piece& piece) { widest = std::max(widest, piece.columns()); });
+    for (int64_t i = 0; i < pieces; ++i) widest = std::max(widest, piece(i).columns());
     patch_stride = padded_to_tiles(widest) + kSkew;
     block = std::clamp<int64_t>(kBlock * kBand / patch_stride, 32, kBlock);
   }
-  int64_t scratch_size() const { return aligned(block * (patch_stride + kPart)); }
+  // A task is a chunk of the pixels, a part of the outputs and a piece: a few of about equal size, and an
+  // even number, so that threads are seldom idle at the end.
+  void cut(int64_t outputs) {
+    constexpr int64_t kMostTasks = 16, kLeastTasks = 4, kChunkPixels = 1024;
+    parts = (outputs + kPart - 1) / kPart;
+    chunks =
+        std::clamp<int64_t>(pixels / kChunkPixels, 1, std::max<int64_t>(1, kMostTasks / (parts * pieces)));
+    if (chunks > 1 && chunks * parts * pieces % 2 != 0) --chunks;
+    const auto tasks = [&] { return chunks * parts * pieces; };
+    while ((tasks() < kLeastTasks || (tasks() < kMostTasks && tasks() % 2 != 0)) &&
+           outputs / (parts + 1) >= kLeastPart)
+      ++parts;
+    part = aligned((outputs + parts - 1) / parts);
+    parts = (outputs + part - 1) / part;
+  }
+  int64_t copied() const { return part + kSkew; }  // elements of a pixel's gradients where they are copied
+  int64_t scratch_size() const { return aligned(block * (patch_stride + copied())); }
 
-  // f(piece), of about equal size.
-  template <class F>
-  void each_piece(const F& f) const {
-    const int64_t in = gather.in, taps = gather.taps();
-    const bool whole = in % kLanes != 0;
-    const int64_t groups = whole ? 1 : std::min(taps, (columns + kBand - 1) / kBand);
-    for (int64_t group = 0; group < groups; ++group)
-      for (int64_t first = 0; first < in; first += whole ? in : kBand)
-        f(Piece{taps * group / groups, taps * (group + 1) / groups, first,
-                whole ? in : std::min(in, first + kBand)});
+  // Of about equal size.
+  Piece piece(int64_t index) const {
+    const int64_t group = index / bands, index_of_band = index % bands, taps = gather.taps();
+    const int64_t band = bands == 1 ? gather.in : aligned((gather.in + bands - 1) / bands);
+    return {taps * group / groups, taps * (group + 1) / groups, index_of_band * band,
+            std::min(gather.in, (index_of_band + 1) * band)};
   }
 };
 
@@ -142,7 +156,7 @@ struct Task {
   int64_t first_pixel, last_pixel;
   int64_t first_output, outputs;
   const real *x, *dy;
-  real *gradients, *patches;  // scratch: of a block [pixel][kPart], [pixel][patch_stride]
+  real *gradients, *patches;  // scratch: of a block [pixel][copied()], [pixel][patch_stride]
   real* sums;
 };
 
@@ -153,12 +167,12 @@ void sum_piece(const Plan& plan, const Task& task, const Piece& piece) {
   const real* x = task.x + piece.first;
   // The gradients of a part's outputs, copied together unless the part has all.
   const bool whole_pixels = task.outputs == d.out;
-  const int64_t distance = whole_pixels ? d.out : kPart;
+  const int64_t distance = whole_pixels ? d.out : plan.copied();
   for (int64_t begin = first; begin < last; begin += plan.block) {
     const int64_t end = std::min(begin + plan.block, last), pixels = end - begin;
     for (int64_t pixel = 0; pixel < pixels && !whole_pixels; ++pixel)
       std::copy_n(task.dy + (begin + pixel) * d.out + task.first_output, task.outputs,
-                  task.gradients + pixel * kPart);
+                  task.gradients + pixel * distance);
     Prefetch next =
         prefetch_pixels(d, task.x, end, std::min(end + plan.block, last), tile_count(task.outputs, columns));
     const auto multiply = [&](Stretches stretches, int64_t width, const real* from, int64_t stride,
@@ -186,7 +200,7 @@ void sum_piece(const Plan& plan, const Task& task, const Piece& piece) {
 
 // dweight[k] (=|+=) the chunks' sums, added in order.
 void add_chunks(const Plan& plan, int64_t k, const real* sums, real* dweight, Write write) {
-  const real* from = sums + k / kPart * plan.sums_size + k % kPart * plan.stride;
+  const real* from = sums + k / plan.part * plan.sums_size + k % plan.part * plan.stride;
   real* to = dweight + k * plan.columns;
   for (int64_t i = 0; i < plan.columns; i += kLanes) {
     const int64_t lanes = plan.columns - i;
@@ -209,19 +223,20 @@ void ghost_weight_gradient(const Conv2dGeometry& g, int threads, const real* x, 
                            real* workspace, real* dweight, Write write) {
   const Plan plan(g);
   real* scratch = workspace + plan.chunks * plan.parts * plan.sums_size;
-  parallel_for(threads, plan.chunks * plan.parts, [&](int64_t index, int thread) {
-    const int64_t chunk = index / plan.parts, first = index % plan.parts * kPart;
+  parallel_for(threads, plan.chunks * plan.parts * plan.pieces, [&](int64_t index, int thread) {
+    const int64_t sums = index / plan.pieces, chunk = sums / plan.parts,
+                  first = sums % plan.parts * plan.part;
     real* gradients = scratch + thread * plan.scratch_size();
     const Task task{.first_pixel = plan.pixels * chunk / plan.chunks,
                     .last_pixel = plan.pixels * (chunk + 1) / plan.chunks,
                     .first_output = first,
-                    .outputs = std::min(kPart, g.k - first),
+                    .outputs = std::min(plan.part, g.k - first),
                     .x = x,
                     .dy = dy,
                     .gradients = gradients,
-                    .patches = gradients + plan.block * kPart,
-                    .sums = workspace + index * plan.sums_size};
-    plan.each_piece([&](const Piece& piece) { sum_piece(plan, task, piece); });
+                    .patches = gradients + plan.block * plan.copied(),
+                    .sums = workspace + sums * plan.sums_size};
+    sum_piece(plan, task, plan.piece(index % plan.pieces));
   });
   parallel_for(threads, g.k, [&](int64_t k, int) { add_chunks(plan, k, workspace, dweight, write); });
 }
