@@ -60,7 +60,7 @@ std::vector<double> measure(const Options& options, const std::shared_ptr<const 
   std::vector<double> seconds;
   for (int64_t epoch = 0; epoch < epochs; ++epoch) {
     const Stopwatch watch;
-    for (int64_t i = 0; i < batches; ++i) loader.next();
+    for (int64_t i = 0; i < batches; ++i) loader.give_back(*loader.next());
     if (epoch > 0) seconds.push_back(watch.seconds());
   }
   return seconds;

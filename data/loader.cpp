@@ -5,7 +5,9 @@
 #include <deque>
 #include <exception>
 #include <mutex>
+#include <new>
 #include <thread>
+#include <vector>
 
 #include "data/sampler.h"
 #include "engine/check.h"
@@ -21,6 +23,8 @@ int64_t images_at_once(const ImageSize& size) {
   return std::clamp<int64_t>(kElements / std::max<int64_t>(size.elements(), 1), 1, 32);
 }
 
+static_assert(sizeof(float) == sizeof(int32_t));  // so labels may follow images, and both be counted as words
+
 // A range being loaded. Workers claim images in order; each writes only those it claimed.
 struct Job {
   LoadedSamples samples;
@@ -34,6 +38,14 @@ struct Job {
 
 }  // namespace
 
+std::shared_ptr<void> plain_memory(size_t bytes) {
+  constexpr std::align_val_t kAlignment{64};
+  std::shared_ptr<void> block(::operator new(bytes, kAlignment),
+                              [](void* memory) { ::operator delete(memory, kAlignment); });
+  prefer_huge_pages(block.get(), bytes);
+  return block;
+}
+
 // Everything below the mutex is guarded by it, but for the pixels and labels of images a worker has claimed.
 struct Loader::State {
   State(std::shared_ptr<const Dataset> set, const LoaderOptions& loader_options,
@@ -46,6 +58,7 @@ struct Loader::State {
   State& operator=(const State&) = delete;
   ~State();
 
+  LoadedSamples room_for(const SampleRange& range);
   void open_job();
   Job* claimable();
   void load(Job& job, int64_t first, int64_t last) const;
@@ -61,7 +74,9 @@ struct Loader::State {
   std::condition_variable work_to_do, job_finished;
   std::function<std::optional<SampleRange>()> next_range;
   Sampler sampler;
-  std::deque<Job> jobs;  // in order; a deque leaves its elements in place
+  std::deque<Job> jobs;              // in order; a deque leaves its elements in place
+  std::vector<LoadedSamples> spare;  // memory that was handed back
+  size_t largest_bytes = 0;          // of a range so far
   bool exhausted = false, stopping = false;
 };
 
@@ -74,6 +89,28 @@ Loader::State::~State() {
   for (std::thread& worker : workers) worker.join();
 }
 
+// In memory that was handed back, if it is large enough.
+LoadedSamples Loader::State::room_for(const SampleRange& range) {
+  const auto count = static_cast<size_t>(range.count);
+  const size_t elements = count * static_cast<size_t>(dataset->image_size().elements());
+  const size_t bytes = (elements + count) * sizeof(float);
+  largest_bytes = std::max(largest_bytes, bytes);
+  LoadedSamples room;
+  if (!spare.empty()) {
+    room = std::move(spare.back());
+    spare.pop_back();
+  }
+  if (room.capacity < bytes) {
+    room.memory = options.allocate(largest_bytes);
+    room.capacity = largest_bytes;
+  }
+  auto* const images = static_cast<float*>(room.memory.get());
+  room.range = range;
+  room.images = {images, elements};
+  room.labels = {reinterpret_cast<int32_t*>(images + elements), count};
+  return room;
+}
+
 // Adds the next range, an error in its stead, or notes that there are no more.
 void Loader::State::open_job() {
   Job job;
@@ -81,14 +118,8 @@ void Loader::State::open_job() {
     const std::optional<SampleRange> range = next_range();
     exhausted = !range;
     if (!range) return;
-    const auto count = static_cast<size_t>(range->count);
-    job.samples.range = *range;
-    const size_t elements = count * static_cast<size_t>(dataset->image_size().elements());
-    job.samples.images.reserve(elements);
-    prefer_huge_pages(job.samples.images.data(), elements * sizeof(float));
-    job.samples.images.resize(elements);
-    job.samples.labels.resize(count);
-    job.places.reserve(count);
+    job.samples = room_for(*range);
+    job.places.reserve(static_cast<size_t>(range->count));
     for (int64_t i = 0; i < range->count; ++i) job.places.push_back(sampler.at(range->first + i));
   } catch (...) {
     exhausted = true;
@@ -177,6 +208,11 @@ Loader::~Loader() = default;
 
 std::optional<LoadedSamples> Loader::next() {
   return state_->workers.empty() ? state_->load_now() : state_->take();
+}
+
+void Loader::give_back(LoadedSamples samples) {
+  const std::lock_guard lock(state_->mutex);
+  state_->spare.push_back(std::move(samples));
 }
 
 }  // namespace crescendo

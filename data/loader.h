@@ -4,7 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <vector>
+#include <span>
 
 #include "data/dataset.h"
 
@@ -15,17 +15,27 @@ struct SampleRange {
   int64_t first = 0, count = 0;
 };
 
+// Samples in a block of memory: the images and, right behind them, the labels.
 struct LoadedSamples {
   SampleRange range;
-  std::vector<float> images;    // [count, h, w, c]
-  std::vector<int32_t> labels;  // [count]
+  std::span<float> images;    // [count, h, w, c]
+  std::span<int32_t> labels;  // [count]
+  std::shared_ptr<void> memory;
+  size_t capacity = 0;  // of the memory, in bytes
+
+  size_t bytes() const { return images.size_bytes() + labels.size_bytes(); }
 };
+
+// In large pages where there are any.
+std::shared_ptr<void> plain_memory(size_t bytes);
 
 struct LoaderOptions {
   bool shuffle = true;  // by (seed, epoch); otherwise every epoch is in file order
   uint64_t seed = 0;
   int workers =
       1;  // background threads; 0: load when asked. Changes speed only, never a bit of what is loaded.
+  // Memory for samples, at least 4-byte aligned; called from any of the threads, one at a time.
+  std::function<std::shared_ptr<void>(size_t bytes)> allocate = plain_memory;
 };
 
 class Loader {
@@ -38,6 +48,10 @@ class Loader {
 
   // The samples of the next range; none after the last. Rethrows what a worker threw.
   std::optional<LoadedSamples> next();
+
+  // Hands back memory that next() gave, for samples to come. Where all is handed back, the loader allocates
+  // for as many ranges as there are at once, and nothing after them unless a range is larger than any before.
+  void give_back(LoadedSamples samples);
 
  private:
   struct State;

@@ -45,11 +45,12 @@ class LoadedBatches final : public Batches {
       : loader_(dataset, options, std::move(ranges)) {}
 
   void prepare(const SampleRange& next, const DeviceBatch& batch) override {
-    const std::optional<LoadedSamples> samples = loader_.next();
+    std::optional<LoadedSamples> samples = loader_.next();
     if (!samples || samples->range.first != next.first || samples->range.count != next.count)
       throw std::logic_error("batches: the loader was told of other ranges");
     batch.images.upload(samples->images);
     batch.labels.upload(samples->labels);
+    loader_.give_back(*std::move(samples));
   }
   void write(const StepCounters*, const DeviceBatch&) override {}
 

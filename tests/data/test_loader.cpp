@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <stdexcept>
 
@@ -74,6 +75,56 @@ TEST_CASE("positions arrive in order, with the images the sampler names, for any
       CHECK(!loader.next().has_value());
       CHECK(!loader.next().has_value());
     }
+}
+
+TEST_CASE("memory that is handed back serves later ranges, and nothing else is asked for") {
+  for (int workers = 0; workers <= 4; ++workers) {
+    CAPTURE(workers);
+    std::atomic<int> allocations{0};
+    std::vector<size_t> asked_for;
+    const auto allocate = [&](size_t bytes) {
+      ++allocations;
+      asked_for.push_back(bytes);
+      return plain_memory(bytes);
+    };
+    std::vector<int64_t> sizes(100, 40);
+    for (size_t i = 0; i < sizes.size(); i += 3) sizes[i] = 7;
+    sizes.resize(110, 50);
+    Loader loader(std::make_shared<Spelled>(kSize),
+                  {.shuffle = false, .workers = workers, .allocate = allocate}, ranges(0, sizes));
+    const int at_once = workers == 0 ? 1 : 3 + 1;  // ahead, and the one in hand
+    int64_t position = 0;
+    for (size_t range = 0; range < sizes.size(); ++range) {
+      std::optional<LoadedSamples> loaded = loader.next();
+      REQUIRE(loaded->labels.size() == static_cast<size_t>(sizes[range]));
+      for (size_t i = 0; i < loaded->labels.size(); ++i, ++position) {
+        REQUIRE(loaded->images[3 * i] == static_cast<float>(position % kSize));
+        REQUIRE(loaded->labels[i] == position % kSize % 7);
+      }
+      std::fill(loaded->images.begin(), loaded->images.end(), -1.0F);
+      std::fill(loaded->labels.begin(), loaded->labels.end(), -1);
+      loader.give_back(*std::move(loaded));
+      if (range == 95) CHECK(allocations <= at_once + 1);  // the first, which was small
+    }
+    CHECK(allocations <= 2 * at_once + 1);
+    CHECK(std::is_sorted(asked_for.begin(), asked_for.end()));
+    CHECK(asked_for.back() == 50 * (3 + 1) * sizeof(float));
+  }
+}
+
+TEST_CASE("memory that is not handed back stays as it is") {
+  for (int workers = 0; workers <= 2; ++workers) {
+    Loader loader(std::make_shared<Spelled>(kSize), {.shuffle = false, .workers = workers},
+                  ranges(0, {9, 9, 9, 9}));
+    std::vector<LoadedSamples> all;
+    while (auto loaded = loader.next()) {
+      all.push_back(*loaded);
+      if (all.size() == 2) loader.give_back(std::move(all[0]));
+    }
+    REQUIRE(all.size() == 4);
+    for (size_t range = 1; range < 4; ++range)
+      for (size_t i = 0; i < 9; ++i) CHECK(all[range].images[3 * i] == static_cast<float>(9 * range + i));
+  }
 }
 
 TEST_CASE("starting at any position continues the run that began at zero") {
