@@ -168,6 +168,11 @@ void TimingBackend::gather_images(const ImageGather& g, const StepCounters* coun
   const int64_t n = g.n * g.h * g.w * 3;
   time("gather_images", n, streaming(n, 2), [&] { timed_->gather_images(g, counters, set, images, labels); });
 }
+void TimingBackend::convert_samples(int64_t n, int64_t elements, const float* images, const int32_t* labels,
+                                    activation* to_images, int32_t* to_labels) {
+  time("convert_samples", n * elements, work_of_transfer(n * elements),
+       [&] { timed_->convert_samples(n, elements, images, labels, to_images, to_labels); });
+}
 void TimingBackend::count_samples(const SampleCount& g, const real* losses, const int32_t* correct,
                                   StepCounters* counters) {
   time("count_samples", g.n, streaming(g.n, 2), [&] { timed_->count_samples(g, losses, correct, counters); });

@@ -40,6 +40,7 @@ class TimingBackend final : public Backend {
   void download(const void* from, void* host, size_t bytes) override { timed_->download(from, host, bytes); }
   void upload_activations(int64_t n, const float* host, activation* to) override;
   void download_activations(int64_t n, const activation* from, real* host) override;
+  std::unique_ptr<StagedUpload> open_upload() override { return timed_->open_upload(); }
 
   size_t workspace(const Conv2dGeometry& g) const override { return timed_->workspace(g); }
   size_t workspace(const BatchNormGeometry& g) const override { return timed_->workspace(g); }
@@ -114,6 +115,8 @@ class TimingBackend final : public Backend {
 
   void gather_images(const ImageGather&, const StepCounters*, const ImageSet&, activation* images,
                      int32_t* labels) override;
+  void convert_samples(int64_t n, int64_t elements, const float* images, const int32_t* labels,
+                       activation* to_images, int32_t* to_labels) override;
   void count_samples(const SampleCount&, const real* losses, const int32_t* correct, StepCounters*) override;
   void check_finite(int64_t n, const real* gradients, StepCounters*) override;
 

@@ -41,6 +41,25 @@ class KernelGraph {
   virtual void launch() = 0;
 };
 
+// Copies from the host, beside which kernels run: to memory that kernels then take them from.
+class StagedUpload {
+ public:
+  StagedUpload() = default;
+  StagedUpload(const StagedUpload&) = delete;
+  StagedUpload& operator=(const StagedUpload&) = delete;
+  virtual ~StagedUpload() = default;  // waits
+
+  // Memory of the host to copy from. May be asked for by any thread, one at a time, and outlive this.
+  virtual std::shared_ptr<void> host_memory(size_t bytes) = 0;
+  // Copies from such memory once the kernels called before the last taken() are done; at first, those called
+  // before this was opened. Kernels called from now on find the copy.
+  virtual void start(const void* host, void* to, size_t bytes) = 0;
+  // Kernels called from now on do not read what was copied.
+  virtual void taken() = 0;
+  // Returns when what was started is copied: the host may write to its memory again.
+  virtual void wait() = 0;
+};
+
 class Backend {
  public:
   Backend() = default;
@@ -60,6 +79,8 @@ class Backend {
   virtual void download(const void* from, void* host, size_t bytes) = 0;
   virtual void upload_activations(int64_t n, const float* host, activation* to) = 0;
   virtual void download_activations(int64_t n, const activation* from, real* host) = 0;
+  // null where memory is the host's
+  virtual std::unique_ptr<StagedUpload> open_upload() = 0;
 
   // ---- Workspace. Before a kernel runs, its op reserves what any pass over that geometry needs; the largest
   // reservation is kept.
@@ -176,6 +197,9 @@ class Backend {
   // image order[p % images] of epoch p / images.
   virtual void gather_images(const ImageGather&, const StepCounters*, const ImageSet&, activation* images,
                              int32_t* labels) = 0;
+  // n samples as a loader leaves them, images [n,elements] and labels [n], as a micro-batch has them.
+  virtual void convert_samples(int64_t n, int64_t elements, const float* images, const int32_t* labels,
+                               activation* to_images, int32_t* to_labels) = 0;
   // Adds to loss the losses [n] of each ghost, summed in double, ghost by ghost in order; to correct the sum
   // of correct [n]; to position n.
   virtual void count_samples(const SampleCount&, const real* losses, const int32_t* correct,

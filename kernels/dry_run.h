@@ -27,6 +27,7 @@ class DryRunBackend : public Backend {
   void download(const void* from, void* host, size_t bytes) override;
   void upload_activations(int64_t n, const float* host, activation* to) override;
   void download_activations(int64_t n, const activation* from, real* host) override;
+  std::unique_ptr<StagedUpload> open_upload() override { return nullptr; }
 
   size_t workspace(const Conv2dGeometry&) const override;
   size_t workspace(const BatchNormGeometry&) const override;
@@ -95,6 +96,7 @@ class DryRunBackend : public Backend {
 
   void gather_images(const ImageGather&, const StepCounters*, const ImageSet&, activation*,
                      int32_t*) override {}
+  void convert_samples(int64_t, int64_t, const float*, const int32_t*, activation*, int32_t*) override {}
   void count_samples(const SampleCount&, const real*, const int32_t*, StepCounters*) override {}
   void check_finite(int64_t, const real*, StepCounters*) override {}
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include "data/byte_images.h"
@@ -37,28 +38,63 @@ class DeviceArray {
   T* values_;
 };
 
-// What a loader loads, uploaded.
+// What a loader loads. Where it must be uploaded, a micro-batch travels while the one before it is computed:
+// to a place of its own, from which a kernel takes it when its turn has come.
 class LoadedBatches final : public Batches {
  public:
-  LoadedBatches(const std::shared_ptr<const Dataset>& dataset, const LoaderOptions& options,
-                SampleRanges ranges)
-      : loader_(dataset, options, std::move(ranges)) {}
+  LoadedBatches(const Device& device, const std::shared_ptr<const Dataset>& dataset,
+                const LoaderOptions& options, int64_t most, SampleRanges ranges)
+      : device_(device),
+        elements_(dataset->image_size().elements()),
+        staged_(staging(device, dataset->image_size(), most)),
+        upload_(device.kernels().open_upload()),
+        loader_(dataset, with_memory(options), std::move(ranges)) {}
 
   void prepare(const SampleRange& next, const DeviceBatch& batch) override {
-    std::optional<LoadedSamples> samples = loader_.next();
-    if (!samples || samples->range.first != next.first || samples->range.count != next.count)
-      throw std::logic_error("batches: the loader was told of other ranges");
-    batch.images.upload(samples->images);
-    batch.labels.upload(samples->labels);
-    loader_.give_back(*std::move(samples));
+    take(next);
+    const float* images = samples_.images.data();
+    const int32_t* labels = samples_.labels.data();
+    if (upload_) {
+      labels = staged_.as_indices() + samples_.images.size();
+      images = reinterpret_cast<const float*>(staged_.as_indices());
+      upload_->start(samples_.memory.get(), staged_.as_indices(), samples_.bytes());
+    }
+    device_.kernels().convert_samples(next.count, elements_, images, labels, batch.images.as_activations(),
+                                      batch.labels.as_indices());
+    if (upload_) upload_->taken();
   }
   void write(const StepCounters*, const DeviceBatch&) override {}
 
  private:
+  LoaderOptions with_memory(LoaderOptions options) const {
+    if (upload_) options.allocate = [this](size_t bytes) { return upload_->host_memory(bytes); };
+    return options;
+  }
+
+  // The next samples, in whose favour those before them go back to the loader.
+  void take(const SampleRange& next) {
+    if (upload_) upload_->wait();
+    loader_.give_back(std::exchange(samples_, {}));
+    std::optional<LoadedSamples> samples = loader_.next();
+    if (!samples || samples->range.first != next.first || samples->range.count != next.count)
+      throw std::logic_error("batches: the loader was told of other ranges");
+    samples_ = *std::move(samples);
+  }
+
+  Device device_;
+  int64_t elements_;  // of an image
+  Tensor staged_;
+  LoadedSamples samples_;  // on their way, so they go after the upload, which waits
+  std::unique_ptr<StagedUpload> upload_;
   Loader loader_;
 };
 
 }  // namespace
+
+Tensor staging(const Device& device, const ImageSize& size, int64_t n) {
+  if (device.kernels().is_host()) return {};
+  return Tensor::indices(device, {n, size.elements() + 1});
+}
 
 struct DeviceData::Resident {
   Resident(const Device& device, const ByteImages& set);
@@ -157,7 +193,7 @@ std::unique_ptr<Batches> DeviceData::batches(const LoaderOptions& options, int64
                                              SampleRanges ranges) const {
   const bool two_epochs = most <= dataset_->size() + 1;  // which is what a range may reach into at most
   if (resident_ && two_epochs) return std::make_unique<ResidentBatches>(device_, resident_, options);
-  return std::make_unique<LoadedBatches>(dataset_, options, std::move(ranges));
+  return std::make_unique<LoadedBatches>(device_, dataset_, options, most, std::move(ranges));
 }
 
 int64_t DeviceData::resident_bytes(int64_t n, const ImageSize& size) {

@@ -1,5 +1,6 @@
 // A data set's samples as tensors of a device. Where the device has memory of its own and the set is one of
-// bytes, all of it lies there, and kernels make every micro-batch; otherwise a loader's samples are uploaded.
+// bytes, all of it lies there, and kernels make every micro-batch; otherwise a loader's samples are uploaded,
+// while the device computes.
 #pragma once
 
 #include <functional>
@@ -35,6 +36,10 @@ class Batches {
   // The rest, by kernels alone. The range begins at the counters' position.
   virtual void write(const StepCounters* counters, const DeviceBatch& batch) = 0;
 };
+
+// Where n samples at most arrive in a device's memory: images as floats and, right behind them, labels.
+// Undefined where it is the host's.
+Tensor staging(const Device& device, const ImageSize& size, int64_t n);
 
 class DeviceData {
  public:

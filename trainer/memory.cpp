@@ -14,10 +14,15 @@ namespace {
 // Of the memory that is free, what is left to the system and its libraries.
 constexpr int64_t kSpare = 16;  // one part in so many
 
-class NoBatches final : public Batches {
+// The memory that batches hold, and nothing else of them.
+class DryBatches final : public Batches {
  public:
+  explicit DryBatches(Tensor staged) : staged_(std::move(staged)) {}
   void prepare(const SampleRange&, const DeviceBatch&) override {}
   void write(const StepCounters*, const DeviceBatch&) override {}
+
+ private:
+  Tensor staged_;
 };
 
 std::set<int64_t> batches_of(const TrainOptions& options, int64_t train_images) {
@@ -85,8 +90,12 @@ TrainingMemory training_memory(const TrainOptions& options, const Device& modell
   TrainingMemory memory{.micro_batch = micro_batch};
   memory.parameter_bytes = static_cast<int64_t>(device.memory().use().in_use);
 
-  GradientSum gradients(options, micro_batch, *model, data.image_size, device,
-                        [](const SampleRanges&) { return std::make_unique<NoBatches>(); });
+  const auto staged = [&](int64_t most) {
+    return is_held_in_memory(options.data) ? Tensor() : staging(device, data.image_size, most);
+  };
+  GradientSum gradients(options, micro_batch, *model, data.image_size, device, [&](const SampleRanges&) {
+    return std::make_unique<DryBatches>(staged(micro_batch));
+  });
   gradients.start({}, {});
   const bool one_size = micro_batch == options.ghost_batch;
   for (const int64_t n :
@@ -94,6 +103,7 @@ TrainingMemory training_memory(const TrainOptions& options, const Device& modell
     gradients.begin();
     for (int step = 0; step < 2; ++step) gradients.add({0, n});
   }
+  const Tensor evaluated = staged(std::min(micro_batch, data.test_images));
   for (const int64_t n : pieces_of({data.test_images}, micro_batch))
     evaluate_dry(*model, device, data.image_size, n);
   memory.peak_bytes = static_cast<int64_t>(device.memory().use().peak);

@@ -24,6 +24,12 @@ void CpuBackend::gather_images(const ImageGather& g, const StepCounters* counter
   });
 }
 
+void CpuBackend::convert_samples(int64_t n, int64_t elements, const float* images, const int32_t* labels,
+                                 activation* to_images, int32_t* to_labels) {
+  upload_activations(n * elements, images, to_images);
+  for (int64_t i = 0; i < n; ++i) to_labels[i] = labels[i];
+}
+
 void CpuBackend::count_samples(const SampleCount& g, const real* losses, const int32_t* correct,
                                StepCounters* counters) {
   for (int64_t first = 0; first < g.n; first += g.ghost) {

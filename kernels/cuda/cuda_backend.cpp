@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/cuda/capture.h"
+#include "kernels/cuda/copies.h"
 
 namespace crescendo::cuda {
 
@@ -31,13 +32,6 @@ bool is_empty(const LinearGeometry& g) { return g.n * g.in * g.out == 0; }
 
 }  // namespace
 
-Stream::Stream(int device) {
-  check(cudaSetDevice(device), "device");
-  check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "stream");
-}
-
-Stream::~Stream() { cudaStreamDestroy(stream_); }
-
 DeviceMemory::DeviceMemory(size_t bytes) : block_(allocate_on_device(bytes)), bytes_(bytes) {}
 
 DeviceMemory::~DeviceMemory() { cudaFree(block_); }
@@ -56,6 +50,7 @@ CudaBackend<T>::CudaBackend(int device, std::string name, Precision precision,
                             ConvolutionAlgorithm convolution)
     : Stream(device),
       OwnConvolutions<T>(Stream::get(), convolution),
+      device_(device),
       name_(std::move(name)),
       convolutions_(precision, Stream::get()),
       products_(precision, Stream::get()),
@@ -117,6 +112,11 @@ void CudaBackend<T>::download_activations(int64_t n, const activation* from, rea
     download(from, raw.data(), size * sizeof(T));
     std::copy(raw.begin(), raw.end(), host);
   }
+}
+
+template <class T>
+std::unique_ptr<StagedUpload> CudaBackend<T>::open_upload() {
+  return std::make_unique<CopyStream>(device_, this->stream());
 }
 
 // ---- Workspace

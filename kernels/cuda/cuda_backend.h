@@ -9,22 +9,10 @@
 #include "kernels/cuda/conv2d.h"
 #include "kernels/cuda/matmul.h"
 #include "kernels/cuda/own_convolutions.h"
+#include "kernels/cuda/stream.h"
 #include "kernels/precision.h"
 
 namespace crescendo::cuda {
-
-// A stream of a device, which it makes the current one.
-class Stream {
- public:
-  explicit Stream(int device);
-  Stream(const Stream&) = delete;
-  Stream& operator=(const Stream&) = delete;
-  ~Stream();
-  cudaStream_t get() const { return stream_; }
-
- private:
-  cudaStream_t stream_ = nullptr;
-};
 
 // A block of the device's memory. Throws std::bad_alloc.
 class DeviceMemory {
@@ -58,6 +46,7 @@ class CudaBackend final : private Stream, public OwnConvolutions<T> {
   void download(const void* from, void* host, size_t bytes) override;
   void upload_activations(int64_t n, const float* host, activation* to) override;
   void download_activations(int64_t n, const activation* from, real* host) override;
+  std::unique_ptr<StagedUpload> open_upload() override;
 
   using OwnConvolutions<T>::workspace;
   size_t workspace(const Conv2dGeometry&) const override;
@@ -87,6 +76,7 @@ class CudaBackend final : private Stream, public OwnConvolutions<T> {
   // Of a convolution's workspace, what kernels need; behind it is room for a weight gradient in bf16.
   size_t kernels_workspace(const Conv2dGeometry&) const;
 
+  int device_;
   std::string name_;
   mutable Convolutions convolutions_;  // asking for a workspace makes its plans
   MatrixProducts products_;

@@ -59,6 +59,8 @@ class OwnKernels : public Backend {
 
   void gather_images(const ImageGather&, const StepCounters*, const ImageSet&, activation* images,
                      int32_t* labels) override;
+  void convert_samples(int64_t n, int64_t elements, const float* images, const int32_t* labels,
+                       activation* to_images, int32_t* to_labels) override;
   void count_samples(const SampleCount&, const real* losses, const int32_t* correct, StepCounters*) override;
   void check_finite(int64_t n, const real* gradients, StepCounters*) override;
 

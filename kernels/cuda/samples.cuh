@@ -1,7 +1,9 @@
-// What a micro-batch begins and ends with: its images, out of a set that the device holds, and the counters.
+// What a micro-batch begins and ends with: its images, out of a set that the device holds or from a loader,
+// and the counters.
 #pragma once
 
 #include "kernels/augment.h"
+#include "kernels/cuda/map.cuh"
 #include "kernels/cuda/own_kernels.h"
 #include "kernels/cuda/reduce.cuh"
 
@@ -25,6 +27,14 @@ void OwnKernels<T>::gather_images(const ImageGather& g, const StepCounters* coun
          for (int64_t c = 0; c < 3; ++c) to[3 * i + c] = T(set.table[256 * c + from[c * pixels]]);
          if (pixel == 0) labels[sample] = set.labels[image];
        });
+}
+
+template <class T>
+void OwnKernels<T>::convert_samples(int64_t n, int64_t elements, const float* images, const int32_t* labels,
+                                    activation* to_images, int32_t* to_labels) {
+  map(
+      stream_, n * elements, values_of(to_images), [] __device__(real v) { return v; }, images);
+  each(stream_, n, [labels, to_labels] __device__(int64_t i) { to_labels[i] = labels[i]; });
 }
 
 // One block, since the ghosts are added in order: a warp sums a ghost.

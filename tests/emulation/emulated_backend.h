@@ -9,6 +9,7 @@
 #include "emulation/emulator.h"
 #include "kernels/cpu/backend.h"
 #include "kernels/cuda/own_convolutions.h"
+#include "support/device_streams.h"
 
 namespace crescendo::test {
 
@@ -34,6 +35,8 @@ class EmulatedBackend final : public cuda::OwnConvolutions<T> {
   void download_activations(int64_t n, const activation* from, real* host) override {
     for (int64_t i = 0; i < n; ++i) host[i] = reinterpret_cast<const T*>(from)[i];
   }
+
+  std::unique_ptr<StagedUpload> open_upload() override { return streams_.open_upload(CopyTime::first); }
 
   using cuda::OwnConvolutions<T>::workspace;
   size_t workspace(const Conv2dGeometry& g) const override {
@@ -115,6 +118,7 @@ class EmulatedBackend final : public cuda::OwnConvolutions<T> {
   static Wide outputs(const Conv2dGeometry& g, const activation* x) { return {x, g.n * g.p * g.q * g.k}; }
 
   emulation::WithSchedule schedule_;
+  DeviceStreams streams_;  // of copies alone: kernels are done when they are called
   std::unique_ptr<Backend> cpu_ = make_cpu_backend(1);
   mutable std::vector<double> workspace_, partials_;
 };

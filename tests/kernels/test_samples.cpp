@@ -82,6 +82,27 @@ TEST_CASE("gather_images takes the samples of a position, in the order of their 
     }
 }
 
+TEST_CASE("convert_samples takes images and labels as a loader leaves them") {
+  const auto backend = tested_backend(2);
+  for (const int64_t n : {0, 1, 3, 5000})
+    for (const int64_t elements : {1, 3, 192}) {
+      if (n * elements > 20000) continue;
+      CAPTURE(n);
+      CAPTURE(elements);
+      std::vector<float> pixels;
+      for (const real value : noise(n * elements, 1)) pixels.push_back(static_cast<float>(value));
+      std::vector<int32_t> classes;
+      for (int64_t i = 0; i < n; ++i) classes.push_back(static_cast<int32_t>((1 << 24) + 1 + i));
+      const Buffer<float> images(*backend, pixels);
+      const Buffer<int32_t> labels(*backend, classes);
+      Buffer<real> to_images(*backend, poison(n * elements));
+      Buffer<int32_t> to_labels(*backend, std::vector<int32_t>(classes.size(), -1));
+      backend->convert_samples(n, elements, images, labels, to_images, to_labels);
+      check_same_bits(to_images.values(), {pixels.begin(), pixels.end()});
+      CHECK(to_labels.values() == classes);
+    }
+}
+
 TEST_CASE("count_samples adds ghost by ghost, however the samples are cut") {
   const auto backend = tested_backend(2);
   for (const int64_t ghost : {1, 3, 32, 33, 128}) {

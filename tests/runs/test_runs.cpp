@@ -65,6 +65,27 @@ TEST_CASE("runs: equal bits for the same seed, any micro-batch, and when stopped
   }
 }
 
+TEST_CASE("runs: images that are loaded give the bits of those that the device holds") {
+  for (const RunDevice& on : run_devices()) {
+    CAPTURE(name_of(on.precision));
+    const bool own = on.convolution == ConvolutionAlgorithm::own;
+    CAPTURE(own);
+    const Folder folder;
+    TrainOptions options = device_run(on);
+    options.max_updates = 3;
+    run_on(on, options, folder / "held");
+    for (const int workers : {0, 2}) {
+      CAPTURE(workers);
+      options.loader_threads = workers;
+      const std::string run = folder / join("loaded by ", workers);
+      const Device device = on.open();
+      train(options, run, loaded(device_data()), &device);
+      CHECK(digest_of(run) == digest_of(folder / "held"));
+      CHECK(story_of(run) == story_of(folder / "held"));
+    }
+  }
+}
+
 TEST_CASE("runs: a checkpoint moves from the device to the processor, and back") {
   for (const RunDevice& on : run_devices()) {
     CAPTURE(name_of(on.precision));

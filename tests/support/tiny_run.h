@@ -95,6 +95,26 @@ inline std::shared_ptr<const Dataset> byte_data(int64_t size, bool augment) {
   return std::make_shared<ByteImages>(std::move(set));
 }
 
+// A set whose images are made when they are asked for: a device loads them, whatever they are.
+class Loaded final : public Dataset {
+ public:
+  explicit Loaded(std::shared_ptr<const Dataset> set) : set_(std::move(set)) {}
+  int64_t size() const override { return set_->size(); }
+  ImageSize image_size() const override { return set_->image_size(); }
+  const std::vector<std::string>& class_names() const override { return set_->class_names(); }
+  std::string digest() const override { return set_->digest(); }
+  int32_t sample(int64_t index, const SampleKey& key, float* pixels) const override {
+    return set_->sample(index, key, pixels);
+  }
+
+ private:
+  std::shared_ptr<const Dataset> set_;
+};
+
+inline TrainingData loaded(const TrainingData& data) {
+  return {std::make_shared<Loaded>(data.train), std::make_shared<Loaded>(data.test)};
+}
+
 inline TrainingData byte_run() { return {byte_data(48, true), byte_data(20, false)}; }
 
 inline TrainResult train(TrainOptions options, const std::string& folder,

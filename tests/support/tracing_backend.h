@@ -1,5 +1,5 @@
 // Another backend's kernels, with a record of every call: its name, sizes and pointers. It captures them as a
-// GPU would, and like one it has memory that is not the host's, as far as anybody can tell.
+// GPU would, does them later, and has memory that is not the host's, as far as anybody can tell.
 #pragma once
 
 #include <functional>
@@ -12,13 +12,14 @@
 #include <vector>
 
 #include "kernels/backend.h"
+#include "support/device_streams.h"
 
 namespace crescendo::test {
 
 class TracingBackend final : public Backend {
  public:
-  TracingBackend(std::unique_ptr<Backend> traced, bool captures)
-      : traced_(std::move(traced)), captures_(captures) {}
+  TracingBackend(std::unique_ptr<Backend> traced, bool captures, CopyTime copies = CopyTime::last)
+      : traced_(std::move(traced)), captures_(captures), copies_(copies) {}
 
   std::vector<std::string> trace;  // of kernels, also of those that were only captured
   int64_t allocations = 0, transfers = 0, captures = 0, launches = 0;
@@ -33,7 +34,10 @@ class TracingBackend final : public Backend {
     ++allocations;
     return traced_->allocate(bytes);
   }
-  void release(void* block, size_t bytes) override { traced_->release(block, bytes); }
+  void release(void* block, size_t bytes) override {
+    streams_.finish();
+    traced_->release(block, bytes);
+  }
   void upload(const void* host, void* to, size_t bytes) override {
     note_transfer();
     traced_->upload(host, to, bytes);
@@ -50,6 +54,8 @@ class TracingBackend final : public Backend {
     note_transfer();
     traced_->download_activations(n, from, host);
   }
+  std::unique_ptr<StagedUpload> open_upload() override { return streams_.open_upload(copies_); }
+  const DeviceStreams& streams() const { return streams_; }
 
   size_t workspace(const Conv2dGeometry& g) const override { return traced_->workspace(g); }
   size_t workspace(const BatchNormGeometry& g) const override { return traced_->workspace(g); }
@@ -58,11 +64,14 @@ class TracingBackend final : public Backend {
   }
   size_t workspace(const LinearGeometry& g) const override { return traced_->workspace(g); }
   size_t workspace(const BiasGeometry& g) const override { return traced_->workspace(g); }
-  void reserve_workspace(size_t bytes) override { traced_->reserve_workspace(bytes); }
+  void reserve_workspace(size_t bytes) override {
+    streams_.finish();
+    traced_->reserve_workspace(bytes);
+  }
 
   std::unique_ptr<KernelGraph> capture(const std::function<void()>& work) override {
     if (!captures_) return nullptr;
-    auto graph = std::make_unique<Graph>(launches);
+    auto graph = std::make_unique<Graph>(streams_, launches);
     capturing_ = graph.get();
     work();
     capturing_ = nullptr;
@@ -195,6 +204,10 @@ class TracingBackend final : public Backend {
                      activation* images, int32_t* labels) override {
     call("gather_images", &Backend::gather_images, g, counters, set, images, labels);
   }
+  void convert_samples(int64_t n, int64_t elements, const float* images, const int32_t* labels,
+                       activation* to_images, int32_t* to_labels) override {
+    call("convert_samples", &Backend::convert_samples, n, elements, images, labels, to_images, to_labels);
+  }
   void count_samples(const SampleCount& g, const real* losses, const int32_t* correct,
                      StepCounters* counters) override {
     call("count_samples", &Backend::count_samples, g, losses, correct, counters);
@@ -216,17 +229,20 @@ class TracingBackend final : public Backend {
 
  private:
   struct Graph final : KernelGraph {
-    explicit Graph(int64_t& launches) : launches(launches) {}
+    Graph(DeviceStreams& streams, int64_t& launches) : streams(streams), launches(launches) {}
     void launch() override {
       ++launches;
-      for (const auto& kernel : kernels) kernel();
+      for (const auto& kernel : kernels) streams.call(kernel);
     }
+    DeviceStreams& streams;
     int64_t& launches;
     std::vector<std::function<void()>> kernels;
   };
 
+  // The host waits for it.
   void note_transfer() {
     ++transfers;
+    streams_.finish();
     if (capturing_ != nullptr) throw std::logic_error("capture: memory moves between host and device");
   }
 
@@ -242,7 +258,7 @@ class TracingBackend final : public Backend {
     if (capturing_ != nullptr)
       capturing_->kernels.emplace_back(std::move(run));
     else
-      run();
+      streams_.call(std::move(run));
   }
 
   // All that a struct says; its bytes may have gaps.
@@ -286,6 +302,8 @@ class TracingBackend final : public Backend {
 
   std::unique_ptr<Backend> traced_;
   bool captures_;
+  CopyTime copies_;
+  DeviceStreams streams_;
   Graph* capturing_ = nullptr;
 };
 

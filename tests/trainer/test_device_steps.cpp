@@ -15,8 +15,8 @@ using namespace test;
 namespace {
 
 struct Traced {
-  explicit Traced(bool captures = true)
-      : backend(new TracingBackend(make_cpu_backend(1), captures)),
+  explicit Traced(bool captures = true, CopyTime copies = CopyTime::last)
+      : backend(new TracingBackend(make_cpu_backend(1), captures, copies)),
         device(std::unique_ptr<Backend>(backend)) {}
   TracingBackend* backend;
   Device device;
@@ -50,6 +50,49 @@ TEST_CASE("a run that is captured and replayed ends in the same bits") {
         CHECK(digest_of(folder / "device") == digest_of(folder / "host"));
         CHECK(story_of(folder / "device") == story_of(folder / "host"));
       }
+}
+
+TEST_CASE("loaded images arrive whole, whenever within its bounds the device copies them") {
+  const Folder folder;
+  TrainOptions options = short_steps();
+  options.noise_scale = false;
+  train(options, folder / "host", tiny_data());
+  for (const CopyTime copies : {CopyTime::first, CopyTime::last})
+    for (const int workers : {0, 3}) {
+      const bool first = copies == CopyTime::first;
+      CAPTURE(first);
+      CAPTURE(workers);
+      const std::string run = folder / join("device ", first, workers);
+      options.loader_threads = workers;
+      const Traced traced(true, copies);
+      train(options, run, tiny_data(), &traced.device);
+      CHECK(traced.backend->launches > 0);
+      CHECK(digest_of(run) == digest_of(folder / "host"));
+      CHECK(story_of(run) == story_of(folder / "host"));
+    }
+}
+
+TEST_CASE("batches that go away leave what they brought") {
+  const auto set = std::make_shared<TinyData>(48);
+  for (const CopyTime copies : {CopyTime::first, CopyTime::last})
+    for (const int workers : {0, 2}) {
+      const Traced traced(true, copies);
+      const DeviceBatch batch(traced.device, set->image_size(), 8);
+      DeviceData(traced.device, set)
+          .batches({.shuffle = false, .seed = 3, .workers = workers}, 8,
+                   [first = int64_t{-8}]() mutable {
+                     return std::optional(SampleRange{first += 8, 8});
+                   })
+          ->prepare({0, 8}, batch);
+      std::vector<real> expected(static_cast<size_t>(batch.images.size()));
+      for (int64_t i = 0; i < 8; ++i) {
+        std::vector<float> pixels(192);
+        CHECK(set->sample(i, {.seed = 3}, pixels.data()) ==
+              batch.labels.indices_to_host()[static_cast<size_t>(i)]);
+        std::copy(pixels.begin(), pixels.end(), expected.begin() + i * 192);
+      }
+      CHECK(batch.images.to_host() == expected);
+    }
 }
 
 TEST_CASE("stopped and resumed between host and device, a run ends in the same bits") {
@@ -87,7 +130,8 @@ TEST_CASE("from the third on, micro-steps make the same calls with the same poin
     int64_t next = 0;
     gradients.start([&]() { return std::optional(SampleRange{8 * next++, 8}); }, {});
     std::vector<std::vector<std::string>> traces;
-    std::vector<int64_t> allocations, transfers;
+    const DeviceStreams& streams = traced.backend->streams();
+    std::vector<int64_t> allocations, transfers, uploads, host_blocks;
     for (int64_t update = 0; update < 4; ++update) {
       traced.backend->trace.clear();
       gradients.begin();
@@ -97,11 +141,17 @@ TEST_CASE("from the third on, micro-steps make the same calls with the same poin
       traces.push_back(traced.backend->trace);
       allocations.push_back(traced.backend->allocations);
       transfers.push_back(traced.backend->transfers);
+      uploads.push_back(streams.uploads);
+      host_blocks.push_back(streams.host_blocks);
     }
     REQUIRE(traces[2].size() > 50);
     CHECK(traces[3] == traces[2]);
     CHECK(allocations[3] == allocations[1]);
-    CHECK(transfers[3] - transfers[1] == (bytes ? 0 : 4));  // images and labels of loaded samples
+    CHECK(host_blocks[3] == host_blocks[1]);
+    CHECK(transfers[3] == transfers[1]);
+    CHECK(uploads[3] - uploads[1] == (bytes ? 0 : 2));
+    CHECK(streams.waiting() >
+          2 * traces[3].size());  // the host has waited for no kernel of the last two steps
   }
 }
 
@@ -177,39 +227,42 @@ TEST_CASE("an update that is not finite is undone and explained though the host 
 }
 
 TEST_CASE("micro-batch auto takes the largest that fits, and the run holds as much as was computed") {
-  TrainOptions options = tiny_run();
-  const DatasetTraits traits{.image_size = {8, 8, 3}, .classes = 4, .train_images = 48, .test_images = 20};
-  CHECK(micro_batch_size(options, Device::cpu(1), traits) == options.ghost_batch);
-  const Traced traced;
-  CHECK(micro_batch_size(options, traced.device, traits) == 48);  // the largest batch
-  const auto peak = [&](int64_t micro_batch) {
-    return training_memory(options, traced.device, traits, micro_batch).peak_bytes;
-  };
-  for (const int64_t micro_batch : {8, 16, 32, 40}) {
-    CAPTURE(micro_batch);
-    REQUIRE(peak(micro_batch) < peak(micro_batch + 8));
-    traced.backend->memory = static_cast<size_t>(peak(micro_batch)) * 16 / 15 + 16;
-    const int64_t chosen = micro_batch_size(options, traced.device, traits);
-    CHECK((chosen == micro_batch || micro_batch == 32));  // 16 + 32 images take no more than 8 + 16 + 24
-    const Folder folder;
-    const Traced run;
-    run.backend->memory = traced.backend->memory;
-    const TrainingData data = byte_run();
-    train(options, folder / "run", data, &run.device);
-    const auto held = static_cast<int64_t>(run.device.memory().use().peak);
-    CHECK(std::abs(held - peak(chosen)) < peak(chosen) / 1000);  // which block serves whom may differ
+  for (const bool loads : {false, true}) {
+    CAPTURE(loads);
+    TrainOptions options = tiny_run();
+    if (loads) options.data = "image-folder";
+    const DatasetTraits traits{.image_size = {8, 8, 3}, .classes = 4, .train_images = 48, .test_images = 20};
+    CHECK(micro_batch_size(options, Device::cpu(1), traits) == options.ghost_batch);
+    const Traced traced;
+    CHECK(micro_batch_size(options, traced.device, traits) == 48);  // the largest batch
+    const auto peak = [&](int64_t micro_batch) {
+      return training_memory(options, traced.device, traits, micro_batch).peak_bytes;
+    };
+    for (const int64_t micro_batch : {8, 16, 32, 40}) {
+      CAPTURE(micro_batch);
+      REQUIRE(peak(micro_batch) < peak(micro_batch + 8));
+      traced.backend->memory = static_cast<size_t>(peak(micro_batch)) * 16 / 15 + 16;
+      const int64_t chosen = micro_batch_size(options, traced.device, traits);
+      CHECK((chosen == micro_batch || micro_batch == 32));  // 16 + 32 images take no more than 8 + 16 + 24
+      const Folder folder;
+      const Traced run;
+      run.backend->memory = traced.backend->memory;
+      train(options, folder / "run", loads ? tiny_data() : byte_run(), &run.device);
+      const auto held = static_cast<int64_t>(run.device.memory().use().peak);
+      CHECK(std::abs(held - peak(chosen)) < peak(chosen) / 1000);  // which block serves whom may differ
+    }
+    TrainOptions nothing = options;  // of an epoch shorter than half a batch
+    nothing.epochs = 1;
+    nothing.milestones = {};
+    CHECK(micro_batch_size(nothing, traced.device,
+                           {.image_size = {8, 8, 3}, .classes = 4, .train_images = 4}) == 8);
+    traced.backend->memory = static_cast<size_t>(peak(8) / 2);
+    CHECK_THROWS_WITH_AS(micro_batch_size(options, traced.device, traits),
+                         doctest::Contains("a ghost batch of 8 images needs"), std::invalid_argument);
   }
-  TrainOptions nothing = options;  // of an epoch shorter than half a batch
-  nothing.epochs = 1;
-  nothing.milestones = {};
-  CHECK(micro_batch_size(nothing, traced.device,
-                         {.image_size = {8, 8, 3}, .classes = 4, .train_images = 4}) == 8);
-  traced.backend->memory = static_cast<size_t>(peak(8) / 2);
-  CHECK_THROWS_WITH_AS(micro_batch_size(options, traced.device, traits),
-                       doctest::Contains("a ghost batch of 8 images needs"), std::invalid_argument);
 }
 
-TEST_CASE("a device's memory holds a set's bytes, but not the pictures of a folder") {
+TEST_CASE("a device's memory holds a set's bytes, but of a folder the pictures on their way") {
   TrainOptions options = tiny_run();
   const DatasetTraits traits{.image_size = {8, 8, 3}, .classes = 4, .train_images = 48, .test_images = 20};
   const Traced traced;
@@ -217,8 +270,10 @@ TEST_CASE("a device's memory holds a set's bytes, but not the pictures of a fold
     options.data = data;
     return training_memory(options, traced.device, traits, 8).peak_bytes;
   };
+  const int64_t staged = 8 * (8 * 8 * 3 + 1) * 4;
   CHECK(peak("shapes") - peak("image-folder") == DeviceData::resident_bytes(48, traits.image_size) +
-                                                     DeviceData::resident_bytes(20, traits.image_size));
+                                                     DeviceData::resident_bytes(20, traits.image_size) -
+                                                     2 * staged);
 }
 
 }  // namespace crescendo

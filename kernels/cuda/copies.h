@@ -1,0 +1,27 @@
+// Copies from pinned memory in a stream of their own, and the events that order them with the kernels'
+// stream.
+#pragma once
+
+#include "kernels/backend.h"
+#include "kernels/cuda/stream.h"
+
+namespace crescendo::cuda {
+
+class CopyStream final : public StagedUpload {
+ public:
+  CopyStream(int device, cudaStream_t kernels);
+  ~CopyStream() override;
+  std::shared_ptr<void> host_memory(size_t bytes) override;
+  void start(const void* host, void* to, size_t bytes) override;
+  void taken() override;
+  void wait() override;
+
+ private:
+  int device_;
+  cudaStream_t kernels_;
+  Stream copies_;
+  Event taken_;   // in the kernels' stream
+  Event copied_;  // in the copies'
+};
+
+}  // namespace crescendo::cuda
