@@ -150,8 +150,9 @@ TEST_CASE("from the third on, micro-steps make the same calls with the same poin
     CHECK(host_blocks[3] == host_blocks[1]);
     CHECK(transfers[3] == transfers[1]);
     CHECK(uploads[3] - uploads[1] == (bytes ? 0 : 2));
-    CHECK(streams.waiting() >
-          2 * traces[3].size());  // the host has waited for no kernel of the last two steps
+    // The host has waited for none of the last two updates, and of the one before them for the first kernel
+    // alone.
+    CHECK(streams.waiting() >= 3 * traces[3].size());
   }
 }
 
