@@ -52,7 +52,7 @@ void add_batch_norm(KernelList& list, const BatchNormGeometry& g) {
   });
   add(list, "normalise", text_of(g), work_of(g, 2), [g](Backend& b) -> Call {
     return [&b, g, o = NormBuffers(b, g)] {
-      b.normalise(g, o.x, {o.scale, o.shift, o.mean, o.variance}, o.y);
+      b.normalise(g, o.x, {o.scale, o.shift, o.mean, o.variance}, nullptr, o.y);
     };
   });
   add(list, "update_running_statistics", text_of(g), streaming_reals(2 * (g.ghosts() + 1) * g.c, 1),

@@ -81,8 +81,9 @@ void TimingBackend::ghost_moments(const BatchNormGeometry& g, const activation* 
   time("ghost_moments", g, work_of(g, 1), [&] { timed_->ghost_moments(g, x, mean, variance); });
 }
 void TimingBackend::normalise(const BatchNormGeometry& g, const activation* x, const NormOperands& norm,
-                              activation* y) {
-  time("normalise", g, work_of(g, 2), [&] { timed_->normalise(g, x, norm, y); });
+                              const activation* residual, activation* y) {
+  time("normalise", g, work_of(g, residual == nullptr ? 2 : 3),
+       [&] { timed_->normalise(g, x, norm, residual, y); });
 }
 void TimingBackend::ghost_batch_norm_backward(const BatchNormGeometry& g, const activation* x,
                                               const activation* dy, const NormOperands& norm, activation* dx,

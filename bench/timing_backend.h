@@ -80,7 +80,8 @@ class TimingBackend final : public Backend {
   void bias_backward(const BiasGeometry&, const activation* dy, real* dbias, Write) override;
 
   void ghost_moments(const BatchNormGeometry&, const activation* x, real* mean, real* variance) override;
-  void normalise(const BatchNormGeometry&, const activation* x, const NormOperands&, activation* y) override;
+  void normalise(const BatchNormGeometry&, const activation* x, const NormOperands&,
+                 const activation* residual, activation* y) override;
   void ghost_batch_norm_backward(const BatchNormGeometry&, const activation* x, const activation* dy,
                                  const NormOperands&, activation* dx, Write write_dx, real* dscale,
                                  real* dshift, Write write_parameters) override;

@@ -34,9 +34,9 @@ NormLayer BatchNorm::layer() const {
       options_};
 }
 
-Tensor BatchNorm::operator()(Tape& tape, const Tensor& x) const {
+Tensor BatchNorm::operator()(Tape& tape, const Tensor& x, const Tensor& residual) const {
   const NormLayer norm = layer();
-  return ghost_batch_norm(tape, x, norm.scale, norm.shift, norm.statistics, norm.options);
+  return ghost_batch_norm(tape, x, norm.scale, norm.shift, norm.statistics, norm.options, residual);
 }
 
 Tensor norm_conv2d(Tape& tape, const BatchNorm& norm, const Conv2d& convolution, const Tensor& x,

@@ -36,7 +36,8 @@ class BatchNorm {
  public:
   BatchNorm(const Scope& scope, int64_t channels, const BatchNormOptions& options,
             NormScale scale = NormScale::from_one);
-  Tensor operator()(Tape& tape, const Tensor& x) const;
+  // act(norm(x) + residual), the residual optional
+  Tensor operator()(Tape& tape, const Tensor& x, const Tensor& residual = {}) const;
   NormLayer layer() const;
 
  private:

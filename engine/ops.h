@@ -26,7 +26,7 @@ Tensor conv2d(Tape&, const Tensor& x, const Tensor& weight, const Conv2dOptions&
 struct BatchNormOptions {
   double epsilon = 1e-5;
   double momentum = 0.1;  // weight of the newest ghost in the running statistics
-  bool relu = false;      // fused: max(0, .) of the normalised value
+  bool relu = false;      // fused: max(0, .) of the result
 };
 
 // The running statistics [c] that training updates and evaluation uses; `pending` sums for mean_of_ghosts.
@@ -37,9 +37,9 @@ struct NormStatistics {
 
 // x [n,h,w,c] or [n,c], scale and shift [c] -> the same shape. Training normalises each ghost batch by its
 // own mean and biased variance (docs/derivations/ghost_batch_norm.md) and updates the running statistics;
-// otherwise those are used.
+// otherwise those are used. The residual, of x's shape, is optional: act(normalised x + residual).
 Tensor ghost_batch_norm(Tape&, const Tensor& x, const Tensor& scale, const Tensor& shift,
-                        const NormStatistics&, const BatchNormOptions& = {});
+                        const NormStatistics&, const BatchNormOptions& = {}, const Tensor& residual = {});
 
 // The layer that norm_conv2d puts before its convolution: as the arguments of ghost_batch_norm.
 struct NormLayer {

@@ -133,13 +133,13 @@ class Backend {
   virtual void bias_backward(const BiasGeometry&, const activation* dy, real* dbias, Write) = 0;
 
   // ---- Ghost batch norm. x, y, dx, dy [n,pixels,c]; scale, shift [c]; mean, variance (biased) [ghosts,c].
-  //   y = act((x - mean) / sqrt(variance + epsilon) * scale + shift), act = ReLU where geometry.relu, else
-  //   identity
+  //   y = act((x - mean) / sqrt(variance + epsilon) * scale + shift + residual), act = ReLU where
+  //   geometry.relu, else identity; residual [n,pixels,c] or null
   // The statistics of each ghost batch.
   virtual void ghost_moments(const BatchNormGeometry&, const activation* x, real* mean, real* variance) = 0;
   virtual void normalise(const BatchNormGeometry&, const activation* x, const NormOperands&,
-                         activation* y) = 0;
-  // The gradient passes through the statistics. dscale and dshift share one Write: a layer's two parameters
+                         const activation* residual, activation* y) = 0;
+  // The gradient passes through the statistics; of y without a residual. dscale and dshift share one Write: a layer's two parameters
   // are always written together.
   virtual void ghost_batch_norm_backward(const BatchNormGeometry&, const activation* x, const activation* dy,
                                          const NormOperands&, activation* dx, Write write_dx, real* dscale,

@@ -65,7 +65,8 @@ class DryRunBackend : public Backend {
   void bias_backward(const BiasGeometry&, const activation*, real*, Write) override {}
 
   void ghost_moments(const BatchNormGeometry&, const activation*, real*, real*) override {}
-  void normalise(const BatchNormGeometry&, const activation*, const NormOperands&, activation*) override {}
+  void normalise(const BatchNormGeometry&, const activation*, const NormOperands&, const activation*,
+                 activation*) override {}
   void ghost_batch_norm_backward(const BatchNormGeometry&, const activation*, const activation*,
                                  const NormOperands&, activation*, Write, real*, real*, Write) override {}
   void update_running_statistics(const BatchNormGeometry&, double, double, const real*, const real*, real*,

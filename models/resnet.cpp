@@ -37,7 +37,7 @@ Conv2dSpec square(int64_t in, int64_t out, int64_t kernel, int64_t stride) {
           .options = {.stride_h = stride, .stride_w = stride, .padding = Padding::all(kernel / 2)}};
 }
 
-BatchNormOptions norm_options(const ModelOptions& options, bool relu) {
+BatchNormOptions norm_options(const ModelOptions& options, bool relu = true) {
   return {.momentum = options.norm_momentum, .relu = relu};
 }
 
@@ -50,7 +50,7 @@ bool ResNet::has_depth(int64_t depth) {
 
 ResNet::ResNet(int64_t depth, const ModelOptions& model_options)
     : stem_(Scope(parameters)["conv1"], square(model_options.image_channels, kStemChannels, 7, 2)),
-      stem_norm_(Scope(parameters)["bn1"], kStemChannels, norm_options(model_options, true)),
+      stem_norm_(Scope(parameters)["bn1"], kStemChannels, norm_options(model_options)),
       blocks_(make_blocks(Scope(parameters), depth, model_options)),
       head_(Scope(parameters)["fc"], depth_of(depth).features(), model_options.classes, kHeadSpread) {
   options = model_options;
@@ -85,7 +85,7 @@ ResNet::Block ResNet::make_block(const Scope& scope, const BlockShape& shape, co
     const bool last = i + 1 == specs.size();
     const std::string number = std::to_string(i + 1);
     block.convolutions.emplace_back(scope["conv" + number], specs[i]);
-    block.norms.emplace_back(scope["bn" + number], specs[i].out, norm_options(options, !last),
+    block.norms.emplace_back(scope["bn" + number], specs[i].out, norm_options(options),
                              last && options.zero_gamma ? NormScale::from_zero : NormScale::from_one);
   }
   if (in != shape.out() || stride != 1) {
@@ -100,7 +100,7 @@ Tensor ResNet::Block::operator()(Tape& tape, const Tensor& x) const {
   const Tensor shortcut = projection ? (*projection_norm)(tape, (*projection)(tape, x)) : x;
   Tensor y = convolutions[0](tape, x);
   for (size_t i = 1; i < convolutions.size(); ++i) y = norm_conv2d(tape, norms[i - 1], convolutions[i], y);
-  return relu(tape, add(tape, shortcut, norms.back()(tape, y)));
+  return norms.back()(tape, y, shortcut);
 }
 
 Tensor ResNet::forward(Tape& tape, const Tensor& images) const {

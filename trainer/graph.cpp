@@ -47,12 +47,13 @@ class GraphBackend final : public DryRunBackend {
     add(node, y);
   }
   void normalise(const BatchNormGeometry& g, const activation* x, const NormOperands& operands,
-                 activation* y) override {
+                 const activation* residual, activation* y) override {
     GraphNode node{.op = "BatchNormalization",
                    .inputs = {name_of(x), scale_name(operands.scale, g.c), name_of(operands.shift),
                               name_of(operands.mean), name_of(operands.variance)}};
     node.numbers["epsilon"] = static_cast<float>(g.epsilon);
     add(node, y);
+    if (residual != nullptr) add({.op = "Add", .inputs = {name_of(residual), name_of(y)}}, y);
     if (g.relu) add({.op = "Relu", .inputs = {name_of(y)}}, y);
   }
   void max_pool2d_forward(const Pool2dGeometry& g, const activation* x, activation* y, int32_t*) override {

@@ -1,9 +1,10 @@
-// y = act((x - mean) / sqrt(variance + epsilon) * scale + shift), statistics over each ghost batch and
-// channel. Backward: with x^ the normalised x, m the elements a ghost has of a channel, and dy masked by the
-// ReLU,
+// y = act((x - mean) / sqrt(variance + epsilon) * scale + shift + residual), statistics over each ghost batch
+// and channel. Backward: with x^ the normalised x, m the elements a ghost has of a channel, and dy masked by
+// the ReLU, which is also the residual's gradient,
 //   dshift = sum dy, dscale = sum dy x^, dx = scale / sqrt(variance + epsilon) * (dy - dshift / m - x^ dscale
 //   / m)
-// (docs/derivations/ghost_batch_norm.md). Saved: x and the statistics; x^ and the mask are computed again.
+// (docs/derivations/ghost_batch_norm.md). Saved: x and the statistics; x^ is computed again, and so is the
+// mask unless there is a residual: then y is saved.
 #include "engine/ops/ghost_batch_norm.h"
 
 namespace crescendo {
@@ -68,22 +69,44 @@ GradientSlot input_slot(const Tensor& x) {
   return {Tensor::activations(x.device(), x.shape()), Write::overwrite};
 }
 
+namespace {
+
+Tensor masked_by_relu(const Tensor& y, const Tensor& dy) {
+  const Tensor masked = Tensor::activations(dy.device(), dy.shape());
+  dy.device().kernels().relu_backward(dy.size(), y.as_activations(), dy.as_activations(),
+                                      masked.as_activations(), Write::overwrite);
+  return masked;
+}
+
+}  // namespace
+
 Tensor ghost_batch_norm(Tape& tape, const Tensor& x, const Tensor& scale, const Tensor& shift,
-                        const NormStatistics& statistics, const BatchNormOptions& options) {
-  const BatchNormGeometry g = batch_norm_geometry(tape, x, scale, shift, options);
+                        const NormStatistics& statistics, const BatchNormOptions& options,
+                        const Tensor& residual) {
+  BatchNormGeometry g = batch_norm_geometry(tape, x, scale, shift, options);
+  require(!residual.defined() || residual.shape() == x.shape(), "ghost_batch_norm: residual ",
+          residual.shape(), " for ", x.shape());
   const Device& device = x.device();
   Backend& kernels = device.kernels();
   const Moments moments = take_moments(tape, g, x, statistics, options.momentum);
   device.memory().reserve_workspace(kernels.workspace(g));
   const Tensor y = Tensor::activations(device, x.shape());
-  kernels.normalise(g, x.as_activations(), norm_operands(scale, shift, moments), y.as_activations());
+  kernels.normalise(g, x.as_activations(), norm_operands(scale, shift, moments),
+                    residual.defined() ? residual.as_activations() : nullptr, y.as_activations());
 
-  return tape.record("ghost_batch_norm", {x, scale, shift}, y, [=](const Tensor& dy) {
+  const bool masks = g.relu && residual.defined();
+  if (masks) g.relu = false;  // the mask has been applied before the kernel of dx
+  const Tensor mask = masks ? y : Tensor();
+  const Tensor through = residual.defined() ? residual.without_memory() : Tensor();
+  return tape.record("ghost_batch_norm", {x, scale, shift, residual}, y, [=](const Tensor& dy) {
+    const Tensor masked = mask.defined() ? masked_by_relu(mask, dy) : Tensor();
+    const Tensor& gradient = mask.defined() ? masked : dy;
     const auto [dx, write_dx] = input_slot(x);
     const auto [dscale, dshift, write_parameters] = norm_slots(scale, shift);
     device.kernels().ghost_batch_norm_backward(
-        g, x.as_activations(), dy.as_activations(), norm_operands(scale, shift, moments), dx.as_activations(),
-        write_dx, dscale.as_reals(), dshift.as_reals(), write_parameters);
+        g, x.as_activations(), gradient.as_activations(), norm_operands(scale, shift, moments),
+        dx.as_activations(), write_dx, dscale.as_reals(), dshift.as_reals(), write_parameters);
+    if (through.needs_gradient()) through.add_to_gradient(gradient);
   });
 }
 

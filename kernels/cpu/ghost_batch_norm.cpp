@@ -2,7 +2,7 @@
 // shape. Sums run over the pixels of one image, then over the images of a ghost, in double (the backward pass
 // adds short runs of pixels in `real` first), then over ghosts: always in order. With u = x - mean, i = 1 /
 // sqrt(variance + epsilon), m = ghost * pixels, and g = dy where the ReLU let y through:
-//   y = act(u * (scale * i) + shift)
+//   y = act(u * (scale * i) + shift + residual)
 //   dshift = sum g      dscale = i * sum g u      dx = scale * i * (g - sum(g) / m - u * i^2 * sum(g u) / m)
 #include "kernels/cpu/ghost_batch_norm.h"
 
@@ -71,6 +71,33 @@ void add_ghosts(const double* totals, int64_t ghosts, int64_t width, int64_t cha
       const real total = static_cast<real>(totals[ghost * width + c]);
       gradient[c] = ghost == 0 && write == Write::overwrite ? total : gradient[c] + total;
     }
+}
+
+// An image to be normalised, and what each of its channels is normalised by.
+struct NormInput {
+  const real *x, *residual;  // the latter or null
+  const real *mean, *factor, *shift;
+};
+
+void normalise_image(const BatchNormGeometry& g, const NormInput& in, bool past_cache, real* y) {
+  const auto value = [&](int64_t i, int64_t c) {
+    const real linear = output_of(in.x[i] - in.mean[c], in.factor[c], in.shift[c]);
+    const real v = in.residual == nullptr ? linear : linear + in.residual[i];
+    return g.relu ? relu_of(v) : v;
+  };
+  for (int64_t pixel = 0; pixel < g.pixels; ++pixel) {
+    const int64_t place = pixel * g.c;
+    if (!past_cache) {
+      for (int64_t c = 0; c < g.c; ++c) y[place + c] = value(place + c, c);
+      continue;
+    }
+    for (int64_t first = 0; first < g.c; first += kLanes) {
+      real lanes[kLanes];
+      for (int64_t c = 0; c < kLanes; ++c) lanes[c] = value(place + first + c, first + c);
+      stream(y + place + first, load(lanes));
+    }
+  }
+  end_streaming();
 }
 
 // What every pixel of a ghost needs in the backward pass, one number a channel each.
@@ -200,20 +227,17 @@ void CpuBackend::ghost_moments(const BatchNormGeometry& g, const activation* x, 
 }
 
 void CpuBackend::normalise(const BatchNormGeometry& g, const activation* x, const NormOperands& norm,
-                           activation* y) {
-  if (g.n * g.pixels * g.c == 0) return;
+                           const activation* residual, activation* y) {
+  const int64_t image_size = g.pixels * g.c;
+  if (g.n * image_size == 0) return;
   real* factors = workspace_as<real>();
   norm_factors(g, norm, factors);
+  const bool past_cache = goes_past_cache(values_of(y), g.n * image_size, g.c);
   parallel_for(g.n, [&](int64_t image, int) {
-    const real* mean = norm.mean + image / g.ghost * g.c;
-    const real* factor = factors + image / g.ghost * g.c;
-    const real* from = values_of(x) + image * g.pixels * g.c;
-    real* to = values_of(y) + image * g.pixels * g.c;
-    for (int64_t pixel = 0; pixel < g.pixels; ++pixel, from += g.c, to += g.c)
-      for (int64_t c = 0; c < g.c; ++c) {
-        const real v = output_of(from[c] - mean[c], factor[c], norm.shift[c]);
-        to[c] = g.relu ? relu_of(v) : v;
-      }
+    const int64_t ghost = image / g.ghost * g.c, first = image * image_size;
+    const real* skip = residual == nullptr ? nullptr : values_of(residual) + first;
+    normalise_image(g, {values_of(x) + first, skip, norm.mean + ghost, factors + ghost, norm.shift},
+                    past_cache, values_of(y) + first);
   });
 }
 

@@ -1,7 +1,7 @@
 // Ghost batch norm (docs/derivations/ghost_batch_norm.md), and the bias gradient, which is a sum of the same
 // shape. With u = x - mean, i = 1 / sqrt(variance + epsilon), m = ghost * pixels, and g = dy where the ReLU
 // let y through:
-//   y = act(u * (scale * i) + shift)
+//   y = act(u * (scale * i) + shift + residual)
 //   dshift = sum g      dscale = i * sum g u      dx = scale * i * (g - sum(g) / m - u * i^2 * sum(g u) / m)
 #pragma once
 
@@ -55,18 +55,22 @@ __global__ void __launch_bounds__(kThreads) moments_kernel(Slices s, const T* x,
 
 template <class T, int Width>
 __global__ void __launch_bounds__(kThreads)
-    normalise_kernel(Slices s, BatchNormGeometry g, const T* x, NormOperands norm, T* y) {
+    normalise_kernel(Slices s, BatchNormGeometry g, const T* x, NormOperands norm, const T* residual, T* y) {
   const Walk<Width> walk(s);
   if (!walk.works) return;
   const Channels<Width> channels(s, g, norm, walk.ghost, walk.channel);
   for (int64_t row = walk.row; row < walk.end; row += walk.step) {
-    auto pixel = load<Width>(x + row * s.c + walk.channel);
+    const int64_t place = row * s.c + walk.channel;
+    auto pixel = load<Width>(x + place);
+    Vector<T, Width> skip{};
+    if (residual != nullptr) skip = load<Width>(residual + place);
     for (int lane = 0; lane < Width; ++lane) {
-      const real v =
+      real v =
           output_of(pixel.lanes[lane] - channels.mean[lane], channels.factor[lane], channels.shift[lane]);
+      if (residual != nullptr) v += static_cast<real>(skip.lanes[lane]);
       pixel.lanes[lane] = T(g.relu ? relu_of(v) : v);
     }
-    store(y + row * s.c + walk.channel, pixel);
+    store(y + place, pixel);
   }
 }
 
@@ -211,11 +215,12 @@ void OwnKernels<T>::ghost_moments(const BatchNormGeometry& g, const activation* 
 
 template <class T>
 void OwnKernels<T>::normalise(const BatchNormGeometry& g, const activation* x, const NormOperands& norm,
-                              activation* y) {
+                              const activation* residual, activation* y) {
   if (g.n * g.pixels * g.c == 0) return;
   with_width<T>(g.c, [&](auto width) {
     const Slices s(g.n, g.pixels, g.c, g.ghost, width());
-    launch(stream_, s.grid(), normalise_kernel<T, width()>, s, g, values_of(x), norm, values_of(y));
+    launch(stream_, s.grid(), normalise_kernel<T, width()>, s, g, values_of(x), norm,
+           residual == nullptr ? nullptr : values_of(residual), values_of(y));
   });
 }
 

@@ -132,7 +132,7 @@ TEST_CASE("ghost batch norm in bf16") {
           dscale(backend, poison(g.c)), dshift(backend, poison(g.c));
       backend.ghost_moments(g, x, mean, variance);
       const NormOperands norm{scale, shift, mean, variance};
-      backend.normalise(g, x, norm, y);
+      backend.normalise(g, x, norm, nullptr, y);
       backend.ghost_batch_norm_backward(g, x, dy, norm, dx, Write::overwrite, dscale, dshift,
                                         Write::overwrite);
       return {mean.values(), variance.values(), y.values(), dx.values(), dscale.values(), dshift.values()};

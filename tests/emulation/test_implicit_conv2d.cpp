@@ -139,7 +139,7 @@ TEST_CASE("a norm on the way in gives the bits of one that is stored") {
       fused_y(backend, poison(Conv2dSizes(g).y));
   Buffer<real> dweight(backend, poison(Conv2dSizes(g).weight)),
       fused_dweight(backend, poison(Conv2dSizes(g).weight));
-  backend.normalise(problem.norm, problem.x, problem.operands(), stored);
+  backend.normalise(problem.norm, problem.x, problem.operands(), nullptr, stored);
   backend.conv2d_forward(g, stored, problem.weight, nullptr, y);
   backend.conv2d_backward_weight(g, stored, problem.dy, dweight, Write::overwrite);
   backend.norm_conv2d_forward(g, problem.norm, problem.x, problem.operands(), problem.weight, nullptr,

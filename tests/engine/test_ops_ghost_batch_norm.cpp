@@ -128,6 +128,53 @@ TEST_CASE("ghost_batch_norm: fused with ReLU equals the two ops one after the ot
   }
 }
 
+TEST_CASE("ghost_batch_norm: a residual is added before the ReLU, as three ops would") {
+  const Device device = tested_device(2);
+  for (const bool rectified : {false, true})
+    for (const bool needs_gradient : {false, true}) {
+      CAPTURE(rectified);
+      CAPTURE(needs_gradient);
+      const Layer fused(device), composed(device);
+      const Tensor residual = random_activations(device, kShape, 8),
+                   same = random_activations(device, kShape, 8);
+      for (const Tensor& tensor : {residual, same}) tensor.set_needs_gradient(needs_gradient);
+      const Result one = run(fused, 3, [&](Tape& tape) {
+        return ghost_batch_norm(tape, fused.x, fused.scale, fused.shift, fused.statistics,
+                                {.relu = rectified}, residual);
+      });
+      const Result three = run(composed, 3, [&](Tape& tape) {
+        const Tensor sum = add(tape, same, composed(tape, {}));
+        return rectified ? relu(tape, sum) : sum;
+      });
+      check_close(one.y, widen(three.y), tolerance(1));
+      check_close(one.dx, widen(three.dx), tolerance(1));
+      check_close(one.dscale, widen(three.dscale), tolerance(kShape[0] * kPixels));
+      check_close(one.dshift, widen(three.dshift), tolerance(kShape[0] * kPixels));
+      REQUIRE(residual.gradient().defined() == needs_gradient);
+      if (needs_gradient)
+        check_close(residual.gradient().to_host(), widen(same.gradient().to_host()), tolerance(1));
+    }
+}
+
+TEST_CASE("ghost_batch_norm: the residual's gradient joins those it has, and x may be the residual") {
+  const Device device = tested_device(2);
+  const Layer layer(device), twin(device);
+  const Result one = run(layer, 2, [&](Tape& tape) {
+    const Tensor doubled = scale_add(tape, layer.x, 1, layer.x);
+    const Tensor y =
+        ghost_batch_norm(tape, doubled, layer.scale, layer.shift, layer.statistics, {.relu = true}, doubled);
+    return add(tape, y, doubled);
+  });
+  const Result other = run(twin, 2, [&](Tape& tape) {
+    const Tensor doubled = scale_add(tape, twin.x, 1, twin.x);
+    const Tensor norm = ghost_batch_norm(tape, doubled, twin.scale, twin.shift, twin.statistics);
+    return add(tape, relu(tape, add(tape, norm, doubled)), doubled);
+  });
+  check_close(one.y, widen(other.y), tolerance(1));
+  check_close(one.dx, widen(other.dx), 4 * tolerance(1));
+  check_close(one.dscale, widen(other.dscale), tolerance(kShape[0] * kPixels));
+}
+
 TEST_CASE("ghost_batch_norm: sequential statistics are (1-rho)^K run + rho sum of (1-rho)^(K-i) mu_i") {
   const Device device = tested_device(2);
   const double rho = 0.3;
@@ -219,6 +266,9 @@ TEST_CASE("ghost_batch_norm: rejects what does not fit") {
   Tape off = Tape::off();
   CHECK_THROWS_AS(layer(off, {.epsilon = 0}), std::invalid_argument);
   CHECK_THROWS_AS(ghost_batch_norm(off, layer.x, random_reals(device, {4}, 1), layer.shift, layer.statistics),
+                  std::invalid_argument);
+  CHECK_THROWS_AS(ghost_batch_norm(off, layer.x, layer.scale, layer.shift, layer.statistics, {},
+                                   Tensor::activations(device, {6, 3, 4, 4})),
                   std::invalid_argument);
   CHECK_THROWS_AS(ghost_batch_norm(off, Tensor::activations(device, {3, 4, 5}), layer.scale, layer.shift,
                                    layer.statistics),

@@ -36,6 +36,13 @@ TEST_CASE("ghost_batch_norm: gradients equal central differences") {
                   {.ghost = g.ghost})
         .reduction_length(g.ghost * g.pixels)
         .run();
+    const Tensor residual = random_activations(device, x.shape(), 4);
+    GradientCheck(
+        {x, scale, shift, residual},
+        [&](Tape& tape) { return ghost_batch_norm(tape, x, scale, shift, statistics, options, residual); },
+        {.ghost = g.ghost})
+        .reduction_length(g.ghost * g.pixels)
+        .run();
   }
 }
 

@@ -93,7 +93,7 @@ Results run_batch_norm(Backend& backend, BatchNormGeometry g, const std::vector<
     real* const variances = variance.data() + first / g.ghost * g.c;
     const NormOperands norm{scale, shift, means, variances};
     backend.ghost_moments(g, x.at(first * image), means, variances);
-    backend.normalise(g, x.at(first * image), norm, y.at(first * image));
+    backend.normalise(g, x.at(first * image), norm, nullptr, y.at(first * image));
     backend.ghost_batch_norm_backward(g, x.at(first * image), dy.at(first * image), norm,
                                       dx.at(first * image), Write::overwrite, dscale, dshift, write);
     backend.bias_backward(bias, dy.at(first * image), dbias, write);

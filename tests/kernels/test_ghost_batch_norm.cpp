@@ -92,7 +92,7 @@ Expected reference(const BatchNormGeometry& g, const Problem& problem) {
 void forward(Backend& backend, const BatchNormGeometry& g, const activation* x, const NormOperands& norm,
              real* mean, real* variance, activation* y) {
   backend.ghost_moments(g, x, mean, variance);
-  backend.normalise(g, x, norm, y);
+  backend.normalise(g, x, norm, nullptr, y);
 }
 
 // An input is rounded by 4 epsilon (it is near 4); the smallest spread here is sqrt(epsilon of the geometry).
@@ -195,9 +195,12 @@ TEST_CASE("inference uses the given statistics") {
     for (real& v : variances) v = v * v;
     const Buffer<real> x(*backend, problem.x), scale(*backend, problem.scale), shift(*backend, problem.shift),
         mean(*backend, means), variance(*backend, variances);
-    Buffer<real> y(*backend, poison(g.n * g.pixels * g.c));
-    backend->normalise(g, x, {scale, shift, mean, variance}, y);
-    std::vector<double> expected(problem.x.size());
+    Buffer<real> y(*backend, poison(g.n * g.pixels * g.c)), sum(*backend, poison(g.n * g.pixels * g.c));
+    backend->normalise(g, x, {scale, shift, mean, variance}, nullptr, y);
+    const std::vector<real> skipped = noise(g.n * g.pixels * g.c, 7);
+    const Buffer<real> residual(*backend, skipped);
+    backend->normalise(g, x, {scale, shift, mean, variance}, residual, sum);
+    std::vector<double> expected(problem.x.size()), expected_sum(problem.x.size());
     for (size_t i = 0; i < expected.size(); ++i) {
       const size_t c = i % means.size();
       const double v = (static_cast<double>(problem.x[i]) - static_cast<double>(means[c])) /
@@ -205,8 +208,11 @@ TEST_CASE("inference uses the given statistics") {
                            static_cast<double>(problem.scale[c]) +
                        static_cast<double>(problem.shift[c]);
       expected[i] = g.relu ? std::max(0.0, v) : v;
+      const double w = v + static_cast<double>(skipped[i]);
+      expected_sum[i] = g.relu ? std::max(0.0, w) : w;
     }
     check_close(y.values(), expected, norm_tolerance(g));
+    check_close(sum.values(), expected_sum, norm_tolerance(g));
   }
 }
 

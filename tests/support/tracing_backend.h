@@ -130,8 +130,8 @@ class TracingBackend final : public Backend {
     call("ghost_moments", &Backend::ghost_moments, g, x, mean, variance);
   }
   void normalise(const BatchNormGeometry& g, const activation* x, const NormOperands& operands,
-                 activation* y) override {
-    call("normalise", &Backend::normalise, g, x, operands, y);
+                 const activation* residual, activation* y) override {
+    call("normalise", &Backend::normalise, g, x, operands, residual, y);
   }
   void ghost_batch_norm_backward(const BatchNormGeometry& g, const activation* x, const activation* dy,
                                  const NormOperands& operands, activation* dx, Write write_dx, real* dscale,
