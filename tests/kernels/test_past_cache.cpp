@@ -1,0 +1,87 @@
+// Results that are stored past the cache have the bits of those that are not: a micro-batch too large for the
+// cache, and the same images one by one.
+#include <functional>
+
+#include "kernels/cpu/backend.h"
+#include "support/activations.h"
+#include "support/tested_backend.h"
+
+namespace crescendo::test {
+namespace {
+
+// Two images of 9 MiB each in float, so that both together are more than the cache is taken for.
+constexpr int64_t kImages = 2, kSide = 192, kChannels = 64;
+
+void each_cut(const std::function<void(int64_t first, int64_t images, size_t result)>& compute) {
+  compute(0, kImages, 0);
+  for (int64_t image = 0; image < kImages; ++image) compute(image, 1, 1);
+}
+
+}  // namespace
+
+TEST_CASE("past the cache: batch norm") {
+  const auto backend = tested_backend(2);
+  BatchNormGeometry g{
+      .n = kImages, .pixels = kSide * kSide, .c = kChannels, .ghost = 1, .epsilon = 1e-3, .relu = true};
+  const int64_t size = g.pixels * g.c;
+  const Buffer<real> x(*backend, noise(kImages * size, 1)), dy(*backend, noise(kImages * size, 2)),
+      scale(*backend, noise(g.c, 3)), shift(*backend, noise(g.c, 4));
+  Results y(2), dx(2);
+  Buffer<real> mean(*backend, poison(kImages * g.c)), variance(*backend, poison(kImages * g.c)),
+      dscale(*backend, poison(g.c)), dshift(*backend, poison(g.c));
+  backend->reserve_workspace(backend->workspace(g));
+  backend->ghost_moments(g, x, mean, variance);
+  each_cut([&](int64_t first, int64_t images, size_t result) {
+    g.n = images;
+    const NormOperands norm{scale, shift, mean.data() + first * g.c, variance.data() + first * g.c};
+    Buffer<real> to(*backend, poison(images * size));
+    const auto append = [&](std::vector<real>& values) {
+      const std::vector<real> more = to.values();
+      values.insert(values.end(), more.begin(), more.end());
+    };
+    backend->normalise(g, x.at(first * size), norm, dy.at(first * size), to);
+    append(y[result]);
+    backend->ghost_batch_norm_backward(g, x.at(first * size), dy.at(first * size), norm, to, Write::overwrite,
+                                       dscale, dshift, Write::overwrite);
+    append(dx[result]);
+  });
+  check_same_bits(y[0], y[1]);
+  check_same_bits(dx[0], dx[1]);
+}
+
+TEST_CASE("past the cache: convolutions") {
+  for (const auto algorithm : tested_algorithms())
+    for (const int64_t kernel : {1, 3}) {
+      CAPTURE(kernel);
+      const auto backend = tested_backend(2, algorithm);
+      Conv2dGeometry g{.n = kImages,
+                       .h = kSide,
+                       .w = kSide,
+                       .c = kChannels,
+                       .p = kSide,
+                       .q = kSide,
+                       .k = kChannels,
+                       .r = kernel,
+                       .s = kernel,
+                       .stride_h = 1,
+                       .stride_w = 1,
+                       .pad_top = kernel / 2,
+                       .pad_left = kernel / 2,
+                       .ghost = 1};
+      const int64_t size = kSide * kSide * kChannels;
+      const Buffer<real> x(*backend, noise(kImages * size, 1)),
+          weight(*backend, noise(kChannels * kernel * kernel * kChannels, 2));
+      Results y(2);
+      each_cut([&](int64_t first, int64_t images, size_t result) {
+        g.n = images;
+        backend->reserve_workspace(backend->workspace(g));
+        Buffer<real> to(*backend, poison(images * size));
+        backend->conv2d_forward(g, x.at(first * size), weight, nullptr, to);
+        const std::vector<real> more = to.values();
+        y[result].insert(y[result].end(), more.begin(), more.end());
+      });
+      check_same_bits(y[0], y[1]);
+    }
+}
+
+}  // namespace crescendo::test
