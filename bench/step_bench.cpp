@@ -20,46 +20,57 @@
 namespace crescendo::bench {
 namespace {
 
-constexpr int64_t kClasses = 10;
-
 struct Options {
-  TrainOptions training;  // model, batches, threads, convolution
-  int64_t image_side = 32;
+  TrainOptions training;   // model, batches, threads, convolution
+  int64_t image_side = 0;  // 0: of the data the model is made for
   bool evaluate = false;
   int64_t steps = 10, warmup = 2;
   bool breakdown = false, json = false;
 };
 
+// CIFAR-10's or ImageNet's sizes.
+DatasetTraits data_of(const Options& options) {
+  TrainOptions training = options.training;
+  training.data = training.model.starts_with("wrn-") ? "cifar10" : "image-folder";
+  DatasetTraits data = dataset_traits(dataset_options(training));
+  if (options.image_side > 0) data.image_size.height = data.image_size.width = options.image_side;
+  return data;
+}
+
 // Made-up images, which are on the device from the first step on.
 class MadeUpBatches final : public Batches {
  public:
+  explicit MadeUpBatches(int64_t classes) : classes_(classes) {}
   void prepare(const SampleRange& next, const DeviceBatch& batch) override {
     if (!filled_.insert(batch.labels.as_indices()).second) return;
     batch.images.upload(repeated_noise<float>(batch.images.size()));
     std::vector<int32_t> labels;
-    for (int64_t i = 0; i < next.count; ++i) labels.push_back(static_cast<int32_t>(i % kClasses));
+    for (int64_t i = 0; i < next.count; ++i) labels.push_back(static_cast<int32_t>(i % classes_));
     batch.labels.upload(labels);
   }
   void write(const StepCounters*, const DeviceBatch&) override {}
 
  private:
+  int64_t classes_;
   std::set<const int32_t*> filled_;  // batches, by where their labels are
 };
 
 // A model and what a step of it needs.
 class Network {
  public:
-  Network(const Options& options, const Device& device)
+  Network(const Options& options, const DatasetTraits& data, const Device& device)
       : options_(options.training),
         device_(device),
-        image_size_{options.image_side, options.image_side, 3},
-        model_(make_model(options_.model, model_options(options_, kClasses, image_size_.channels))) {
+        image_size_(data.image_size),
+        model_(make_model(options_.model, model_options(options_, data.classes, image_size_.channels))),
+        made_up_(data.classes) {
     model_->parameters.allocate(device);
     model_->parameters.initialise(options_.seed);
     if (options.evaluate) return;
     optimizer_.emplace(options_, model_->parameters);
-    gradients_.emplace(options_, options_.micro_batch, *model_, image_size_, device,
-                       [](const SampleRanges&) { return std::make_unique<MadeUpBatches>(); });
+    gradients_.emplace(
+        options_, options_.micro_batch, *model_, image_size_, device,
+        [classes = data.classes](const SampleRanges&) { return std::make_unique<MadeUpBatches>(classes); });
     gradients_->start({}, {});
   }
 
@@ -104,6 +115,7 @@ class Network {
 };
 
 struct Result {
+  int64_t image_side = 0;
   std::string device;
   std::vector<double> seconds;  // of each step
   size_t allocator_bytes = 0;
@@ -126,11 +138,13 @@ std::pair<Device, TimingBackend*> open_timed(const Options& options) {
 }
 
 Result measure(const Options& options) {
+  const DatasetTraits data = data_of(options);
   const auto [device, timing] = open_timed(options);
-  Network network(options, device);
+  Network network(options, data, device);
   const auto step = [&] { options.evaluate ? network.evaluate() : network.train(); };
 
   Result result;
+  result.image_side = data.image_size.height;
   result.device = device.kernels().name();
   for (int64_t i = 0; i < options.warmup; ++i) step();
   if (timing != nullptr) timing->forget();
@@ -151,7 +165,7 @@ void print_json(const Options& options, const Result& result) {
   const TrainOptions& training = options.training;
   nlohmann::json json = {{"program", "step_bench"},
                          {"model", training.model},
-                         {"image_size", options.image_side},
+                         {"image_size", result.image_side},
                          {"mode", options.evaluate ? "evaluate" : "train"},
                          {"batch", training.batch},
                          {"ghost_batch", training.ghost_batch},
@@ -175,9 +189,9 @@ void print_text(const Options& options, const Result& result) {
   const TrainOptions& training = options.training;
   const auto mebibytes = [](auto bytes) { return static_cast<double>(bytes) / (1 << 20); };
   const auto [least, most] = std::minmax_element(result.seconds.begin(), result.seconds.end());
-  fmt::print("{} {}, batch {} (ghost batch {}, micro-batch {}), {}",
-             options.evaluate ? "evaluating" : "training", training.model, training.batch,
-             training.ghost_batch, training.micro_batch, result.device);
+  fmt::print("{} {}, {}x{} pixels, batch {} (ghost batch {}, micro-batch {}), {}",
+             options.evaluate ? "evaluating" : "training", training.model, result.image_side,
+             result.image_side, training.batch, training.ghost_batch, training.micro_batch, result.device);
   if (training.device == "cpu") fmt::print(", convolution {}", name_of(training.convolution));
   fmt::print("\n");
   fmt::print("a step     {:.4f} s, the median of {} from {:.4f} to {:.4f}\n", result.step(), options.steps,
@@ -209,7 +223,8 @@ void add_options(CLI::App& app, Options& options) {
     app.add_option(name, value, meaning)->check(CLI::Range(least, int64_t{1} << 24))->capture_default_str();
   };
   app.add_option("--model", options.training.model, "A model by name")->capture_default_str();
-  count("--image-size", options.image_side, 1, "Rows and columns of an image");
+  count("--image-size", options.image_side, 0,
+        "Rows and columns of an image; 0: 32 of wrn-D-W, of the others what ImageNet is trained with");
   count("--batch", options.training.batch, 1, "Images of a step");
   count("--ghost-batch", options.training.ghost_batch, 1, "Images that are normalised together");
   count("--micro-batch", options.training.micro_batch, 0, "Images computed at once; 0: one ghost batch");
@@ -240,7 +255,7 @@ int main(int argc, char** argv) {
       "Examples:\n"
       "  step_bench --model wrn-16-4 --batch 128 --threads 2\n"
       "  step_bench --device cuda --precision bf16 --batch 1024\n"
-      "  step_bench --model resnet-50 --image-size 224 --batch 32 --ghost-batch 32\n"
+      "  step_bench --model resnet-50 --batch 16 --ghost-batch 16 --breakdown\n"
       "  step_bench --batch 512 --micro-batch 256 --breakdown\n"
       "  step_bench --evaluate --convolution direct --json");
   return run_program(app, argc, argv, [&] { return run(options); });

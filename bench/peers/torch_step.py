@@ -19,10 +19,12 @@ from torch.nn import functional as F
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests" / "golden"))
 from make_wrn_golden import CLASSES, WideResNet  # the network whose results ours are tested against
 
+IMAGENET_CLASSES = 1000
+
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="wrn-16-4", help="wrn-DEPTH-WIDTH")
+    parser.add_argument("--model", default="wrn-16-4", help="wrn-DEPTH-WIDTH, resnet-DEPTH (torchvision's) or inception-resnet-v2 (timm's)")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--layout", choices=["nchw", "channels_last"], default="nchw")
@@ -33,13 +35,27 @@ def arguments():
     return parser.parse_args()
 
 
+def make_model(name):
+    """The network, the height and width of its images, and its classes."""
+    if name.startswith("wrn-"):
+        _, depth, width = name.split("-")
+        return WideResNet(int(depth), int(width)), 32, CLASSES
+    if name.startswith("resnet-"):
+        import torchvision
+        return getattr(torchvision.models, name.replace("-", ""))(), 224, IMAGENET_CLASSES
+    if name == "inception-resnet-v2":
+        import timm
+        return timm.create_model("inception_resnet_v2", pretrained=False), 299, IMAGENET_CLASSES
+    raise SystemExit(f"--model {name}: expected wrn-DEPTH-WIDTH, resnet-DEPTH or inception-resnet-v2")
+
+
 def make_step(options):
     """A function that does one step."""
     layout = torch.channels_last if options.layout == "channels_last" else torch.contiguous_format
-    _, depth, width = options.model.split("-")
-    model = WideResNet(int(depth), int(width)).to(memory_format=layout)
-    images = torch.randn(options.batch, 3, 32, 32).to(memory_format=layout)
-    labels = torch.arange(options.batch) % CLASSES
+    model, side, classes = make_model(options.model)
+    model = model.to(memory_format=layout)
+    images = torch.randn(options.batch, 3, side, side).to(memory_format=layout)
+    labels = torch.arange(options.batch) % classes
     network = torch.compile(model) if options.compile else model
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4)
 
