@@ -139,8 +139,8 @@ class Backend {
   virtual void ghost_moments(const BatchNormGeometry&, const activation* x, real* mean, real* variance) = 0;
   virtual void normalise(const BatchNormGeometry&, const activation* x, const NormOperands&,
                          const activation* residual, activation* y) = 0;
-  // The gradient passes through the statistics; of y without a residual. dscale and dshift share one Write: a layer's two parameters
-  // are always written together.
+  // The gradient passes through the statistics; of y without a residual. dscale and dshift share one Write: a
+  // layer's two parameters are always written together.
   virtual void ghost_batch_norm_backward(const BatchNormGeometry&, const activation* x, const activation* dy,
                                          const NormOperands&, activation* dx, Write write_dx, real* dscale,
                                          real* dshift, Write write_parameters) = 0;
