@@ -60,8 +60,8 @@ class Recipes(support.SmokeTest):
         self.assertEqual([line["samples"] for line in updates], [first, first + last])
         self.assertEqual([line["batch"] for line in updates], [first, last])
 
-        # A quarter of the pixels of the smallest batch.
-        bound = 8192 * 3 * 8 * 8 * 4 / 4
+        # Of the smallest batch, one value for each pixel and channel of the first layer.
+        bound = 8192 * 8 * 8 * 16 * 4
         code, least = peak_memory("train", *words, "--batch", ghost, "--max-batch", ghost, "--max-updates", 2,
                                   "--run-dir", folder / "least")
         self.assertEqual(code, 0)
