@@ -4,14 +4,14 @@ namespace crescendo {
 
 bool Replay::run(const std::function<void()>& work) {
   if (graph_) {
-    device_.memory().require_free(blocks_);
+    device_.memory().require_free(pieces_);
     graph_->launch();
     return true;
   }
   if (runs_ == kRunsBeforeCapture) {
-    const BlockWatch watch(device_.memory());
+    const PieceWatch watch(device_.memory());
     graph_ = device_.kernels().capture(work);
-    blocks_ = watch.blocks();
+    pieces_ = watch.pieces();
   }
   if (graph_)
     graph_->launch();

@@ -26,7 +26,7 @@ class Replay {
   Device device_;
   int runs_ = 0;
   std::unique_ptr<KernelGraph> graph_;
-  std::vector<void*> blocks_;  // memory of the captured work
+  std::vector<Piece> pieces_;  // memory of the captured work
 };
 
 }  // namespace crescendo

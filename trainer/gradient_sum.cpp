@@ -58,6 +58,7 @@ GradientSum::GradientSum(const TrainOptions& options, int64_t micro_batch, const
 }
 
 void GradientSum::start(SampleRanges ranges, const SampleSums& sums) {
+  steps_.clear();
   batches_ = open_(std::move(ranges));
   sums_ = sums;
   range_ = {};
@@ -74,8 +75,7 @@ void GradientSum::begin() {
 
 void GradientSum::add(const SampleRange& range) {
   const bool first = range_.count == 0;
-  const DeviceBatch& batch =
-      inputs_.try_emplace(range.count, device_, image_size_, range.count).first->second;
+  const DeviceBatch& batch = input(range.count);
   Replay& step = steps_.try_emplace({range.count, first}, device_).first->second;
   if (options_.noise_scale) model_.parameters.forget_gradients();
   batches_->prepare(range, batch);
@@ -90,6 +90,13 @@ void GradientSum::add(const SampleRange& range) {
   range_.count += range.count;
   position_ += range.count;
   sums_.samples += range.count;
+}
+
+// What is kept from now on may lie where captured steps had what they gave back: they are captured anew.
+const DeviceBatch& GradientSum::input(int64_t samples) {
+  const auto [found, made] = inputs_.try_emplace(samples, device_, image_size_, samples);
+  if (made) steps_.clear();
+  return found->second;
 }
 
 // Moves the device's position where the samples do not follow on those before them.

@@ -83,6 +83,7 @@ class GradientSum {
     auto operator<=>(const MicroStep&) const = default;
   };
 
+  const DeviceBatch& input(int64_t samples);
   void go_to(int64_t position);
   void forward_backward(const DeviceBatch& batch);
   CrossEntropy forward(Tape& tape, const DeviceBatch& batch) const;

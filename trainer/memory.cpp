@@ -51,6 +51,13 @@ void evaluate_dry(const Model& model, const Device& device, const ImageSize& ima
   softmax_cross_entropy(tape, model.forward(tape, batch.images), batch.labels);
 }
 
+// As much memory as both sets take.
+Tensor resident_sets(const Device& device, const DatasetTraits& data) {
+  const int64_t bytes = DeviceData::resident_bytes(data.train_images, data.image_size) +
+                        DeviceData::resident_bytes(data.test_images, data.image_size);
+  return Tensor::indices(device, {bytes / static_cast<int64_t>(sizeof(int32_t)) + 1});
+}
+
 int64_t largest_micro_batch(const TrainOptions& options, const Device& device, const DatasetTraits& data) {
   const auto free = static_cast<int64_t>(device.kernels().free_memory());
   const auto fits = [&](int64_t ghosts) {
@@ -89,6 +96,8 @@ TrainingMemory training_memory(const TrainOptions& options, const Device& modell
   Optimizer optimizer(options, model->parameters);
   TrainingMemory memory{.micro_batch = micro_batch};
   memory.parameter_bytes = static_cast<int64_t>(device.memory().use().in_use);
+  const bool resident = !modelled.kernels().is_host() && is_held_in_memory(options.data);
+  const Tensor sets = resident ? resident_sets(device, data) : Tensor();
 
   const auto staged = [&](int64_t most) {
     return is_held_in_memory(options.data) ? Tensor() : staging(device, data.image_size, most);
@@ -107,9 +116,6 @@ TrainingMemory training_memory(const TrainOptions& options, const Device& modell
   for (const int64_t n : pieces_of({data.test_images}, micro_batch))
     evaluate_dry(*model, device, data.image_size, n);
   memory.peak_bytes = static_cast<int64_t>(device.memory().use().peak);
-  if (!modelled.kernels().is_host() && is_held_in_memory(options.data))
-    memory.peak_bytes += DeviceData::resident_bytes(data.train_images, data.image_size) +
-                         DeviceData::resident_bytes(data.test_images, data.image_size);
   return memory;
 }
 
