@@ -72,7 +72,7 @@ GradientSlot input_slot(const Tensor& x) {
 namespace {
 
 Tensor masked_by_relu(const Tensor& y, const Tensor& dy) {
-  const Tensor masked = Tensor::activations(dy.device(), dy.shape());
+  Tensor masked = Tensor::activations(dy.device(), dy.shape());
   dy.device().kernels().relu_backward(dy.size(), y.as_activations(), dy.as_activations(),
                                       masked.as_activations(), Write::overwrite);
   return masked;
