@@ -48,9 +48,9 @@ TEST_CASE("recipes have the paper's numbers of updates") {
       {"imagenet-inception-momentum-0.9", 5865},   {"imagenet-inception-momentum-0.95", 3519},
       {"imagenet-inception-momentum-0.975", 2346}, {"imagenet-resnet-50-decaying-lr", 14075},
       {"imagenet-resnet-50-large-batch", 7038},    {"imagenet-resnet-50-increasing-batch", 9384}};
-  for (const auto& [name, updates] : expected) {
-    CAPTURE(name);
-    CHECK(make_plan(options_of(name)).updates == updates);
+  for (const auto& recipe : expected) {
+    CAPTURE(recipe.first);
+    CHECK(make_plan(options_of(recipe.first)).updates == recipe.second);
   }
   for (const char* optimizer : {"sgd", "momentum", "nesterov", "adam"}) {
     std::vector<int64_t> updates;
