@@ -84,8 +84,9 @@ Tensor ghost_batch_norm(Tape& tape, const Tensor& x, const Tensor& scale, const 
                         const NormStatistics& statistics, const BatchNormOptions& options,
                         const Tensor& residual) {
   BatchNormGeometry g = batch_norm_geometry(tape, x, scale, shift, options);
-  require(!residual.defined() || residual.shape() == x.shape(), "ghost_batch_norm: residual ",
-          residual.shape(), " for ", x.shape());
+  if (residual.defined())
+    require(residual.shape() == x.shape(), "ghost_batch_norm: residual ", residual.shape(), " for ",
+            x.shape());
   const Device& device = x.device();
   Backend& kernels = device.kernels();
   const Moments moments = take_moments(tape, g, x, statistics, options.momentum);
