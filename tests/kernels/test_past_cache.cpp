@@ -2,6 +2,7 @@
 // cache, and the same images one by one.
 #include <functional>
 
+#include "cases/conv2d.h"
 #include "kernels/cpu/backend.h"
 #include "support/activations.h"
 #include "support/tested_backend.h"
@@ -54,20 +55,9 @@ TEST_CASE("past the cache: convolutions") {
     for (const int64_t kernel : {1, 3}) {
       CAPTURE(kernel);
       const auto backend = tested_backend(2, algorithm);
-      Conv2dGeometry g{.n = kImages,
-                       .h = kSide,
-                       .w = kSide,
-                       .c = kChannels,
-                       .p = kSide,
-                       .q = kSide,
-                       .k = kChannels,
-                       .r = kernel,
-                       .s = kernel,
-                       .stride_h = 1,
-                       .stride_w = 1,
-                       .pad_top = kernel / 2,
-                       .pad_left = kernel / 2,
-                       .ghost = 1};
+      const int64_t pad = kernel / 2;
+      Conv2dGeometry g = convolution(kImages, kSide, kSide, kChannels, kChannels, kernel, kernel, 1, 1,
+                                     {pad, pad, pad, pad}, 1);
       const int64_t size = kSide * kSide * kChannels;
       const Buffer<real> x(*backend, noise(kImages * size, 1)),
           weight(*backend, noise(kChannels * kernel * kernel * kChannels, 2));
