@@ -73,10 +73,10 @@ struct DatasetOptions {
 // Throws std::invalid_argument with file, what was found and what was expected.
 std::shared_ptr<const Dataset> make_dataset(const DatasetOptions&, Split);
 
-// What is known of a set before any of its images is read.
 // Of every image of such a set; nothing is opened.
 ImageSize image_size(const DatasetOptions&);
 
+// What is known of a set before any of its images is read.
 struct DatasetTraits {
   ImageSize image_size;
   int64_t classes = 0, train_images = 0, test_images = 0;

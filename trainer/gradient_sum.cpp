@@ -58,7 +58,6 @@ GradientSum::GradientSum(const TrainOptions& options, int64_t micro_batch, const
 }
 
 void GradientSum::start(SampleRanges ranges, const SampleSums& sums) {
-  steps_.clear();
   batches_ = open_(std::move(ranges));
   sums_ = sums;
   range_ = {};
