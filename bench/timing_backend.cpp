@@ -23,8 +23,8 @@ void TimingBackend::download_activations(int64_t n, const activation* from, real
   time("download_activations", n, work_of_transfer(n), [&] { timed_->download_activations(n, from, host); });
 }
 void TimingBackend::conv2d_forward(const Conv2dGeometry& g, const activation* x, const activation* weight,
-                                   const real* bias, activation* y) {
-  time("conv2d_forward", g, work_of(g), [&] { timed_->conv2d_forward(g, x, weight, bias, y); });
+                                   const ConvolutionEpilogue& epilogue, activation* y) {
+  time("conv2d_forward", g, work_of(g), [&] { timed_->conv2d_forward(g, x, weight, epilogue, y); });
 }
 void TimingBackend::conv2d_backward_data(const Conv2dGeometry& g, const activation* dy,
                                          const activation* weight, activation* dx, Write write) {

@@ -18,10 +18,17 @@ struct Conv2dOptions {
   Padding padding{};
 };
 
+// What a convolution's result joins: act(residual + factor * result).
+struct ResidualSum {
+  Tensor residual;  // of the result's shape; none: act(factor * result)
+  double factor = 1;
+  bool relu = false;  // act: max(0, .), or nothing
+};
+
 // x [n,h,w,c], weight [k,r,s,c], optional bias [k] -> [n,p,q,k], p = (h + top + bottom - r) / stride_h + 1
 // rounded down.
 Tensor conv2d(Tape&, const Tensor& x, const Tensor& weight, const Conv2dOptions& = {},
-              const Tensor& bias = {});
+              const Tensor& bias = {}, const ResidualSum& = {});
 
 struct BatchNormOptions {
   double epsilon = 1e-5;
@@ -41,7 +48,7 @@ struct NormStatistics {
 Tensor ghost_batch_norm(Tape&, const Tensor& x, const Tensor& scale, const Tensor& shift,
                         const NormStatistics&, const BatchNormOptions& = {}, const Tensor& residual = {});
 
-// The layer that norm_conv2d puts before its convolution: as the arguments of ghost_batch_norm.
+// A norm before or behind a convolution: as the arguments of ghost_batch_norm.
 struct NormLayer {
   Tensor scale, shift;
   NormStatistics statistics;
@@ -51,6 +58,10 @@ struct NormLayer {
 // conv2d(ghost_batch_norm(x), weight) + residual, the residual optional. Where the device has a kernel for
 // it, the normalised x is never stored, and the result carries its moments for the norm that comes next.
 Tensor norm_conv2d(Tape&, const Tensor& x, const NormLayer&, const Tensor& weight, const Conv2dOptions& = {},
+                   const Tensor& residual = {});
+
+// ghost_batch_norm(conv2d(x, weight), residual), the residual optional; outside of training in one pass.
+Tensor conv2d_norm(Tape&, const Tensor& x, const Tensor& weight, const Conv2dOptions&, const NormLayer&,
                    const Tensor& residual = {});
 
 Tensor relu(Tape&, const Tensor& x);

@@ -11,6 +11,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "kernels/geometry.h"
@@ -21,6 +22,22 @@ namespace crescendo {
 // What a normalisation reads besides its input: parameters [c] and statistics [ghosts,c].
 struct NormOperands {
   const real *scale, *shift, *mean, *variance;
+};
+
+// What becomes of a convolution's sums before they are stored:
+//   y = act(norm(sum) + residual), or, without a norm, act(factor * (sum + bias) + residual)
+// act is ReLU where `relu`, else identity.
+struct ConvolutionEpilogue {
+  const real* bias = nullptr;  // [k], or null
+  double factor = 1;
+  std::optional<NormOperands> norm{};    // its statistics are [1,k]
+  double epsilon = 0;                    // of the norm
+  const activation* residual = nullptr;  // [n,p,q,k], or null
+  bool relu = false;
+
+  bool does_nothing() const {
+    return bias == nullptr && factor == 1 && !norm && residual == nullptr && !relu;
+  }
 };
 
 // A set of images in the backend's memory: bytes [images,3,h,w], labels [images]; the order [2,images] of the
@@ -96,9 +113,9 @@ class Backend {
   // contents between host and backend, nor be the first to reserve workspace.
   virtual std::unique_ptr<KernelGraph> capture(const std::function<void()>& work) = 0;
 
-  // ---- Convolution. x [n,h,w,c], weight [k,r,s,c], bias [k] or null, y [n,p,q,k].
+  // ---- Convolution. x [n,h,w,c], weight [k,r,s,c], y [n,p,q,k].
   virtual void conv2d_forward(const Conv2dGeometry&, const activation* x, const activation* weight,
-                              const real* bias, activation* y) = 0;
+                              const ConvolutionEpilogue&, activation* y) = 0;
   virtual void conv2d_backward_data(const Conv2dGeometry&, const activation* dy, const activation* weight,
                                     activation* dx, Write) = 0;
   virtual void conv2d_backward_weight(const Conv2dGeometry&, const activation* x, const activation* dy,
@@ -137,6 +154,7 @@ class Backend {
   //   geometry.relu, else identity; residual [n,pixels,c] or null
   // The statistics of each ghost batch.
   virtual void ghost_moments(const BatchNormGeometry&, const activation* x, real* mean, real* variance) = 0;
+  // y may be x.
   virtual void normalise(const BatchNormGeometry&, const activation* x, const NormOperands&,
                          const activation* residual, activation* y) = 0;
   // The gradient passes through the statistics; of y without a residual. dscale and dshift share one Write: a

@@ -45,8 +45,8 @@ size_t DryRunBackend::workspace(const LinearGeometry& g) const { return modelled
 size_t DryRunBackend::workspace(const BiasGeometry& g) const { return modelled_->workspace(g); }
 void DryRunBackend::reserve_workspace(size_t) {}
 
-void DryRunBackend::conv2d_forward(const Conv2dGeometry& g, const activation*, const activation*, const real*,
-                                   activation*) {
+void DryRunBackend::conv2d_forward(const Conv2dGeometry& g, const activation*, const activation*,
+                                   const ConvolutionEpilogue&, activation*) {
   forward_multiply_adds_ += g.multiply_adds();
 }
 void DryRunBackend::conv2d_backward_data(const Conv2dGeometry& g, const activation*, const activation*,

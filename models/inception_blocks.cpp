@@ -34,9 +34,7 @@ Branch::Branch(const Scope& scope, int64_t in, std::span<const Filter> filters, 
 }
 
 Tensor Branch::operator()(Tape& tape, const Tensor& x) const {
-  Tensor y = convolutions_[0](tape, x);
-  for (size_t i = 1; i < convolutions_.size(); ++i) y = norm_conv2d(tape, norms_[i - 1], convolutions_[i], y);
-  return norms_.back()(tape, y);
+  return normed_convolutions(tape, convolutions_, norms_, x);
 }
 
 Branches::Branches(const Scope& scope, int64_t in, const std::vector<std::vector<Filter>>& branches,
@@ -63,8 +61,7 @@ InceptionBlock::InceptionBlock(const Scope& scope, const InceptionBlockSpec& spe
       relu_(spec.relu) {}
 
 Tensor InceptionBlock::operator()(Tape& tape, const Tensor& x) const {
-  const Tensor y = scale_add(tape, x, scale_, widen_(tape, branches_(tape, x)));
-  return relu_ ? relu(tape, y) : y;
+  return widen_(tape, branches_(tape, x), {.residual = x, .factor = scale_, .relu = relu_});
 }
 
 }  // namespace crescendo

@@ -97,16 +97,14 @@ ResNet::Block ResNet::make_block(const Scope& scope, const BlockShape& shape, co
 
 Tensor ResNet::Block::operator()(Tape& tape, const Tensor& x) const {
   // First, so that its gradient comes last: where it skips pixels, it then adds nothing.
-  const Tensor shortcut = projection ? (*projection_norm)(tape, (*projection)(tape, x)) : x;
-  Tensor y = convolutions[0](tape, x);
-  for (size_t i = 1; i < convolutions.size(); ++i) y = norm_conv2d(tape, norms[i - 1], convolutions[i], y);
-  return norms.back()(tape, y, shortcut);
+  const Tensor shortcut = projection ? conv2d_norm(tape, *projection, *projection_norm, x) : x;
+  return normed_convolutions(tape, convolutions, norms, x, shortcut);
 }
 
 Tensor ResNet::forward(Tape& tape, const Tensor& images) const {
   constexpr Pool2dOptions kStemPool{
       .window_h = 3, .window_w = 3, .stride_h = 2, .stride_w = 2, .padding = {1, 1, 1, 1}};
-  Tensor x = max_pool2d(tape, stem_norm_(tape, stem_(tape, images)), kStemPool);
+  Tensor x = max_pool2d(tape, conv2d_norm(tape, stem_, stem_norm_, images), kStemPool);
   for (const Block& block : blocks_) x = block(tape, x);
   return head_(tape, global_average_pool(tape, x));
 }

@@ -40,11 +40,20 @@ class GraphBackend final : public DryRunBackend {
   bool fuses_norm(const Conv2dGeometry&) const override { return false; }
 
   void conv2d_forward(const Conv2dGeometry& g, const activation* x, const activation* weight,
-                      const real* bias, activation* y) override {
+                      const ConvolutionEpilogue& epilogue, activation* y) override {
     GraphNode node{.op = "Conv", .inputs = {name_of(x), name_of(weight)}};
-    if (bias != nullptr) node.inputs.push_back(name_of(bias));
+    if (epilogue.bias != nullptr) node.inputs.push_back(name_of(epilogue.bias));
     set_window(node, g);
     add(node, y);
+    const int64_t pixels = g.p * g.q;
+    if (epilogue.norm)
+      return normalise({g.n, pixels, g.k, g.n, epilogue.epsilon, epilogue.relu}, y, *epilogue.norm,
+                       epilogue.residual, y);
+    if (epilogue.residual != nullptr)
+      scale_add(g.n * pixels * g.k, epilogue.residual, epilogue.factor, y, y);
+    else if (epilogue.factor != 1)
+      throw std::logic_error("graph: a convolution's factor without a residual");
+    if (epilogue.relu) relu_forward(g.n * pixels * g.k, y, y);
   }
   void normalise(const BatchNormGeometry& g, const activation* x, const NormOperands& operands,
                  const activation* residual, activation* y) override {

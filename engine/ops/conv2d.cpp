@@ -1,6 +1,6 @@
-// y = x * w + b (cross-correlation over rows, columns and input channels).
-// Backward: dx = dy * w with the filter turned round, dw = sum over positions of dy x, db = sum of dy; the
-// first two are kernels of their own. Saved: x and w.
+// y = act(residual + factor * z), z = x * w + b (cross-correlation over rows, columns and input channels).
+// Backward: dresidual = dy masked by the ReLU, dz = factor * dresidual, dx = dz * w with the filter turned
+// round, dw = sum over positions of dz x, db = sum of dz. Saved: x and w, and y where there is a ReLU.
 #include "engine/ops/conv2d.h"
 
 namespace crescendo {
@@ -36,8 +36,30 @@ Conv2dGeometry conv2d_geometry(const Tape& tape, const Tensor& x, const Tensor& 
   return g;
 }
 
+namespace {
+
+// The gradient of what a convolution joined with, and that of its own result.
+struct JoinedGradients {
+  Tensor sum, result;
+};
+JoinedGradients gradients_of(const ResidualSum& join, const Tensor& y, const Tensor& dy) {
+  Tensor sum = dy;
+  Backend& kernels = dy.device().kernels();
+  if (join.relu) {
+    sum = Tensor::activations(dy.device(), dy.shape());
+    kernels.relu_backward(dy.size(), y.as_activations(), dy.as_activations(), sum.as_activations(),
+                          Write::overwrite);
+  }
+  if (join.factor == 1) return {sum, sum};
+  const Tensor result = Tensor::activations(dy.device(), dy.shape());
+  kernels.scale(dy.size(), join.factor, sum.as_activations(), result.as_activations(), Write::overwrite);
+  return {sum, result};
+}
+
+}  // namespace
+
 Tensor conv2d(Tape& tape, const Tensor& x, const Tensor& weight, const Conv2dOptions& options,
-              const Tensor& bias) {
+              const Tensor& bias, const ResidualSum& join) {
   const Conv2dGeometry g = conv2d_geometry(tape, x, weight, options);
   if (bias.defined())
     require(bias.shape() == Shape{g.k}, "conv2d: bias ", bias.shape(), " for ", g.k, " channels");
@@ -48,24 +70,35 @@ Tensor conv2d(Tape& tape, const Tensor& x, const Tensor& weight, const Conv2dOpt
   if (bias.defined()) device.memory().reserve_workspace(kernels.workspace(bias_geometry));
 
   const Tensor y = Tensor::activations(device, {g.n, g.p, g.q, g.k});
-  kernels.conv2d_forward(g, x.as_activations(), weight.as_activations(),
-                         bias.defined() ? bias.as_reals() : nullptr, y.as_activations());
+  ConvolutionEpilogue epilogue{.factor = join.factor, .relu = join.relu};
+  if (bias.defined()) epilogue.bias = bias.as_reals();
+  if (join.residual.defined()) {
+    require(join.residual.shape() == y.shape(), "conv2d: residual ", join.residual.shape(), " for ",
+            y.shape());
+    epilogue.residual = join.residual.as_activations();
+  }
+  kernels.conv2d_forward(g, x.as_activations(), weight.as_activations(), epilogue, y.as_activations());
 
-  return tape.record("conv2d", {x, weight, bias}, y, [=](const Tensor& dy) {
+  const Tensor through = join.residual.defined() ? join.residual.without_memory() : Tensor();
+  const ResidualSum how{.residual = {}, .factor = join.factor, .relu = join.relu};
+  const Tensor mask = join.relu ? y : Tensor();
+  return tape.record("conv2d", {x, weight, bias, join.residual}, y, [=](const Tensor& dy) {
+    const auto [dsum, dz] = gradients_of(how, mask, dy);
     if (weight.needs_gradient()) {
       const auto [dw, write] = weight.gradient_slot();
-      device.kernels().conv2d_backward_weight(g, x.as_activations(), dy.as_activations(), dw.as_reals(),
+      device.kernels().conv2d_backward_weight(g, x.as_activations(), dz.as_activations(), dw.as_reals(),
                                               write);
     }
     if (bias.needs_gradient()) {
       const auto [db, write] = bias.gradient_slot();
-      device.kernels().bias_backward(bias_geometry, dy.as_activations(), db.as_reals(), write);
+      device.kernels().bias_backward(bias_geometry, dz.as_activations(), db.as_reals(), write);
     }
     if (x.needs_gradient()) {
       const auto [dx, write] = x.gradient_slot();
-      device.kernels().conv2d_backward_data(g, dy.as_activations(), weight.as_activations(),
+      device.kernels().conv2d_backward_data(g, dz.as_activations(), weight.as_activations(),
                                             dx.as_activations(), write);
     }
+    if (through.needs_gradient()) through.add_to_gradient(dsum);
   });
 }
 

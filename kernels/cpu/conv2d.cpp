@@ -20,16 +20,16 @@ struct Means {
 };
 
 void convolve(const Gather& gather, const Means& means, const real* source, const real* weight,
-              const real* bias, real* target, Write write) {
+              const Epilogue& epilogue, real* target, Write write) {
   const GatherConvolution& d = gather.convolution;
   target += gather.target;
   if (uses_winograd(d, means.algorithm)) {
     pack_winograd(gather, means.threads, weight, means.workspace);
-    run_winograd(d, means.threads, source, means.workspace, bias, means.workspace + winograd_weights_size(d),
-                 target, write);
+    run_winograd(d, means.threads, source, means.workspace, epilogue,
+                 means.workspace + winograd_weights_size(d), target, write);
   } else {
     pack_direct(gather, means.threads, weight, means.workspace);
-    run_direct(d, means.threads, source, means.workspace, bias, means.workspace + packed_size(d), target,
+    run_direct(d, means.threads, source, means.workspace, epilogue, means.workspace + packed_size(d), target,
                write);
   }
 }
@@ -58,15 +58,17 @@ size_t CpuBackend::workspace(const Conv2dGeometry& g) const {
                               : packed_size(d) + threads_ * direct_scratch_size(d));
   };
   reserve(gather_forward(g).convolution);
+  size += epilogue_size(g.k);
   for (const Gather& piece : backward(g, convolution_)) reserve(piece.convolution);
   return static_cast<size_t>(size) * sizeof(real);
 }
 
 void CpuBackend::conv2d_forward(const Conv2dGeometry& g, const activation* x, const activation* weight,
-                                const real* bias, activation* y) {
+                                const ConvolutionEpilogue& epilogue, activation* y) {
   if (is_empty(g)) return;
-  convolve(gather_forward(g), {convolution_, threads_, workspace_as<real>()}, values_of(x), values_of(weight),
-           bias, values_of(y), Write::overwrite);
+  real* constants = workspace_as<real>();
+  convolve(gather_forward(g), {convolution_, threads_, constants + epilogue_size(g.k)}, values_of(x),
+           values_of(weight), make_epilogue(epilogue, g.k, constants), values_of(y), Write::overwrite);
 }
 
 void CpuBackend::conv2d_backward_data(const Conv2dGeometry& g, const activation* dy, const activation* weight,
@@ -74,7 +76,7 @@ void CpuBackend::conv2d_backward_data(const Conv2dGeometry& g, const activation*
   if (is_empty(g)) return;
   for (const Gather& piece : backward(g, convolution_)) {
     if (piece.convolution.taps() == 0 && write == Write::add) continue;
-    convolve(piece, {convolution_, threads_, workspace_as<real>()}, values_of(dy), values_of(weight), nullptr,
+    convolve(piece, {convolution_, threads_, workspace_as<real>()}, values_of(dy), values_of(weight), {},
              values_of(dx), write);
   }
 }

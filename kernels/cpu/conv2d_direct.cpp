@@ -106,11 +106,6 @@ struct Block {
   int64_t pixels() const { return images * rows * columns; }
 };
 
-// Target pixels, row after row and image after image, before a block; its own follow each other.
-int64_t pixels_before(const GatherConvolution& d, const Block& block) {
-  return (block.image * d.rows + block.row) * d.columns + block.column;
-}
-
 void copy_strip(const GatherConvolution& d, const Plan& plan, const Block& block, const real* source,
                 real* strip) {
   const Axis &vertical = plan.vertical, &horizontal = plan.horizontal;
@@ -161,19 +156,22 @@ Prefetch prefetch_strip(const GatherConvolution& d, const Plan& plan, int64_t in
 }
 
 // The left operand: what of the strip lies under the target pixels, of which kShared neighbours in a row
-// share a pointer.
+// share a pointer; and where those target pixels are.
 struct Left {
   const real* rows[kBlockPixels];
+  int64_t targets[kBlockPixels];     // of the first of those that share a pointer
   int64_t firsts[kBlockPixels + 1];  // pixels before each
   int64_t count = 0;
 
-  Left(const Plan& plan, const Block& block, const real* strip) {
+  Left(const GatherConvolution& d, const Plan& plan, const Block& block, const real* strip) {
     firsts[0] = 0;
     for (int64_t n = 0; n < block.images; ++n)
       for (int64_t i = 0; i < block.rows; ++i)
         for (int64_t j = 0; j < block.columns; j += kShared) {
           rows[count] = strip + n * plan.image + i * plan.vertical.distance * plan.row +
                         j * plan.horizontal.distance * plan.pixel;
+          targets[count] = (block.image + n) * d.target_image + (block.row + i) * d.target_row +
+                           (block.column + j) * d.target_pixel;
           firsts[count + 1] = firsts[count] + std::min<int64_t>(kShared, block.columns - j);
           ++count;
         }
@@ -191,58 +189,110 @@ struct Left {
   }
 };
 
-// c [pixel, width] (=|+=) the products of a block with the weights of a tile of output channels.
-void multiply_block(const GatherConvolution& d, const Plan& plan, const Left& left, const real* packed,
-                    int64_t width, real* c, int64_t c_stride, Write write, Prefetch& next) {
+// Where the results go, and what is made of them first.
+struct Target {
+  real* pixels;
+  Epilogue epilogue;
+  Write write;
+  bool past_cache;
+  bool in_place;  // the products may be summed where they go
+};
+
+// sums [rows,width] = the products of one tile: those of the pointers [first, end) with the weights of a tile
+// of output channels.
+template <int Rows, int Vectors>
+void multiply(const GatherConvolution& d, const Plan& plan, const real* const* rows, const real* packed,
+              real* sums, int64_t stride, Write write) {
   // A stretch is a row of taps, or a tap where the strip's pixels are apart.
+  constexpr int64_t kWidth = Vectors * kLanes;
   const bool by_row = plan.pixel == d.in;
   const int64_t pieces = by_row ? d.taps_h : d.taps(), depth = by_row ? d.taps_w * d.in : d.in;
-  int64_t piece = 0;
-  do {
+  for (int64_t piece = 0; piece == 0 || piece < pieces; piece += kMostStretches, write = Write::add) {
     Stretch stretches[kMostStretches];
     const int64_t found = depth == 0 ? 0 : std::min(kMostStretches, pieces - piece);
     for (int64_t i = 0; i < found; ++i) {
       const int64_t at = piece + i;
       stretches[i] = {by_row ? at * plan.row : at / d.taps_w * plan.row + at % d.taps_w * plan.pixel,
-                      at * depth * width, depth};
+                      at * depth * kWidth, depth};
     }
-    with_vectors(width, [&](auto vectors) {
-      for (int64_t first = 0; first < left.count;) {
-        const int64_t end = left.tile_end(first), pixel = left.firsts[first];
-        next.step();
-        with_rows(left.firsts[end] - pixel, [&](auto rows) {
-          multiply_tile<rows(), vectors(), kShared>(Stretches(stretches, static_cast<size_t>(found)),
-                                                    left.rows + first, plan.horizontal.distance * plan.pixel,
-                                                    1, packed, width, c + pixel * c_stride, c_stride, write);
-        });
-        first = end;
-      }
-    });
-    write = Write::add;
-    piece += kMostStretches;
-  } while (piece < pieces);
+    multiply_tile<Rows, Vectors, kShared>(Stretches(stretches, static_cast<size_t>(found)), rows,
+                                          plan.horizontal.distance * plan.pixel, 1, packed, kWidth, sums,
+                                          stride, write);
+  }
 }
 
-// One tile of output channels of a block: sums [pixel][kTileWidth].
-void write_tile(const GatherConvolution& d, const Block& block, int64_t first, const real* sums,
-                const real* bias, real* target, Write write, bool past_cache) {
+// The sums [pixel][kTileWidth] of a tile's pixels, those of the pointers [begin, end), and of the output
+// channels from `first` on.
+void write_tile(const GatherConvolution& d, const Left& left, int64_t begin, int64_t end, int64_t first,
+                const real* sums, const Target& target) {
   const int64_t channels = std::min<int64_t>(kTileWidth, d.out - first);
-  const auto write_pixel = [&](real* to) {
-    for (int64_t v = 0; v < channels; v += kLanes) {
-      const int64_t lanes = channels - v;
-      Vector sum = load(sums + v);
-      if (bias != nullptr) sum = add(sum, load_some(bias + first + v, lanes));
-      if (past_cache)
-        stream(to + v, sum);
-      else
-        store_some(to + v, lanes, write == Write::add ? add(load_some(to + v, lanes), sum) : sum);
-    }
-    sums += kTileWidth;
+  const Epilogue& epilogue = target.epilogue;
+  const auto each_pixel = [&](int64_t v, const auto& value) {
+    const int64_t lanes = channels - v;
+    const real* sum = sums + v;
+    for (int64_t pointer = begin; pointer < end; ++pointer)
+      for (int64_t pixel = 0; pixel < left.firsts[pointer + 1] - left.firsts[pointer]; ++pixel) {
+        const int64_t place = left.targets[pointer] + pixel * d.target_pixel + first + v;
+        const Vector result = value(load(sum), place, lanes);
+        if (target.past_cache)
+          stream(target.pixels + place, result);
+        else
+          store_some(target.pixels + place, lanes, result);
+        sum += kTileWidth;
+      }
   };
-  for (int64_t n = block.image; n < block.image + block.images; ++n)
-    for (int64_t i = block.row; i < block.row + block.rows; ++i)
-      for (int64_t j = block.column; j < block.column + block.columns; ++j)
-        write_pixel(target + n * d.target_image + i * d.target_row + j * d.target_pixel + first);
+  for (int64_t v = 0; v < channels; v += kLanes) {
+    if (epilogue.constants == nullptr) {
+      each_pixel(v, [&](const Vector& sum, int64_t place, int64_t lanes) {
+        return target.write == Write::add ? add(load_some(target.pixels + place, lanes), sum) : sum;
+      });
+      continue;
+    }
+    const Epilogue::Lanes finished = epilogue.at(first + v, channels - v);
+    each_pixel(v, [&](const Vector& sum, int64_t place, int64_t lanes) {
+      return epilogue.residual == nullptr ? finished(sum)
+                                          : finished(sum, load_some(epilogue.residual + place, lanes));
+    });
+  }
+}
+
+// Fetches the residual's channels [first, last) of the pixels of the pointers [begin, end): rows of so few
+// lines, so far apart, that the processor does not see them coming.
+void prefetch_residual(const GatherConvolution& d, const Left& left, int64_t begin, int64_t end,
+                       int64_t first, int64_t last, const real* residual) {
+  constexpr int64_t kLine = 64 / sizeof(real);
+  for (int64_t pointer = begin; pointer < end; ++pointer)
+    for (int64_t pixel = 0; pixel < left.firsts[pointer + 1] - left.firsts[pointer]; ++pixel) {
+      const real* row = residual + left.targets[pointer] + pixel * d.target_pixel;
+      for (int64_t channel = first; channel < last; channel += kLine) __builtin_prefetch(row + channel);
+    }
+}
+
+// The target's channels of a tile from `first` on, of a whole block.
+void multiply_block(const GatherConvolution& d, const Plan& plan, const Left& left, const real* packed,
+                    int64_t first, const Target& target, Prefetch& next) {
+  const int64_t width = tile_width(d.out, first / kTileWidth);
+  const bool in_place = target.in_place && first + width <= d.out;
+  alignas(64) real sums[kTileRows * kTileWidth];
+  with_vectors(width, [&](auto vectors) {
+    for (int64_t begin = 0; begin < left.count;) {
+      const int64_t end = left.tile_end(begin);
+      next.step();
+      if (target.epilogue.residual != nullptr)
+        prefetch_residual(d, left, begin, end, first, std::min(first + width, d.out),
+                          target.epilogue.residual);
+      with_rows(left.firsts[end] - left.firsts[begin], [&](auto rows) {
+        if (in_place)
+          multiply<rows(), vectors()>(d, plan, left.rows + begin, packed,
+                                      target.pixels + left.targets[begin] + first, d.target_pixel,
+                                      target.write);
+        else
+          multiply<rows(), vectors()>(d, plan, left.rows + begin, packed, sums, kTileWidth, Write::overwrite);
+      });
+      if (!in_place) write_tile(d, left, begin, end, first, sums, target);
+      begin = end;
+    }
+  });
 }
 
 int64_t strip_size(const Plan& plan) { return plan.as_it_is ? 0 : plan.images * plan.image; }
@@ -272,32 +322,27 @@ int64_t packed_size(const GatherConvolution& d) { return aligned(depth_of(d) * p
 int64_t direct_scratch_size(const GatherConvolution& convolution) {
   const GatherConvolution d = flattened(convolution);
   const Plan plan(d, block_pixels(d));
-  return aligned(plan.pixels() * kTileWidth) + aligned(strip_size(plan));
+  return aligned(strip_size(plan));
 }
 
 void run_direct(const GatherConvolution& convolution, int threads, const real* source, const real* packed,
-                const real* bias, real* scratch, real* target, Write write) {
+                const Epilogue& epilogue, real* scratch, real* target, Write write) {
   const GatherConvolution d = flattened(convolution);
   const Plan plan(d, shared_pixels(d, threads));
   const bool past_cache =
       write == Write::overwrite && goes_past_cache(target, d.images * d.pixels() * d.out, d.target_pixel);
+  const bool in_place = !past_cache && epilogue.constants == nullptr && is_one_row(d);
+  const Target to{target, epilogue, write, past_cache, in_place};
   parallel_for(threads, plan.blocks(d), [&](int64_t index, int thread) {
     const Block block(d, plan, index);
-    real* sums = scratch + thread * direct_scratch_size(convolution);
-    real* strip = sums + aligned(plan.pixels() * kTileWidth);
+    real* strip = scratch + thread * direct_scratch_size(convolution);
     if (!plan.as_it_is) copy_strip(d, plan, block, source, strip);
     const Left left(
-        plan, block,
+        d, plan, block,
         plan.as_it_is ? source + ((block.image * d.h + block.row) * d.w + block.column) * d.in : strip);
     Prefetch next = prefetch_strip(d, plan, index + 1, source);
-    for (int64_t first = 0; first < d.out; first += kTileWidth) {
-      const int64_t width = tile_width(d.out, first / kTileWidth);
-      const bool in_place = !past_cache && bias == nullptr && is_one_row(d) && first + width <= d.out;
-      real* to = in_place ? target + pixels_before(d, block) * d.target_pixel + first : sums;
-      multiply_block(d, plan, left, packed + first * depth_of(d), width, to,
-                     in_place ? d.target_pixel : kTileWidth, in_place ? write : Write::overwrite, next);
-      if (!in_place) write_tile(d, block, first, sums, bias, target, write, past_cache);
-    }
+    for (int64_t first = 0; first < d.out; first += kTileWidth)
+      multiply_block(d, plan, left, packed + first * depth_of(d), first, to, next);
     end_streaming();
   });
 }

@@ -15,24 +15,34 @@ auto with_algorithm(const GatherConvolution& d, const F& f) {
   return f(winograd::UnitStride());
 }
 
-// target (=|+=) tile + bias
+// target (=|+=) tile, or = what the epilogue makes of it
 struct Target {
   const GatherConvolution& d;
-  const real* bias;
+  Epilogue epilogue;
   real* target;
   Write how;
   bool past_cache;
 
-  winograd::Image reads() const { return {}; }
+  winograd::Image reads() const { return {epilogue.residual, d.rows, d.columns, d.out}; }
   template <class Place, size_t Size>
   void write(const Place& at, const Vector (&tile)[Size][Size]) const {
-    real* corner =
-        target + at.image * d.target_image + at.row * d.target_row + at.column * d.target_pixel + at.channel;
-    const Vector offset = bias == nullptr ? zero() : at.read(bias + at.channel);
-    at.each_pixel([&](int64_t i, int64_t j) {
-      real* to = corner + i * d.target_row + j * d.target_pixel;
-      const Vector result = add(tile[i][j], offset);
-      at.write(to, how == Write::add ? add(at.read(to), result) : result, past_cache);
+    const int64_t corner =
+        at.image * d.target_image + at.row * d.target_row + at.column * d.target_pixel + at.channel;
+    const auto each = [&](const auto& value) {
+      at.each_pixel([&](int64_t i, int64_t j) {
+        const int64_t place = corner + i * d.target_row + j * d.target_pixel;
+        at.write(target + place, value(place, tile[i][j]), past_cache);
+      });
+    };
+    if (epilogue.constants == nullptr) {
+      each([&](int64_t place, const Vector& sum) {
+        return how == Write::add ? add(at.read(target + place), sum) : sum;
+      });
+      return;
+    }
+    const Epilogue::Lanes finished = epilogue.at(at.channel, at.lanes);
+    each([&](int64_t place, const Vector& sum) {
+      return epilogue.residual == nullptr ? finished(sum) : finished(sum, at.read(epilogue.residual + place));
     });
   }
 };
@@ -81,12 +91,13 @@ void transform_weights(const GatherConvolution& d, int64_t out, int64_t in, cons
 }
 
 void run_winograd(const GatherConvolution& d, int threads, const real* source, const real* transformed,
-                  const real* bias, real* scratch, real* target, Write write) {
+                  const Epilogue& epilogue, real* scratch, real* target, Write write) {
   const bool past_cache =
       write == Write::overwrite && goes_past_cache(target, d.images * d.pixels() * d.out, d.target_pixel);
   with_algorithm(d, [&](auto kind) {
     winograd::run_blocks<decltype(kind)>(d, threads, {source, d.h, d.w, d.in}, winograd::AsTheyAre(),
-                                         transformed, scratch, Target{d, bias, target, write, past_cache});
+                                         transformed, scratch,
+                                         Target{d, epilogue, target, write, past_cache});
   });
 }
 

@@ -2,6 +2,7 @@
 // about 5 of stride 2.
 #pragma once
 
+#include "kernels/cpu/epilogue.h"
 #include "kernels/cpu/gather_convolution.h"
 #include "kernels/cpu/simd.h"
 
@@ -21,6 +22,6 @@ void transform_weights(const GatherConvolution&, int64_t out, int64_t in, const 
 
 // As run_direct; `scratch` holds winograd_scratch_size elements a thread.
 void run_winograd(const GatherConvolution&, int threads, const real* source, const real* transformed,
-                  const real* bias, real* scratch, real* target, Write);
+                  const Epilogue&, real* scratch, real* target, Write);
 
 }  // namespace crescendo::CRESCENDO_CPU

@@ -38,11 +38,12 @@ inline Vector multiply_add(const Vector& a, const Vector& b, const Vector& sum) 
 
 // Rows become columns.
 inline void transpose(Vector (&rows)[kLanes]) {
-  real from[kLanes][kLanes], to[kLanes][kLanes];
-  for (int i = 0; i < kLanes; ++i) store(from[i], rows[i]);
-  for (int i = 0; i < kLanes; ++i)
-    for (int j = 0; j < kLanes; ++j) to[i][j] = from[j][i];
-  for (int i = 0; i < kLanes; ++i) rows[i] = load(to[i]);
+  if constexpr (kLanes > 1) {
+    Eigen::internal::PacketBlock<Vector, kLanes> block;
+    std::copy(rows, rows + kLanes, block.packet);
+    Eigen::internal::ptranspose(block);
+    std::copy(block.packet, block.packet + kLanes, rows);
+  }
 }
 
 // The first `count` lanes; the others read as zeros and are not written.

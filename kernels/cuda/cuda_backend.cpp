@@ -156,11 +156,11 @@ std::unique_ptr<KernelGraph> CudaBackend<T>::capture(const std::function<void()>
 
 template <class T>
 void CudaBackend<T>::conv2d_forward(const Conv2dGeometry& g, const activation* x, const activation* weight,
-                                    const real* bias, activation* y) {
+                                    const ConvolutionEpilogue& epilogue, activation* y) {
   if (is_empty(g)) return;
-  if (this->computes(g)) return this->own_forward(g, x, weight, bias, y);
+  if (this->computes(g)) return this->own_forward(g, x, weight, epilogue, y);
   convolutions_.forward(g, x, weight, y, workspace_.get());
-  if (bias != nullptr) this->add_bias(g.n * g.p * g.q, g.k, bias, y);
+  this->finish_convolution(g, epilogue, y);
 }
 
 template <class T>
@@ -208,7 +208,7 @@ void CudaBackend<T>::linear_forward(const LinearGeometry& g, const activation* x
                               .real_c = false,
                               .same_m = g.ghost};
   products_.multiply(product, x, weight, y, Write::overwrite, workspace_.get());
-  if (bias != nullptr) this->add_bias(g.n, g.out, bias, y);
+  this->finish_sums(g.n, g.out, {.bias = bias}, y);
 }
 
 template <class T>

@@ -54,8 +54,8 @@ class CudaBackend final : private Stream, public OwnConvolutions<T> {
   void reserve_workspace(size_t bytes) override;
   std::unique_ptr<KernelGraph> capture(const std::function<void()>& work) override;
 
-  void conv2d_forward(const Conv2dGeometry&, const activation* x, const activation* weight, const real* bias,
-                      activation* y) override;
+  void conv2d_forward(const Conv2dGeometry&, const activation* x, const activation* weight,
+                      const ConvolutionEpilogue&, activation* y) override;
   void conv2d_backward_data(const Conv2dGeometry&, const activation* dy, const activation* weight,
                             activation* dx, Write) override;
   void conv2d_backward_weight(const Conv2dGeometry&, const activation* x, const activation* dy, real* dweight,

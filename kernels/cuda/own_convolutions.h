@@ -61,11 +61,11 @@ class OwnConvolutions : public OwnKernels<T> {
   // Whether the geometry, of no size zero, is for the functions below. They are those of Backend.
   bool computes(const Conv2dGeometry& g) const { return asked_for_ && implicit_conv2d::computes(g); }
   size_t own_workspace(const Conv2dGeometry& g) const { return implicit_conv2d::workspace(g); }
-  void own_forward(const Conv2dGeometry& g, const activation* x, const activation* weight, const real* bias,
-                   activation* y) {
+  void own_forward(const Conv2dGeometry& g, const activation* x, const activation* weight,
+                   const ConvolutionEpilogue& epilogue, activation* y) {
     implicit_conv2d::forward(this->stream(), g, values_of(x), nullptr, values_of(weight),
                              {nullptr, values_of(y), nullptr, nullptr}, nullptr);
-    if (bias != nullptr) this->add_bias(g.n * g.p * g.q, g.k, bias, y);
+    this->finish_convolution(g, epilogue, y);
   }
   void own_backward_data(const Conv2dGeometry& g, const activation* dy, const activation* weight,
                          activation* dx, Write write) {

@@ -72,8 +72,10 @@ class OwnKernels : public Backend {
             activation* copy) override;
 
   // Besides:
-  // y [rows,channels] += bias [channels]
-  void add_bias(int64_t rows, int64_t channels, const real* bias, activation* y);
+  // What becomes of a convolution's sums, which y holds.
+  void finish_convolution(const Conv2dGeometry&, const ConvolutionEpilogue&, activation* y);
+  // The same of y [rows,channels], without a norm.
+  void finish_sums(int64_t rows, int64_t channels, const ConvolutionEpilogue&, activation* y);
   // to (=|+=) from
   void widen(int64_t n, const activation* from, real* to, Write);
 

@@ -64,9 +64,25 @@ void OwnKernels<T>::copy_channels(const ChannelSlice& g, const activation* from,
 }
 
 template <class T>
-void OwnKernels<T>::add_bias(int64_t rows, int64_t channels, const real* bias, activation* y) {
+void OwnKernels<T>::finish_sums(int64_t rows, int64_t channels, const ConvolutionEpilogue& epilogue,
+                                activation* y) {
+  if (epilogue.does_nothing()) return;
   each(stream_, rows * channels,
-       [channels, bias, y = values_of(y)] __device__(int64_t i) { y[i] = T(y[i] + bias[i % channels]); });
+       [channels, bias = epilogue.bias, factor = static_cast<real>(epilogue.factor), relu = epilogue.relu,
+        residual = values_of(epilogue.residual), y = values_of(y)] __device__(int64_t i) {
+         real v = factor * (y[i] + (bias != nullptr ? bias[i % channels] : real{0}));
+         if (residual != nullptr) v += static_cast<real>(residual[i]);
+         y[i] = T(relu ? relu_of(v) : v);
+       });
+}
+
+template <class T>
+void OwnKernels<T>::finish_convolution(const Conv2dGeometry& g, const ConvolutionEpilogue& epilogue,
+                                       activation* y) {
+  const int64_t pixels = g.p * g.q;
+  if (!epilogue.norm) return finish_sums(g.n * pixels, g.k, epilogue, y);
+  const BatchNormGeometry norm{g.n, pixels, g.k, g.n, epilogue.epsilon, epilogue.relu};
+  normalise(norm, y, *epilogue.norm, epilogue.residual, y);
 }
 
 template <class T>

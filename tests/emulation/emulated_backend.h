@@ -52,12 +52,13 @@ class EmulatedBackend final : public cuda::OwnConvolutions<T> {
   std::unique_ptr<KernelGraph> capture(const std::function<void()>&) override { return nullptr; }
 
   void conv2d_forward(const Conv2dGeometry& g, const activation* x, const activation* weight,
-                      const real* bias, activation* y) override {
+                      const ConvolutionEpilogue& epilogue, activation* y) override {
     if (cuda::is_empty(g)) return;
-    if (this->computes(g)) return this->own_forward(g, x, weight, bias, y);
+    if (this->computes(g)) return this->own_forward(g, x, weight, epilogue, y);
     Wide to(y, g.n * g.p * g.q * g.k);
-    cpu_->conv2d_forward(g, inputs(g, x), weights(g, weight), bias, to);
+    cpu_->conv2d_forward(g, inputs(g, x), weights(g, weight), {}, to);
     to.write(y);
+    this->finish_convolution(g, epilogue, y);
   }
   void conv2d_backward_data(const Conv2dGeometry& g, const activation* dy, const activation* weight,
                             activation* dx, Write write) override {

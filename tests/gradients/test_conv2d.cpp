@@ -36,6 +36,39 @@ TEST_CASE("conv2d: gradients equal central differences") {
   }
 }
 
+TEST_CASE("conv2d: gradients through what its result joins") {
+  const Device device = Device::cpu(2);
+  const Tensor x = random_activations(device, {4, 3, 5, 3}, 1),
+               weight = random_weight(device, {6, 1, 1, 3}, 2), bias = random_reals(device, {6}, 3),
+               residual = random_activations(device, {4, 3, 5, 6}, 4);
+  for (const bool relu : {false, true})
+    for (const double factor : {1.0, -0.17})
+      for (const Tensor& joined : {residual, Tensor()}) {
+        CAPTURE(relu);
+        CAPTURE(factor);
+        CAPTURE(joined.defined());
+        std::vector<Tensor> inputs{x, weight, bias};
+        if (joined.defined()) inputs.push_back(joined);
+        GradientCheck(inputs,
+                      [&](Tape& tape) {
+                        return conv2d(tape, x, weight, {}, bias,
+                                      {.residual = joined, .factor = factor, .relu = relu});
+                      },
+                      {.ghost = 2})
+            .reduction_length(3)
+            .run();
+      }
+  // The same tensor twice.
+  GradientCheck({x},
+                [&](Tape& tape) {
+                  const Tensor square = conv2d(tape, x, random_weight(device, {3, 1, 1, 3}, 5));
+                  return conv2d(tape, x, random_weight(device, {3, 1, 1, 3}, 6), {}, {},
+                                {.residual = add(tape, x, square), .factor = 0.5, .relu = true});
+                })
+      .reduction_length(6)
+      .run();
+}
+
 TEST_CASE("conv2d: one weight used twice receives the sum of both gradients") {
   const Device device = Device::cpu(1);
   const Tensor x = random_activations(device, {2, 4, 4, 3}, 1);

@@ -1,4 +1,7 @@
 // Convolution, its gradients, and the linear layer, against the definition.
+#include <algorithm>
+#include <cmath>
+
 #include "cases/conv2d.h"
 #include "cases/linear.h"
 #include "support/activations.h"
@@ -36,14 +39,59 @@ TEST_CASE("conv2d computes its definition, with and without bias") {
     const std::vector<real> bias = noise(g.k, 3);
     const Buffer<real> bias_buffer(backend, bias);
     Activations y(backend, poison(size.y)), y_biased(backend, poison(size.y));
-    backend.conv2d_forward(g, x, weight, nullptr, y);
-    backend.conv2d_forward(g, x, weight, bias_buffer, y_biased);
+    backend.conv2d_forward(g, x, weight, {}, y);
+    backend.conv2d_forward(g, x, weight, {.bias = bias_buffer}, y_biased);
     const double tolerance = amplification * sum_tolerance(g.r * g.s * g.c + 1, 1),
                  rounding = rounding_of(backend);
     check_close(y.values(), conv2d_reference(g, x.values(), weight.values(), {}), tolerance, rounding);
     // y may be rounded before the bias, of up to 1, is added, and again.
     check_close(y_biased.values(), conv2d_reference(g, x.values(), weight.values(), bias),
                 tolerance + rounding, 2 * rounding);
+  });
+}
+
+TEST_CASE("conv2d: what an epilogue makes of the sums") {
+  each_case([](Backend& backend, const Conv2dGeometry& g, const Conv2dSizes& size, double amplification) {
+    const Activations x(backend, noise(size.x, 1)), weight(backend, noise(size.weight, 2)),
+        residual(backend, noise(size.y, 3));
+    const std::vector<real> scale = noise(g.k, 4), shift = noise(g.k, 5), mean = noise(g.k, 6),
+                            bias = noise(g.k, 7);
+    std::vector<real> variance = noise(g.k, 8);
+    for (real& v : variance) v = v * v + real{0.5};
+    const Buffer<real> scale_buffer(backend, scale), shift_buffer(backend, shift), mean_buffer(backend, mean),
+        variance_buffer(backend, variance), bias_buffer(backend, bias);
+    const std::vector<double> sums = conv2d_reference(g, x.values(), weight.values(), {});
+    const std::vector<real> skip = residual.values();
+    const double largest = std::abs(*std::max_element(
+        sums.begin(), sums.end(), [](double a, double b) { return std::abs(a) < std::abs(b); }));
+    // Factors reach sqrt(2); a sum may be rounded before it is multiplied.
+    const double rounding = rounding_of(backend);
+    const double tolerance =
+        1.5 * (amplification * sum_tolerance(g.r * g.s * g.c + 2, 1) + rounding * (largest + 1));
+    const auto check = [&](const ConvolutionEpilogue& epilogue, const auto& expected_of) {
+      Activations y(backend, poison(size.y));
+      backend.conv2d_forward(g, x, weight, epilogue, y);
+      std::vector<double> expected = sums;
+      for (size_t i = 0; i < expected.size(); ++i) {
+        const double linear = expected_of(expected[i], i % static_cast<size_t>(g.k)) +
+                              (epilogue.residual != nullptr ? static_cast<double>(skip[i]) : 0.0);
+        expected[i] = epilogue.relu ? std::max(0.0, linear) : linear;
+      }
+      check_close(y.values(), expected, tolerance, 2 * rounding);
+    };
+    constexpr double kEpsilon = 0.01;
+    const auto normalised = [&](double sum, size_t k) {
+      const double deviation = std::sqrt(static_cast<double>(variance[k]) + kEpsilon);
+      return (sum - static_cast<double>(mean[k])) / deviation * static_cast<double>(scale[k]) +
+             static_cast<double>(shift[k]);
+    };
+    const NormOperands norm{scale_buffer, shift_buffer, mean_buffer, variance_buffer};
+    check({.norm = norm, .epsilon = kEpsilon}, normalised);
+    check({.norm = norm, .epsilon = kEpsilon, .residual = residual, .relu = true}, normalised);
+    check({.relu = true}, [](double sum, size_t) { return sum; });
+    check({.bias = bias_buffer, .factor = 0.17, .residual = residual, .relu = true},
+          [&](double sum, size_t k) { return 0.17 * (sum + static_cast<double>(bias[k])); });
+    check({.factor = -1.25, .residual = residual}, [](double sum, size_t) { return -1.25 * sum; });
   });
 }
 
@@ -100,7 +148,7 @@ TEST_CASE("convolutions and linear layers without images do nothing") {
   Conv2dGeometry g = conv2d_cases().front().geometry;
   g.n = 0;
   CHECK_NOTHROW(backend->reserve_workspace(backend->workspace(g)));
-  backend->conv2d_forward(g, nullptr, nullptr, nullptr, nullptr);
+  backend->conv2d_forward(g, nullptr, nullptr, {}, nullptr);
   backend->conv2d_backward_data(g, nullptr, nullptr, nullptr, Write::overwrite);
   backend->conv2d_backward_weight(g, nullptr, nullptr, nullptr, Write::overwrite);
   const LinearGeometry linear{.n = 0, .in = 3, .out = 2, .ghost = 1};

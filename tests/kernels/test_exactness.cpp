@@ -50,17 +50,21 @@ Results run_conv2d(Backend& backend, Conv2dGeometry g, const std::vector<int64_t
   const Activations x(backend, noise(g.n * x_image, 1)), weight(backend, noise(g.k * g.r * g.s * g.c, 2)),
       dy(backend, noise(g.n * y_image, 3));
   Activations y(backend, poison(g.n * y_image)), dx(backend, poison(g.n * x_image)),
-      dx_sum(backend, noise(g.n * x_image, 4));
+      dx_sum(backend, noise(g.n * x_image, 4)), y_finished(backend, poison(g.n * y_image));
+  const Buffer<real> bias(backend, noise(g.k, 5));
   Buffer<real> dweight(backend, poison(g.k * g.r * g.s * g.c));
   each_micro_batch(cut, g.ghost, [&](int64_t first, int64_t images, Write write) {
     g.n = images;
     backend.reserve_workspace(backend.workspace(g));
-    backend.conv2d_forward(g, x.at(first * x_image), weight, nullptr, y.at(first * y_image));
+    backend.conv2d_forward(g, x.at(first * x_image), weight, {}, y.at(first * y_image));
+    backend.conv2d_forward(g, x.at(first * x_image), weight,
+                           {.bias = bias, .factor = 0.3, .residual = dy.at(first * y_image), .relu = true},
+                           y_finished.at(first * y_image));
     backend.conv2d_backward_data(g, dy.at(first * y_image), weight, dx.at(first * x_image), Write::overwrite);
     backend.conv2d_backward_data(g, dy.at(first * y_image), weight, dx_sum.at(first * x_image), Write::add);
     backend.conv2d_backward_weight(g, x.at(first * x_image), dy.at(first * y_image), dweight, write);
   });
-  return {y.values(), dx.values(), dx_sum.values(), dweight.values()};
+  return {y.values(), y_finished.values(), dx.values(), dx_sum.values(), dweight.values()};
 }
 
 Results run_linear(Backend& backend, LinearGeometry g, const std::vector<int64_t>& cut) {

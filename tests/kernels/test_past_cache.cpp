@@ -60,17 +60,24 @@ TEST_CASE("past the cache: convolutions") {
                                      {pad, pad, pad, pad}, 1);
       const int64_t size = kSide * kSide * kChannels;
       const Buffer<real> x(*backend, noise(kImages * size, 1)),
-          weight(*backend, noise(kChannels * kernel * kernel * kChannels, 2));
-      Results y(2);
+          weight(*backend, noise(kChannels * kernel * kernel * kChannels, 2)),
+          bias(*backend, noise(kChannels, 3));
+      Results y(4);
       each_cut([&](int64_t first, int64_t images, size_t result) {
         g.n = images;
         backend->reserve_workspace(backend->workspace(g));
-        Buffer<real> to(*backend, poison(images * size));
-        backend->conv2d_forward(g, x.at(first * size), weight, nullptr, to);
-        const std::vector<real> more = to.values();
-        y[result].insert(y[result].end(), more.begin(), more.end());
+        const ConvolutionEpilogue joined{.bias = bias, .residual = x.at(first * size), .relu = true};
+        for (const bool finished : {false, true}) {
+          Buffer<real> to(*backend, poison(images * size));
+          backend->conv2d_forward(g, x.at(first * size), weight, finished ? joined : ConvolutionEpilogue{},
+                                  to);
+          const std::vector<real> more = to.values();
+          std::vector<real>& all = y[finished ? result + 2 : result];
+          all.insert(all.end(), more.begin(), more.end());
+        }
       });
       check_same_bits(y[0], y[1]);
+      check_same_bits(y[2], y[3]);
     }
 }
 

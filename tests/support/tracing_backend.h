@@ -80,8 +80,8 @@ class TracingBackend final : public Backend {
   }
 
   void conv2d_forward(const Conv2dGeometry& g, const activation* x, const activation* weight,
-                      const real* bias, activation* y) override {
-    call("conv2d_forward", &Backend::conv2d_forward, g, x, weight, bias, y);
+                      const ConvolutionEpilogue& epilogue, activation* y) override {
+    call("conv2d_forward", &Backend::conv2d_forward, g, x, weight, epilogue, y);
   }
   void conv2d_backward_data(const Conv2dGeometry& g, const activation* dy, const activation* weight,
                             activation* dx, Write write) override {
@@ -265,6 +265,9 @@ class TracingBackend final : public Backend {
   static auto fields(const Conv2dGeometry& g) {
     return std::tie(g.n, g.h, g.w, g.c, g.p, g.q, g.k, g.r, g.s, g.stride_h, g.stride_w, g.pad_top,
                     g.pad_left, g.ghost);
+  }
+  static auto fields(const ConvolutionEpilogue& e) {
+    return std::make_tuple(e.bias, e.factor, e.norm.value_or(NormOperands{}), e.epsilon, e.residual, e.relu);
   }
   static auto fields(const Pool2dGeometry& g) {
     return std::tie(g.n, g.h, g.w, g.c, g.p, g.q, g.r, g.s, g.stride_h, g.stride_w, g.pad_top, g.pad_left,
