@@ -14,7 +14,7 @@ namespace crescendo::CRESCENDO_CPU {
 
 namespace {
 
-using winograd::kTile;
+constexpr int64_t kTile = winograd::ThreeTaps::kTile;
 using winograd::StripGrid;
 using winograd::TilePlace;
 using winograd::UnitStride;
@@ -90,7 +90,7 @@ struct BackwardOutput {
   }
 };
 
-StripGrid tiles_of_images(int64_t rows, int64_t columns) { return {rows, columns, UnitStride::kSource}; }
+StripGrid tiles_of_images(int64_t rows, int64_t columns) { return StripGrid::of<UnitStride>(rows, columns); }
 
 // f(index of the tile, its pixels) for each tile of an image.
 template <class F>
@@ -165,7 +165,8 @@ winograd::Normalised normalised(const BatchNormGeometry& g, const NormOperands& 
 }  // namespace
 
 bool CpuBackend::fuses_norm(const Conv2dGeometry& g) const {
-  return g.stride_h == 1 && g.stride_w == 1 && uses_winograd(gather_forward(g).convolution, convolution_) &&
+  return g.r == 3 && g.s == 3 && g.stride_h == 1 && g.stride_w == 1 &&
+         uses_winograd(gather_forward(g).convolution, convolution_) &&
          uses_winograd(gather_backward_whole(g).convolution, convolution_) &&
          uses_winograd_weight(g, convolution_);
 }
