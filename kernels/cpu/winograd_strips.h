@@ -30,8 +30,17 @@ class StripGrid {
   template <class Algorithm>
   static StripGrid of(int64_t image_rows, int64_t image_columns) {
     constexpr int64_t kRows = Algorithm::Down::kTile, kColumns = Algorithm::Along::kTile;
-    return {(image_rows + kRows - 1) / kRows, (image_columns + kColumns - 1) / kColumns,
+    return {kRows, kColumns, (image_rows + kRows - 1) / kRows, (image_columns + kColumns - 1) / kColumns,
             Algorithm::Along::Source::kDistance};
+  }
+
+  // f(tile, its pixels) for each tile of an image of rows x columns.
+  template <class F>
+  void each_tile(int64_t image, int64_t rows, int64_t columns, const F& f) const {
+    for (int64_t row = 0; row < rows_; ++row)
+      for (int64_t column = 0; column < columns_; ++column)
+        f(tile(image, row, column), std::min(tile_rows_, rows - row * tile_rows_) *
+                                        std::min(tile_columns_, columns - column * tile_columns_));
   }
 
   int64_t tiles_of_image() const { return rows_ * columns_; }
@@ -52,11 +61,16 @@ class StripGrid {
 
  private:
   // Tiles lie `distance` apart along a row of the source.
-  StripGrid(int64_t rows, int64_t columns, int64_t distance)
-      : rows_(rows), columns_(columns), strips_((columns * distance + kStripPixels - 1) / kStripPixels) {}
+  StripGrid(int64_t tile_rows, int64_t tile_columns, int64_t rows, int64_t columns, int64_t distance)
+      : tile_rows_(tile_rows),
+        tile_columns_(tile_columns),
+        rows_(rows),
+        columns_(columns),
+        strips_((columns * distance + kStripPixels - 1) / kStripPixels) {}
 
-  int64_t rows_, columns_;  // tiles of one image
-  int64_t strips_;          // of one row
+  int64_t tile_rows_, tile_columns_;  // pixels
+  int64_t rows_, columns_;            // tiles of one image
+  int64_t strips_;                    // of one row
 };
 
 struct Image {
@@ -128,8 +142,9 @@ inline void copy_pixels(const Image& image, int64_t row, int64_t column, int64_t
 // Transforms the pixels of a strip's tiles, by transforms that are Spaced, for channels [first, last): point
 // i of tile t and channel first + c goes to to[t * tile_stride + i * point_stride + c].
 template <class Down, class Along, class Input>
-[[gnu::flatten]] void transform_strip(const Image& image, const Input& input, const Strip& strip, int64_t row, int64_t column,
-                     int64_t first, int64_t last, real* to, int64_t tile_stride, int64_t point_stride) {
+[[gnu::flatten]] void transform_strip(const Image& image, const Input& input, const Strip& strip, int64_t row,
+                                      int64_t column, int64_t first, int64_t last, real* to,
+                                      int64_t tile_stride, int64_t point_stride) {
   constexpr int kBeyond = Along::kFrom - Along::kDistance;  // a strip's tiles, what the last needs
   alignas(64) real pixels[Down::kFrom * (kStripPixels + kBeyond) * kLanes];
   const int64_t columns = strip.tiles * Along::kDistance + kBeyond;
