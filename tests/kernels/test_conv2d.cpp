@@ -10,20 +10,36 @@ using namespace crescendo::test;
 
 namespace {
 
+// Filters of one row or one column on images of every width and height around their tiles, padded and not.
+std::vector<Conv2dCase> lines() {
+  std::vector<Conv2dCase> cases;
+  for (const int64_t taps : {3, 7})
+    for (const int64_t pad : {taps / 2, int64_t{0}})
+      for (int64_t size = taps - 2 * pad; size <= 20; ++size) {
+        cases.push_back({"a row", convolution(2, 2, size, 5, 17, 1, taps, 1, 1, {0, 0, pad, pad}, 1)});
+        cases.push_back({"a column", convolution(2, size, 2, 17, 5, taps, 1, 1, 1, {pad, pad, 0, 0}, 2)});
+      }
+  return cases;
+}
+
 // Runs f(backend, geometry, sizes, what a rounding error may grow by) on each case, by each algorithm. A
 // fresh backend has no more workspace than the case asked for.
 template <class F>
 void each_case(const F& f) {
+  std::vector<Conv2dCase> cases = conv2d_cases(), more = lines();
+  cases.insert(cases.end(), more.begin(), more.end());
   for (const auto algorithm : tested_algorithms()) {
     const bool winograd = algorithm == ConvolutionAlgorithm::winograd;
-    for (const auto& test : conv2d_cases()) {
+    for (const auto& test : cases) {
       CAPTURE(test.name);
       CAPTURE(winograd);
+      CAPTURE(test.geometry.h);
+      CAPTURE(test.geometry.w);
       const auto& g = test.geometry;
       if (!is_tested(g)) continue;
       const auto backend = tested_backend(2, algorithm);
       backend->reserve_workspace(backend->workspace(g));
-      f(*backend, g, Conv2dSizes(g), winograd ? kWinogradAmplification : 1);
+      f(*backend, g, Conv2dSizes(g), winograd ? winograd_amplification(g.r, g.s) : Amplification{1, 1});
     }
   }
 }
@@ -31,40 +47,43 @@ void each_case(const F& f) {
 }  // namespace
 
 TEST_CASE("conv2d computes its definition, with and without bias") {
-  each_case([](Backend& backend, const Conv2dGeometry& g, const Conv2dSizes& size, double amplification) {
-    const Activations x(backend, noise(size.x, 1)), weight(backend, noise(size.weight, 2));
-    const std::vector<real> bias = noise(g.k, 3);
-    const Buffer<real> bias_buffer(backend, bias);
-    Activations y(backend, poison(size.y)), y_biased(backend, poison(size.y));
-    backend.conv2d_forward(g, x, weight, nullptr, y);
-    backend.conv2d_forward(g, x, weight, bias_buffer, y_biased);
-    const double tolerance = amplification * sum_tolerance(g.r * g.s * g.c + 1, 1),
-                 rounding = rounding_of(backend);
-    check_close(y.values(), conv2d_reference(g, x.values(), weight.values(), {}), tolerance, rounding);
-    // y may be rounded before the bias, of up to 1, is added, and again.
-    check_close(y_biased.values(), conv2d_reference(g, x.values(), weight.values(), bias),
-                tolerance + rounding, 2 * rounding);
-  });
+  each_case(
+      [](Backend& backend, const Conv2dGeometry& g, const Conv2dSizes& size, Amplification amplification) {
+        const Activations x(backend, noise(size.x, 1)), weight(backend, noise(size.weight, 2));
+        const std::vector<real> bias = noise(g.k, 3);
+        const Buffer<real> bias_buffer(backend, bias);
+        Activations y(backend, poison(size.y)), y_biased(backend, poison(size.y));
+        backend.conv2d_forward(g, x, weight, nullptr, y);
+        backend.conv2d_forward(g, x, weight, bias_buffer, y_biased);
+        const double tolerance = amplification.image * sum_tolerance(g.r * g.s * g.c + 1, 1),
+                     rounding = rounding_of(backend);
+        check_close(y.values(), conv2d_reference(g, x.values(), weight.values(), {}), tolerance, rounding);
+        // y may be rounded before the bias, of up to 1, is added, and again.
+        check_close(y_biased.values(), conv2d_reference(g, x.values(), weight.values(), bias),
+                    tolerance + rounding, 2 * rounding);
+      });
 }
 
 TEST_CASE("conv2d's data gradient is the transpose of the forward pass") {
-  each_case([](Backend& backend, const Conv2dGeometry& g, const Conv2dSizes& size, double amplification) {
-    const Activations dy(backend, noise(size.y, 1)), weight(backend, noise(size.weight, 2));
-    check_both_writes_of_activations(
-        backend, conv2d_data_gradient(g, dy.values(), weight.values()),
-        amplification * sum_tolerance(g.r * g.s * g.k, 1),
-        [&](activation* dx, Write write) { backend.conv2d_backward_data(g, dy, weight, dx, write); });
-  });
+  each_case(
+      [](Backend& backend, const Conv2dGeometry& g, const Conv2dSizes& size, Amplification amplification) {
+        const Activations dy(backend, noise(size.y, 1)), weight(backend, noise(size.weight, 2));
+        check_both_writes_of_activations(
+            backend, conv2d_data_gradient(g, dy.values(), weight.values()),
+            amplification.image * sum_tolerance(g.r * g.s * g.k, 1),
+            [&](activation* dx, Write write) { backend.conv2d_backward_data(g, dy, weight, dx, write); });
+      });
 }
 
 TEST_CASE("conv2d's weight gradient sums over all images and pixels") {
-  each_case([](Backend& backend, const Conv2dGeometry& g, const Conv2dSizes& size, double amplification) {
-    const Activations x(backend, noise(size.x, 1)), dy(backend, noise(size.y, 2));
-    check_both_writes(backend, conv2d_weight_gradient(g, x.values(), dy.values()),
-                      amplification * sum_tolerance(g.n * g.p * g.q, 1), [&](real* dweight, Write write) {
-                        backend.conv2d_backward_weight(g, x, dy, dweight, write);
-                      });
-  });
+  each_case(
+      [](Backend& backend, const Conv2dGeometry& g, const Conv2dSizes& size, Amplification amplification) {
+        const Activations x(backend, noise(size.x, 1)), dy(backend, noise(size.y, 2));
+        check_both_writes(
+            backend, conv2d_weight_gradient(g, x.values(), dy.values()),
+            amplification.weight * sum_tolerance(g.n * g.p * g.q, 1),
+            [&](real* dweight, Write write) { backend.conv2d_backward_weight(g, x, dy, dweight, write); });
+      });
 }
 
 TEST_CASE("linear and its gradients compute their definitions") {
