@@ -26,6 +26,8 @@ struct Images {
   }
   int64_t step(int64_t i, int64_t j) const { return (i * columns + j) * channels; }
 };
+Images outputs_of(const Conv2dGeometry& g) { return {g.p, g.q, g.k}; }
+Images inputs_of(const Conv2dGeometry& g) { return {g.h, g.w, g.c}; }
 
 // y = tile + residual, and of each tile the sum of y and of its squared distances from the tile's mean.
 struct ForwardOutput {
@@ -88,23 +90,24 @@ struct BackwardOutput {
   }
 };
 
-StripGrid tiles_of(const Conv2dGeometry& g, const Images& images) {
+// The tiles of images that a convolution like g writes.
+StripGrid grid_of(const Conv2dGeometry& g, const Images& images) {
   return winograd::with_unit_stride(
       g.r, g.s, [&](auto kind) { return StripGrid::of<decltype(kind)>(images.rows, images.columns); });
 }
 
 // tiles [tiles, 2, c] -> images [n, 2, c]: each image's mean, and the sum of squared distances from it.
 void image_moments(const Conv2dGeometry& g, int threads, const real* tiles, double* images) {
-  const StripGrid grid = tiles_of(g, {g.p, g.q, g.k});
+  const StripGrid grid = grid_of(g, outputs_of(g));
   parallel_for(threads, g.n, [&](int64_t image, int) {
     double* mean = images + image * 2 * g.k;
     double* squares = mean + g.k;
     std::fill(mean, mean + 2 * g.k, 0.0);
-    grid.each_tile(image, g.p, g.q, [&](int64_t tile, int64_t) {
+    grid.each_tile(image, [&](int64_t tile, int64_t) {
       for (int64_t k = 0; k < g.k; ++k) mean[k] += static_cast<double>(tiles[tile * 2 * g.k + k]);
     });
     for (int64_t k = 0; k < g.k; ++k) mean[k] /= static_cast<double>(g.p * g.q);
-    grid.each_tile(image, g.p, g.q, [&](int64_t tile, int64_t pixels) {
+    grid.each_tile(image, [&](int64_t tile, int64_t pixels) {
       const real* sum = tiles + tile * 2 * g.k;
       for (int64_t k = 0; k < g.k; ++k) {
         const double distance = static_cast<double>(sum[k]) / static_cast<double>(pixels) - mean[k];
@@ -116,11 +119,11 @@ void image_moments(const Conv2dGeometry& g, int threads, const real* tiles, doub
 
 // tiles [tiles, 2, c] -> images [n, 2, c]: the sums over an image's tiles.
 void image_sums(const Conv2dGeometry& g, int threads, const real* tiles, double* images) {
-  const StripGrid grid = tiles_of(g, {g.h, g.w, g.c});
+  const StripGrid grid = grid_of(g, inputs_of(g));
   parallel_for(threads, g.n, [&](int64_t image, int) {
     double* sums = images + image * 2 * g.c;
     std::fill(sums, sums + 2 * g.c, 0.0);
-    grid.each_tile(image, g.h, g.w, [&](int64_t tile, int64_t) {
+    grid.each_tile(image, [&](int64_t tile, int64_t) {
       for (int64_t i = 0; i < 2 * g.c; ++i) sums[i] += static_cast<double>(tiles[tile * 2 * g.c + i]);
     });
   });
@@ -136,14 +139,11 @@ struct Layout {
     constexpr int64_t kDouble = sizeof(double) / sizeof(real);
     factors = aligned(used);
     tile_sums = factors + aligned(norm.ghosts() * norm.c);
-    image_sums = tile_sums + aligned(tiles_of(g, images).tile(n, 0, 0) * 2 * images.channels);
+    image_sums = tile_sums + aligned(grid_of(g, images).tile(n, 0, 0) * 2 * images.channels);
     rest = image_sums + aligned(n * 2 * images.channels * kDouble);
     end = rest + n * 4 * images.channels * kDouble;
   }
 };
-
-Images outputs_of(const Conv2dGeometry& g) { return {g.p, g.q, g.k}; }
-Images inputs_of(const Conv2dGeometry& g) { return {g.h, g.w, g.c}; }
 
 int64_t winograd_workspace(const GatherConvolution& d, int threads) {
   return winograd_weights_size(d) + threads * winograd_scratch_size(d);

@@ -26,24 +26,21 @@ struct Strip {
 
 class StripGrid {
  public:
-  // The tiles of an algorithm.
   template <class Algorithm>
   static StripGrid of(int64_t image_rows, int64_t image_columns) {
-    constexpr int64_t kRows = Algorithm::Down::kTile, kColumns = Algorithm::Along::kTile;
-    return {kRows, kColumns, (image_rows + kRows - 1) / kRows, (image_columns + kColumns - 1) / kColumns,
+    return {image_rows, image_columns, Algorithm::Down::kTile, Algorithm::Along::kTile,
             Algorithm::Along::Source::kDistance};
   }
 
-  // f(tile, its pixels) for each tile of an image of rows x columns.
+  // f(tile, its pixels) for each tile of an image.
   template <class F>
-  void each_tile(int64_t image, int64_t rows, int64_t columns, const F& f) const {
+  void each_tile(int64_t image, const F& f) const {
     for (int64_t row = 0; row < rows_; ++row)
       for (int64_t column = 0; column < columns_; ++column)
-        f(tile(image, row, column), std::min(tile_rows_, rows - row * tile_rows_) *
-                                        std::min(tile_columns_, columns - column * tile_columns_));
+        f(tile(image, row, column), std::min(tile_rows_, image_rows_ - row * tile_rows_) *
+                                        std::min(tile_columns_, image_columns_ - column * tile_columns_));
   }
 
-  int64_t tiles_of_image() const { return rows_ * columns_; }
   // Tiles before the one in a row and a column of tiles.
   int64_t tile(int64_t image, int64_t row, int64_t column) const {
     return (image * rows_ + row) * columns_ + column;
@@ -61,16 +58,19 @@ class StripGrid {
 
  private:
   // Tiles lie `distance` apart along a row of the source.
-  StripGrid(int64_t tile_rows, int64_t tile_columns, int64_t rows, int64_t columns, int64_t distance)
-      : tile_rows_(tile_rows),
+  StripGrid(int64_t image_rows, int64_t image_columns, int64_t tile_rows, int64_t tile_columns,
+            int64_t distance)
+      : image_rows_(image_rows),
+        image_columns_(image_columns),
+        tile_rows_(tile_rows),
         tile_columns_(tile_columns),
-        rows_(rows),
-        columns_(columns),
-        strips_((columns * distance + kStripPixels - 1) / kStripPixels) {}
+        rows_((image_rows + tile_rows - 1) / tile_rows),
+        columns_((image_columns + tile_columns - 1) / tile_columns),
+        strips_((columns_ * distance + kStripPixels - 1) / kStripPixels) {}
 
-  int64_t tile_rows_, tile_columns_;  // pixels
-  int64_t rows_, columns_;            // tiles of one image
-  int64_t strips_;                    // of one row
+  int64_t image_rows_, image_columns_, tile_rows_, tile_columns_;  // pixels
+  int64_t rows_, columns_;                                         // tiles of one image
+  int64_t strips_;                                                 // of one row
 };
 
 struct Image {
