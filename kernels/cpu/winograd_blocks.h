@@ -27,11 +27,12 @@ struct BlockPlan {
                                       (d.columns + d.spread - 1) / d.spread)),
         strips(grid.strips(d.images)) {
     u_matrix = d.in * padded_to_tiles(d.out) + kSkew;
-    // Few tiles and outputs leave V and M in the second-level cache; many share weights that come from
-    // memory.
+    // Few tiles and outputs leave V and M in the second-level cache, more of them where points are few; many
+    // share weights that come from memory.
     const bool in_cache = weights_size() * static_cast<int64_t>(sizeof(real)) <= kCachedBytes;
     panel = in_cache ? 64 : d.out;
-    block_strips = std::max<int64_t>(1, (in_cache ? 16 : 64) / grid.strip_tiles());
+    block_strips =
+        std::max<int64_t>(1, (in_cache && Algorithm::kMatrices >= 36 ? 16 : 64) / grid.strip_tiles());
     v_row = padded_to_tiles(d.in) + kSkew;
     m_row = padded_to_tiles(std::min(d.out, panel)) + kSkew;
     v_matrix = block_strips * grid.strip_tiles() * v_row + kSkew;
@@ -74,8 +75,8 @@ struct PartOfTile : TilePlace {
 };
 
 template <class Algorithm, class Place, class Output>
-[[gnu::flatten]] void transform_target(const BlockPlan<Algorithm>& plan, const TilePlace& place, int64_t first, int64_t last,
-                      const real* m, const Output& output) {
+[[gnu::flatten]] void transform_target(const BlockPlan<Algorithm>& plan, const TilePlace& place,
+                                       int64_t first, int64_t last, const real* m, const Output& output) {
   using Down = typename Algorithm::Down::Target;
   using Along = typename Algorithm::Along::Target;
   Place at{place};
