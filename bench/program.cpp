@@ -49,8 +49,8 @@ void add_convolution_option(CLI::App& app, ConvolutionAlgorithm& convolution) {
   const auto set = [&convolution](const std::string& name) { convolution = algorithms().at(name); };
   std::vector<std::string> names;
   for (const auto& [name, algorithm] : algorithms()) names.push_back(name);
-  app.add_option_function<std::string>(
-         "--convolution", set, "How 3x3 convolutions of stride 1 and 2 are computed; own: on a GPU in bf16")
+  app.add_option_function<std::string>("--convolution", set,
+                                       "How 3x3, 1x3, 1x7 and their like are computed; own: on a GPU in bf16")
       ->check(CLI::IsMember(names))
       ->default_str(name_of(convolution));
 }

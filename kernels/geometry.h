@@ -25,9 +25,9 @@ struct Conv2dGeometry {
   bool operator==(const Conv2dGeometry&) const = default;
 };
 
-// How convolutions are computed, which changes speed and rounding. On the processor, those of 3x3 and stride
-// 1 or 2: by Winograd's algorithm where that is faster, wherever it can, or never. On a GPU: by cuDNN
-// (automatic), or in bf16 by kernels of our own, where they can.
+// How convolutions are computed, which changes speed and rounding. On the processor, 3x3 of stride 1 or 2,
+// and 1x3, 3x1, 1x7, 7x1 of stride 1: by Winograd's algorithm where that is faster, wherever it can, or
+// never. On a GPU: by cuDNN (automatic), or in bf16 by kernels of our own, where they can.
 enum class ConvolutionAlgorithm { automatic, winograd, direct, own };
 
 // Windows of r x s pixels of x [n,h,w,c] -> y [n,p,q,c]; padding never wins a maximum.

@@ -241,8 +241,8 @@ void list_machine(Group group) {
   group.number("threads", &Options::threads, "auto: one a core; changes speed, not results", {{"auto", 0}});
   group.word<ConvolutionAlgorithm>(
       "convolution", &Options::convolution,
-      "3x3 ones by Winograd's algorithm: where it is faster, always, never. On a GPU, by cuDNN (auto) or, in "
-      "bf16, own kernels",
+      "3x3 ones, and 1x3, 1x7 and their like, by Winograd's algorithm: where it is faster, always, never. On "
+      "a GPU, by cuDNN (auto) or, in bf16, own kernels",
       {{"auto", ConvolutionAlgorithm::automatic},
        {"winograd", ConvolutionAlgorithm::winograd},
        {"direct", ConvolutionAlgorithm::direct},

@@ -12,7 +12,7 @@ template <class F>
 auto with_algorithm(const GatherConvolution& d, const F& f) {
   if (d.spread == 2) return f(winograd::StrideTwoBackward());
   if (d.step_h == 2) return f(winograd::StrideTwo());
-  return f(winograd::UnitStride());
+  return winograd::with_unit_stride(d.taps_h, d.taps_w, f);
 }
 
 // target (=|+=) tile, or = what the epilogue makes of it
@@ -24,8 +24,8 @@ struct Target {
   bool past_cache;
 
   winograd::Image reads() const { return {epilogue.residual, d.rows, d.columns, d.out}; }
-  template <class Place, size_t Size>
-  void write(const Place& at, const Vector (&tile)[Size][Size]) const {
+  template <class Place, size_t Rows, size_t Columns>
+  void write(const Place& at, const Vector (&tile)[Rows][Columns]) const {
     const int64_t corner =
         at.image * d.target_image + at.row * d.target_row + at.column * d.target_pixel + at.channel;
     const auto each = [&](const auto& value) {
@@ -50,16 +50,17 @@ struct Target {
 }  // namespace
 
 bool uses_winograd(const GatherConvolution& d, ConvolutionAlgorithm algorithm) {
-  if (d.taps_h != 3 || d.taps_w != 3 || d.step_h != d.step_w || d.step_h * d.spread > 2) return false;
+  if (d.step_h != d.step_w || !winograd::is_defined(d.taps_h, d.taps_w, d.step_h * d.spread)) return false;
   // Odd target pixels meet two taps, as InterleavedOutput has it.
   if (d.spread == 2 && (d.first_row % 2 == 0 || d.first_column % 2 == 0)) return false;
   // Measured: with stride 2, direct convolution wins where tiles are emptier than three quarters, and where
-  // the transformed weights leave the cache between their two uses.
+  // the transformed weights leave the cache between their two uses. In one dimension the transforms cost
+  // less.
   const bool strided = d.step_h * d.spread == 2;
   if (strided && algorithm == ConvolutionAlgorithm::automatic &&
       winograd_weights_size(d) * static_cast<int64_t>(sizeof(real)) > kCachedBytes)
     return false;
-  const double saving = strided ? 1.3 : 2;
+  const double saving = strided ? 1.3 : d.taps() < 9 ? 1.5 : 2;
   return with_algorithm(d, [&](auto kind) {
     return winograd::chosen<decltype(kind)>(algorithm, saving, (d.rows + d.spread - 1) / d.spread,
                                             (d.columns + d.spread - 1) / d.spread, d.in, d.out);
@@ -74,18 +75,19 @@ int64_t winograd_scratch_size(const GatherConvolution& d) {
   return with_algorithm(d, [&](auto kind) { return winograd::BlockPlan<decltype(kind)>(d).scratch_size(); });
 }
 
-void transform_weights(const GatherConvolution& d, int64_t out, int64_t in, const Vector (&taps)[9][kLanes],
-                       real* transformed) {
+void transform_weights(const GatherConvolution& d, int64_t out, int64_t in,
+                       const Vector (&taps)[kMostWinogradTaps][kLanes], real* transformed) {
   with_algorithm(d, [&](auto kind) {
     using Algorithm = decltype(kind);
+    using Along = typename Algorithm::Along::Filter;
     const winograd::BlockPlan<Algorithm> plan(d);
     const int64_t tile = out / kTileWidth, width = tile_width(d.out, tile);
     real* to = transformed + tile * kTileWidth * d.in + in * width + out % kTileWidth;
     for (int64_t i = 0; i < std::min<int64_t>(kLanes, d.in - in); ++i, to += width)
-      winograd::in_two_dimensions<typename Algorithm::Filter>(
-          [&](int r, int s) { return taps[r * 3 + s][i]; },
+      winograd::in_two_dimensions<typename Algorithm::Down::Filter, Along>(
+          [&](int r, int s) { return taps[r * Along::kFrom + s][i]; },
           [&](int r, int s, const Vector& value) {
-            store(to + (r * winograd::kClasses + s) * plan.u_matrix, value);
+            store(to + (r * Along::kTo + s) * plan.u_matrix, value);
           });
   });
 }

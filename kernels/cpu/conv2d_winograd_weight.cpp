@@ -18,44 +18,44 @@ namespace crescendo::CRESCENDO_CPU {
 namespace {
 
 using winograd::kSkew;
-using winograd::kWeightMatrices;
-using winograd::StrideTwo;
-using winograd::UnitStride;
 
 // f(its algorithm), of a convolution that has one.
 template <class F>
 auto with_algorithm(const Conv2dGeometry& g, const F& f) {
-  return g.stride_h == 2 ? f(StrideTwo()) : f(UnitStride());
+  if (g.stride_h == 2) return f(winograd::StrideTwo());
+  return winograd::with_unit_stride(g.r, g.s, f);
 }
 
 // Output and input channels of a part, and tiles of a block. More channels transform fewer tiles twice, and
 // more tiles fetch S less often; either puts more into the second-level cache.
-constexpr int64_t kPartOut = 128, kPartIn = 64, kBlockTiles = 48;
+constexpr int64_t kPartOut = 128, kPartIn = 64;
+template <class Algorithm>
+constexpr int64_t kBlockTiles = Algorithm::kMatrices < 36 ? 96 : 48;
 
 template <class Algorithm>
 struct Plan {
-  static constexpr int64_t kMatrices = winograd::kMatrices<Algorithm>;
   winograd::StripGrid grid;
   int64_t strips, block_strips;  // of the ghost, of a block
   int64_t chunks, parts_out, parts_in;
   int64_t v_row, v_matrix, d_row, d_matrix, sum_row, sum_matrix;  // strides in elements
   int64_t sums_size, scratch_size;  // elements of a chunk's part, and of a thread's V and D
 
-  explicit Plan(const Conv2dGeometry& g) : grid(g.p, g.q, Algorithm::kSource), strips(grid.strips(g.ghost)) {
+  explicit Plan(const Conv2dGeometry& g)
+      : grid(winograd::StripGrid::of<Algorithm>(g.p, g.q)), strips(grid.strips(g.ghost)) {
     constexpr int64_t kMostTasks = 8, kChunkTiles = 256;
     parts_out = (g.k + kPartOut - 1) / kPartOut;
     parts_in = (g.c + kPartIn - 1) / kPartIn;
     chunks = std::clamp<int64_t>(strips * grid.strip_tiles() / kChunkTiles, 1,
                                  std::max<int64_t>(1, kMostTasks / parts()));
-    block_strips = std::max<int64_t>(1, kBlockTiles / grid.strip_tiles());
+    block_strips = std::max<int64_t>(1, kBlockTiles<Algorithm> / grid.strip_tiles());
     const int64_t block = block_strips * grid.strip_tiles();
     v_row = sum_row = padded_to_tiles(std::min(kPartIn, g.c)) + kSkew;
     d_row = kPartOut + kSkew;
     v_matrix = block * v_row + kSkew;
     d_matrix = block * d_row + kSkew;
     sum_matrix = std::min(kPartOut, g.k) * sum_row + kSkew;
-    sums_size = kWeightMatrices * sum_matrix;
-    scratch_size = kMatrices * (v_matrix + d_matrix);
+    sums_size = Algorithm::kWeightMatrices * sum_matrix;
+    scratch_size = Algorithm::kMatrices * (v_matrix + d_matrix);
   }
   int64_t parts() const { return parts_out * parts_in; }
 };
@@ -63,11 +63,13 @@ struct Plan {
 template <class Algorithm, class Input>
 void sum_chunk(const Conv2dGeometry& g, const Plan<Algorithm>& plan, int64_t chunk, int64_t part,
                const real* x, const Input& input, const real* dy, real* scratch, real* sums) {
+  using Down = typename Algorithm::Down;
+  using Along = typename Algorithm::Along;
   const int64_t first = part / plan.parts_in * kPartOut, outputs = std::min(kPartOut, g.k - first);
   const int64_t first_in = part % plan.parts_in * kPartIn, inputs = std::min(kPartIn, g.c - first_in);
   const int64_t last = plan.strips * (chunk + 1) / plan.chunks;
   real* v = scratch;
-  real* d = scratch + plan.kMatrices * plan.v_matrix;
+  real* d = scratch + Algorithm::kMatrices * plan.v_matrix;
   const winograd::Image first_x{x, g.h, g.w, g.c}, first_dy{dy, g.p, g.q, g.k};
   const int64_t start = plan.strips * chunk / plan.chunks;
   for (int64_t begin = start; begin < last; begin += plan.block_strips) {
@@ -75,20 +77,20 @@ void sum_chunk(const Conv2dGeometry& g, const Plan<Algorithm>& plan, int64_t chu
     int64_t tiles = 0;
     for (int64_t index = begin; index < end; ++index) {
       const winograd::Strip strip = plan.grid.strip(index);
-      winograd::transform_strip<typename Algorithm::Source, Algorithm::kSource>(
+      winograd::transform_strip<typename Down::Source, typename Along::Source>(
           first_x.next(strip.image), input, strip, -g.pad_top, -g.pad_left, first_in, first_in + inputs,
           v + tiles * plan.v_row, plan.v_row, plan.v_matrix);
-      winograd::transform_strip<typename Algorithm::Gradient, Algorithm::kTarget>(
+      winograd::transform_strip<typename Down::Gradient, typename Along::Gradient>(
           first_dy.next(strip.image), winograd::AsTheyAre(), strip, 0, 0, first, first + outputs,
           d + tiles * plan.d_row, plan.d_row, plan.d_matrix);
       tiles += strip.tiles;
     }
     const int64_t next_end = std::min(end + plan.block_strips, last);
-    const int64_t steps = tile_count(outputs, inputs) * kWeightMatrices / 2;
+    const int64_t steps = tile_count(outputs, inputs) * Algorithm::kWeightMatrices / 2;
     Prefetch next_x = winograd::prefetch_strips(plan.grid, first_x, end, next_end, -g.pad_top,
-                                                Algorithm::Source::kFrom, Algorithm::kSource, steps);
-    Prefetch next_dy = winograd::prefetch_strips(plan.grid, first_dy, end, next_end, 0,
-                                                 Algorithm::Gradient::kFrom, Algorithm::kTarget, steps);
+                                                Down::Source::kFrom, Down::Source::kDistance, steps);
+    Prefetch next_dy = winograd::prefetch_strips(plan.grid, first_dy, end, next_end, 0, Down::Gradient::kFrom,
+                                                 Down::Gradient::kDistance, steps);
     winograd::each_class<Algorithm>([&](int64_t of, std::span<const int64_t> points) {
       Stretch stretches[16];
       for (size_t i = 0; i < points.size(); ++i)
@@ -97,7 +99,7 @@ void sum_chunk(const Conv2dGeometry& g, const Plan<Algorithm>& plan, int64_t chu
           outputs, inputs, Stretches(stretches, points.size()), d, std::integral_constant<int64_t, 1>(),
           plan.d_row, v, kTileWidth, [&](int64_t) { return plan.v_row; }, sums + of * plan.sum_matrix,
           plan.sum_row, begin == start ? Write::overwrite : Write::add,
-          2 * of < kWeightMatrices ? next_x : next_dy);
+          2 * of < Algorithm::kWeightMatrices ? next_x : next_dy);
     });
   }
 }
@@ -106,20 +108,21 @@ void sum_chunk(const Conv2dGeometry& g, const Plan<Algorithm>& plan, int64_t chu
 template <class Algorithm>
 void transform_sums(const Conv2dGeometry& g, const Plan<Algorithm>& plan, int64_t k, const real* sums,
                     real* dweight, Write write) {
+  using Along = typename Algorithm::Along::FilterGradient;
   const int64_t chunk_stride = plan.parts() * plan.sums_size;
   for (int64_t c = 0; c < g.c; c += kLanes) {
     const int64_t part = k / kPartOut * plan.parts_in + c / kPartIn;
     const real* from = sums + part * plan.sums_size + k % kPartOut * plan.sum_row + c % kPartIn;
-    winograd::in_two_dimensions<typename Algorithm::FilterGradient>(
+    winograd::in_two_dimensions<typename Algorithm::Down::FilterGradient, Along>(
         [&](int i, int j) {
-          const real* at = from + (i * winograd::kClasses + j) * plan.sum_matrix;
+          const real* at = from + (i * Along::kFrom + j) * plan.sum_matrix;
           Vector sum = load(at);
           for (int64_t chunk = 1; chunk < plan.chunks; ++chunk)
             sum = add(sum, load(at + chunk * chunk_stride));
           return sum;
         },
         [&](int r, int s, const Vector& value) {
-          real* to = dweight + ((k * 3 + r) * 3 + s) * g.c + c;
+          real* to = dweight + ((k * g.r + r) * g.s + s) * g.c + c;
           store_some(to, g.c - c, write == Write::add ? add(load_some(to, g.c - c), value) : value);
         });
   }
@@ -128,9 +131,10 @@ void transform_sums(const Conv2dGeometry& g, const Plan<Algorithm>& plan, int64_
 }  // namespace
 
 bool uses_winograd_weight(const Conv2dGeometry& g, ConvolutionAlgorithm algorithm) {
-  if (g.r != 3 || g.s != 3 || g.stride_h != g.stride_w || g.stride_h > 2) return false;
-  // Measured: with stride 2, direct convolution wins where tiles are emptier than five sixths.
-  const double saving = g.stride_h == 2 ? 1.5 : 2;
+  if (g.stride_h != g.stride_w || !winograd::is_defined(g.r, g.s, g.stride_h)) return false;
+  // Measured: with stride 2, direct convolution wins where tiles are emptier than five sixths. In one
+  // dimension the transforms cost less; but direct convolution leaves out what meets the padding.
+  const double saving = g.stride_h == 2 ? 1.5 : g.r == 1 || g.s == 1 ? 1.7 : 2;
   return with_algorithm(
       g, [&](auto kind) { return winograd::chosen<decltype(kind)>(algorithm, saving, g.p, g.q, g.c, g.k); });
 }

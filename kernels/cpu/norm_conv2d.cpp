@@ -14,10 +14,8 @@ namespace crescendo::CRESCENDO_CPU {
 
 namespace {
 
-using winograd::kTile;
 using winograd::StripGrid;
 using winograd::TilePlace;
-using winograd::UnitStride;
 
 // An image [rows,columns,channels] of a batch, and where a tile's first pixel is in it.
 struct Images {
@@ -28,6 +26,8 @@ struct Images {
   }
   int64_t step(int64_t i, int64_t j) const { return (i * columns + j) * channels; }
 };
+Images outputs_of(const Conv2dGeometry& g) { return {g.p, g.q, g.k}; }
+Images inputs_of(const Conv2dGeometry& g) { return {g.h, g.w, g.c}; }
 
 // y = tile + residual, and of each tile the sum of y and of its squared distances from the tile's mean.
 struct ForwardOutput {
@@ -38,8 +38,8 @@ struct ForwardOutput {
   bool past_cache;
 
   winograd::Image reads() const { return {residual, images.rows, images.columns, images.channels}; }
-  template <class Place>
-  void write(const Place& at, Vector (&tile)[kTile][kTile]) const {
+  template <class Place, size_t Rows, size_t Columns>
+  void write(const Place& at, Vector (&tile)[Rows][Columns]) const {
     const int64_t place = images.place(at);
     if (residual != nullptr)
       at.each_pixel([&](int64_t i, int64_t j) {
@@ -71,8 +71,8 @@ struct BackwardOutput {
   bool past_cache;
 
   winograd::Image reads() const { return {x, images.rows, images.columns, images.channels}; }
-  template <class Place>
-  void write(const Place& at, const Vector (&tile)[kTile][kTile]) const {
+  template <class Place, size_t Rows, size_t Columns>
+  void write(const Place& at, const Vector (&tile)[Rows][Columns]) const {
     const int64_t place = images.place(at);
     const winograd::Normalised::Pixel pixel = norm.at(at.image, at.channel, at.lanes);
     Vector sum = zero(), product = zero();
@@ -90,29 +90,24 @@ struct BackwardOutput {
   }
 };
 
-StripGrid tiles_of_images(int64_t rows, int64_t columns) { return {rows, columns, UnitStride::kSource}; }
-
-// f(index of the tile, its pixels) for each tile of an image.
-template <class F>
-void each_tile(const StripGrid& grid, int64_t image, int64_t rows, int64_t columns, const F& f) {
-  for (int64_t row = 0; row < rows; row += kTile)
-    for (int64_t column = 0; column < columns; column += kTile)
-      f(grid.tile(image, row / kTile, column / kTile),
-        std::min<int64_t>(kTile, rows - row) * std::min<int64_t>(kTile, columns - column));
+// The tiles of images that a convolution like g writes.
+StripGrid grid_of(const Conv2dGeometry& g, const Images& images) {
+  return winograd::with_unit_stride(
+      g.r, g.s, [&](auto kind) { return StripGrid::of<decltype(kind)>(images.rows, images.columns); });
 }
 
 // tiles [tiles, 2, c] -> images [n, 2, c]: each image's mean, and the sum of squared distances from it.
 void image_moments(const Conv2dGeometry& g, int threads, const real* tiles, double* images) {
-  const StripGrid grid = tiles_of_images(g.p, g.q);
+  const StripGrid grid = grid_of(g, outputs_of(g));
   parallel_for(threads, g.n, [&](int64_t image, int) {
     double* mean = images + image * 2 * g.k;
     double* squares = mean + g.k;
     std::fill(mean, mean + 2 * g.k, 0.0);
-    each_tile(grid, image, g.p, g.q, [&](int64_t tile, int64_t) {
+    grid.each_tile(image, [&](int64_t tile, int64_t) {
       for (int64_t k = 0; k < g.k; ++k) mean[k] += static_cast<double>(tiles[tile * 2 * g.k + k]);
     });
     for (int64_t k = 0; k < g.k; ++k) mean[k] /= static_cast<double>(g.p * g.q);
-    each_tile(grid, image, g.p, g.q, [&](int64_t tile, int64_t pixels) {
+    grid.each_tile(image, [&](int64_t tile, int64_t pixels) {
       const real* sum = tiles + tile * 2 * g.k;
       for (int64_t k = 0; k < g.k; ++k) {
         const double distance = static_cast<double>(sum[k]) / static_cast<double>(pixels) - mean[k];
@@ -124,11 +119,11 @@ void image_moments(const Conv2dGeometry& g, int threads, const real* tiles, doub
 
 // tiles [tiles, 2, c] -> images [n, 2, c]: the sums over an image's tiles.
 void image_sums(const Conv2dGeometry& g, int threads, const real* tiles, double* images) {
-  const StripGrid grid = tiles_of_images(g.h, g.w);
+  const StripGrid grid = grid_of(g, inputs_of(g));
   parallel_for(threads, g.n, [&](int64_t image, int) {
     double* sums = images + image * 2 * g.c;
     std::fill(sums, sums + 2 * g.c, 0.0);
-    each_tile(grid, image, g.h, g.w, [&](int64_t tile, int64_t) {
+    grid.each_tile(image, [&](int64_t tile, int64_t) {
       for (int64_t i = 0; i < 2 * g.c; ++i) sums[i] += static_cast<double>(tiles[tile * 2 * g.c + i]);
     });
   });
@@ -139,19 +134,16 @@ struct Layout {
   int64_t factors, tile_sums, image_sums, rest, end;
 
   // After `used` elements; `images` [n,rows,columns,channels] are those that are summed.
-  Layout(int64_t used, const BatchNormGeometry& norm, int64_t n, const Images& images) {
+  Layout(int64_t used, const Conv2dGeometry& g, const BatchNormGeometry& norm, int64_t n,
+         const Images& images) {
     constexpr int64_t kDouble = sizeof(double) / sizeof(real);
     factors = aligned(used);
     tile_sums = factors + aligned(norm.ghosts() * norm.c);
-    image_sums =
-        tile_sums + aligned(tiles_of_images(images.rows, images.columns).tile(n, 0, 0) * 2 * images.channels);
+    image_sums = tile_sums + aligned(grid_of(g, images).tile(n, 0, 0) * 2 * images.channels);
     rest = image_sums + aligned(n * 2 * images.channels * kDouble);
     end = rest + n * 4 * images.channels * kDouble;
   }
 };
-
-Images outputs_of(const Conv2dGeometry& g) { return {g.p, g.q, g.k}; }
-Images inputs_of(const Conv2dGeometry& g) { return {g.h, g.w, g.c}; }
 
 int64_t winograd_workspace(const GatherConvolution& d, int threads) {
   return winograd_weights_size(d) + threads * winograd_scratch_size(d);
@@ -175,9 +167,9 @@ size_t CpuBackend::workspace(const Conv2dGeometry& g, const BatchNormGeometry& n
   const int64_t forward = winograd_workspace(gather_forward(g).convolution, threads_),
                 backward = winograd_workspace(gather_backward_whole(g).convolution, threads_),
                 weight = winograd_weight_workspace(g, threads_);
-  return static_cast<size_t>(std::max({Layout(forward, norm, g.n, outputs_of(g)).end,
-                                       Layout(backward, norm, g.n, inputs_of(g)).end,
-                                       Layout(weight, norm, 0, inputs_of(g)).end})) *
+  return static_cast<size_t>(std::max({Layout(forward, g, norm, g.n, outputs_of(g)).end,
+                                       Layout(backward, g, norm, g.n, inputs_of(g)).end,
+                                       Layout(weight, g, norm, 0, inputs_of(g)).end})) *
          sizeof(real);
 }
 
@@ -188,16 +180,18 @@ void CpuBackend::norm_conv2d_forward(const Conv2dGeometry& g, const BatchNormGeo
   if (g.n * g.h * g.w * g.c * g.k == 0) return;
   const Gather gather = gather_forward(g);
   const GatherConvolution& d = gather.convolution;
-  const Layout layout(winograd_workspace(d, threads_), norm, g.n, outputs_of(g));
+  const Layout layout(winograd_workspace(d, threads_), g, norm, g.n, outputs_of(g));
   real* base = workspace_as<real>();
   real* sums = y_mean != nullptr ? base + layout.tile_sums : nullptr;
   norm_factors(norm, operands, base + layout.factors);
   pack_winograd(gather, threads_, values_of(weight), base);
-  winograd::run_blocks<UnitStride>(
-      d, threads_, {values_of(x), g.h, g.w, g.c}, normalised(norm, operands, base + layout.factors, 0), base,
-      base + winograd_weights_size(d),
-      ForwardOutput{outputs_of(g), residual == nullptr ? nullptr : values_of(residual), values_of(y), sums,
-                    goes_past_cache(values_of(y), g.n * g.p * g.q * g.k, g.k)});
+  const ForwardOutput output{outputs_of(g), residual == nullptr ? nullptr : values_of(residual), values_of(y),
+                             sums, goes_past_cache(values_of(y), g.n * g.p * g.q * g.k, g.k)};
+  winograd::with_unit_stride(g.r, g.s, [&](auto kind) {
+    winograd::run_blocks<decltype(kind)>(d, threads_, {values_of(x), g.h, g.w, g.c},
+                                         normalised(norm, operands, base + layout.factors, 0), base,
+                                         base + winograd_weights_size(d), output);
+  });
   if (sums == nullptr) return;
   double* images = reinterpret_cast<double*>(base + layout.image_sums);
   image_moments(g, threads_, sums, images);
@@ -210,7 +204,7 @@ void CpuBackend::norm_conv2d_backward_weight(const Conv2dGeometry& g, const Batc
                                              const activation* dy, real* dweight, Write write) {
   if (g.n * g.h * g.w * g.c * g.k == 0) return;
   real* base = workspace_as<real>();
-  real* factors = base + Layout(winograd_weight_workspace(g, threads_), norm, 0, inputs_of(g)).factors;
+  real* factors = base + Layout(winograd_weight_workspace(g, threads_), g, norm, 0, inputs_of(g)).factors;
   norm_factors(norm, operands, factors);
   for (int64_t ghost = 0; ghost < norm.ghosts(); ++ghost, write = Write::add)
     winograd_weight_gradient(g, threads_, values_of(x) + ghost * g.ghost * g.h * g.w * g.c,
@@ -226,17 +220,21 @@ void CpuBackend::norm_conv2d_backward_data(const Conv2dGeometry& g, const BatchN
   if (g.n * g.h * g.w * g.c * g.k == 0) return;
   const Gather gather = gather_backward_whole(g);
   const GatherConvolution& d = gather.convolution;
-  const Layout layout(winograd_workspace(d, threads_), norm, g.n, inputs_of(g));
+  const Layout layout(winograd_workspace(d, threads_), g, norm, g.n, inputs_of(g));
   real* base = workspace_as<real>();
   real* factors = base + layout.factors;
   norm_factors(norm, operands, factors);
   pack_winograd(gather, threads_, values_of(weight), base);
-  winograd::run_blocks<UnitStride>(
-      d, threads_, {values_of(dy), g.p, g.q, g.k}, winograd::AsTheyAre(), base,
-      base + winograd_weights_size(d),
-      BackwardOutput{inputs_of(g), normalised(norm, operands, factors, 0), values_of(x), values_of(between),
-                     base + layout.tile_sums,
-                     goes_past_cache(values_of(between), g.n * g.h * g.w * g.c, g.c)});
+  const BackwardOutput output{inputs_of(g),
+                              normalised(norm, operands, factors, 0),
+                              values_of(x),
+                              values_of(between),
+                              base + layout.tile_sums,
+                              goes_past_cache(values_of(between), g.n * g.h * g.w * g.c, g.c)};
+  winograd::with_unit_stride(g.r, g.s, [&](auto kind) {
+    winograd::run_blocks<decltype(kind)>(d, threads_, {values_of(dy), g.p, g.q, g.k}, winograd::AsTheyAre(),
+                                         base, base + winograd_weights_size(d), output);
+  });
   double* images = reinterpret_cast<double*>(base + layout.image_sums);
   image_sums(g, threads_, base + layout.tile_sums, images);
   finish_backward(norm, false, threads_, values_of(x), values_of(between), operands, factors, images,

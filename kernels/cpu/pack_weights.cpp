@@ -50,8 +50,9 @@ void pack_winograd(const Gather& gather, int threads, const real* weight, real* 
   parallel_for(threads, tiles_of(d.out) * blocks, [&](int64_t task, int) {
     const int64_t tile = task / blocks, in = task % blocks * kLanes, first = tile * kTileWidth;
     for (int64_t i = 0; i < tile_width(d.out, tile); i += kLanes) {
-      Vector taps[9][kLanes];
-      for (int64_t tap = 0; tap < 9; ++tap) load_weights(gather, weight, tap, in, first + i, taps[tap]);
+      Vector taps[kMostWinogradTaps][kLanes];
+      for (int64_t tap = 0; tap < d.taps(); ++tap)
+        load_weights(gather, weight, tap, in, first + i, taps[tap]);
       transform_weights(d, first + i, in, taps, transformed);
     }
   });

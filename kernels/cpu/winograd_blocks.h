@@ -17,28 +17,29 @@ namespace crescendo::CRESCENDO_CPU::winograd {
 
 template <class Algorithm>
 struct BlockPlan {
-  static constexpr int64_t kMatrices = winograd::kMatrices<Algorithm>;
   StripGrid grid;
   int64_t strips, block_strips;                        // of all images, of a block
   int64_t panel;                                       // outputs that a block computes at a time
   int64_t v_row, v_matrix, m_row, m_matrix, u_matrix;  // strides in elements
 
   explicit BlockPlan(const GatherConvolution& d)
-      : grid((d.rows + d.spread - 1) / d.spread, (d.columns + d.spread - 1) / d.spread, Algorithm::kSource),
+      : grid(StripGrid::of<Algorithm>((d.rows + d.spread - 1) / d.spread,
+                                      (d.columns + d.spread - 1) / d.spread)),
         strips(grid.strips(d.images)) {
     u_matrix = d.in * padded_to_tiles(d.out) + kSkew;
-    // Few tiles and outputs leave V and M in the second-level cache; many share weights that come from
-    // memory.
+    // Few tiles and outputs leave V and M in the second-level cache, more of them where points are few; many
+    // share weights that come from memory.
     const bool in_cache = weights_size() * static_cast<int64_t>(sizeof(real)) <= kCachedBytes;
     panel = in_cache ? 64 : d.out;
-    block_strips = std::max<int64_t>(1, (in_cache ? 16 : 64) / grid.strip_tiles());
+    block_strips =
+        std::max<int64_t>(1, (in_cache && Algorithm::kMatrices >= 36 ? 16 : 64) / grid.strip_tiles());
     v_row = padded_to_tiles(d.in) + kSkew;
     m_row = padded_to_tiles(std::min(d.out, panel)) + kSkew;
     v_matrix = block_strips * grid.strip_tiles() * v_row + kSkew;
     m_matrix = block_strips * grid.strip_tiles() * m_row + kSkew;
   }
-  int64_t weights_size() const { return kWeightMatrices * u_matrix; }
-  int64_t scratch_size() const { return kMatrices * (v_matrix + m_matrix); }  // of a thread
+  int64_t weights_size() const { return Algorithm::kWeightMatrices * u_matrix; }
+  int64_t scratch_size() const { return Algorithm::kMatrices * (v_matrix + m_matrix); }  // of a thread
 };
 
 // Of a tile of target pixels, and of a vector of their channels.
@@ -50,11 +51,11 @@ struct TilePlace {
 };
 
 // A tile all of whose pixels and lanes exist: what is known at compile time stays in registers.
-template <int Size>
+template <int Rows, int Columns>
 struct WholeTile : TilePlace {
   template <class F>
   void each_pixel(const F& f) const {
-    repeat<Size>([&](auto i) { repeat<Size>([&](auto j) { f(i(), j()); }); });
+    repeat<Rows>([&](auto i) { repeat<Columns>([&](auto j) { f(i(), j()); }); });
   }
   Vector read(const real* from) const { return load(from); }
   void write(real* to, const Vector& value) const { store(to, value); }
@@ -74,15 +75,17 @@ struct PartOfTile : TilePlace {
 };
 
 template <class Algorithm, class Place, class Output>
-void transform_target(const BlockPlan<Algorithm>& plan, const TilePlace& place, int64_t first, int64_t last,
-                      const real* m, const Output& output) {
+[[gnu::flatten]] void transform_target(const BlockPlan<Algorithm>& plan, const TilePlace& place,
+                                       int64_t first, int64_t last, const real* m, const Output& output) {
+  using Down = typename Algorithm::Down::Target;
+  using Along = typename Algorithm::Along::Target;
   Place at{place};
   for (int64_t k = first; k < last; k += kLanes, m += kLanes) {
     at.channel = k;
     at.lanes = last - k;
-    Vector tile[Algorithm::kTarget][Algorithm::kTarget];
-    in_two_dimensions<typename Algorithm::Target>(
-        [&](int i, int j) { return load(m + (i * kPoints<Algorithm> + j) * plan.m_matrix); },
+    Vector tile[Down::kTo][Along::kTo];
+    in_two_dimensions<Down, Along>(
+        [&](int i, int j) { return load(m + (i * Along::kFrom + j) * plan.m_matrix); },
         [&](int i, int j, const Vector& value) { tile[i][j] = value; });
     output.write(at, tile);
   }
@@ -92,21 +95,21 @@ void transform_target(const BlockPlan<Algorithm>& plan, const TilePlace& place, 
 template <class Algorithm, class Output>
 void transform_targets(const GatherConvolution& d, const BlockPlan<Algorithm>& plan, int64_t begin,
                        int64_t end, int64_t first, int64_t last, const real* m, const Output& output) {
-  constexpr int64_t kSize = Algorithm::kTarget;
+  constexpr int64_t kRows = Algorithm::Down::Target::kTo, kColumns = Algorithm::Along::Target::kTo;
   for (int64_t index = begin; index < end; ++index) {
     const Strip strip = plan.grid.strip(index);
     for (int64_t t = 0; t < strip.tiles; ++t, m += plan.m_row) {
-      const int64_t row = strip.row * kSize, column = (strip.column + t) * kSize;
+      const int64_t row = strip.row * kRows, column = (strip.column + t) * kColumns;
       const TilePlace place{.image = strip.image,
                             .row = row,
                             .column = column,
-                            .rows = std::min(kSize, d.rows - row),
-                            .columns = std::min(kSize, d.columns - column),
+                            .rows = std::min(kRows, d.rows - row),
+                            .columns = std::min(kColumns, d.columns - column),
                             .index = plan.grid.tile(strip.image, strip.row, strip.column + t),
                             .channel = 0,
                             .lanes = 0};
-      if (place.rows == kSize && place.columns == kSize && d.out % kLanes == 0)
-        transform_target<Algorithm, WholeTile<kSize>>(plan, place, first, last, m, output);
+      if (place.rows == kRows && place.columns == kColumns && d.out % kLanes == 0)
+        transform_target<Algorithm, WholeTile<kRows, kColumns>>(plan, place, first, last, m, output);
       else
         transform_target<Algorithm, PartOfTile>(plan, place, first, last, m, output);
     }
@@ -123,13 +126,13 @@ void run_blocks(const GatherConvolution& d, int threads, const Image& source, co
   parallel_for(threads, blocks, [&](int64_t block, int thread) {
     const int64_t begin = block * plan.block_strips, end = std::min(begin + plan.block_strips, plan.strips);
     real* v = scratch + thread * plan.scratch_size();
-    real* m = v + plan.kMatrices * plan.v_matrix;
+    real* m = v + Algorithm::kMatrices * plan.v_matrix;
     const int64_t first_row = (d.first_row + d.spread - 1) / d.spread,
                   first_column = (d.first_column + d.spread - 1) / d.spread;
     int64_t tiles = 0;
     for (int64_t index = begin; index < end; ++index) {
       const Strip strip = plan.grid.strip(index);
-      transform_strip<typename Algorithm::Source, Algorithm::kSource>(
+      transform_strip<typename Algorithm::Down::Source, typename Algorithm::Along::Source>(
           source.next(strip.image), input, strip, first_row, first_column, 0, d.in, v + tiles * plan.v_row,
           plan.v_row, plan.v_matrix);
       tiles += strip.tiles;
@@ -137,13 +140,14 @@ void run_blocks(const GatherConvolution& d, int threads, const Image& source, co
     // First what the first results are joined with, then the next block's pixels.
     const int64_t next_end = std::min(end + plan.block_strips, plan.strips);
     const bool joined = output.reads().pixels != nullptr;
-    const int64_t steps = tile_count(tiles, d.out) * plan.kMatrices,
+    const int64_t steps = tile_count(tiles, d.out) * Algorithm::kMatrices,
                   steps_besides =
-                      joined ? tile_count(tiles, std::min(d.out, plan.panel)) * plan.kMatrices / 2 : 0;
-    Prefetch besides = prefetch_strips(plan.grid, output.reads(), begin, end, 0, Algorithm::kTarget,
-                                       Algorithm::kTarget, std::max<int64_t>(1, steps_besides));
-    Prefetch next = prefetch_strips(plan.grid, source, end, next_end, first_row, Algorithm::Source::kFrom,
-                                    Algorithm::kSource, steps - steps_besides);
+                      joined ? tile_count(tiles, std::min(d.out, plan.panel)) * Algorithm::kMatrices / 2 : 0;
+    Prefetch besides = prefetch_strips(plan.grid, output.reads(), begin, end, 0, Algorithm::Down::Target::kTo,
+                                       Algorithm::Down::Target::kTo, std::max<int64_t>(1, steps_besides));
+    Prefetch next =
+        prefetch_strips(plan.grid, source, end, next_end, first_row, Algorithm::Down::Source::kFrom,
+                        Algorithm::Down::Source::kDistance, steps - steps_besides);
     for (int64_t first = 0; first < d.out; first += plan.panel) {
       const int64_t last = std::min(first + plan.panel, d.out);
       each_class<Algorithm>([&](int64_t of, std::span<const int64_t> points) {
@@ -152,7 +156,7 @@ void run_blocks(const GatherConvolution& d, int threads, const Image& source, co
               tiles, last - first, d.in, v + point * plan.v_matrix, plan.v_row, 1,
               transformed + of * plan.u_matrix + first * d.in, d.in * kTileWidth,
               [](int64_t width) { return width; }, m + point * plan.m_matrix, plan.m_row, Write::overwrite,
-              joined && first == 0 && 2 * of < kWeightMatrices ? besides : next);
+              joined && first == 0 && 2 * of < Algorithm::kWeightMatrices ? besides : next);
       });
       transform_targets(d, plan, begin, end, first, last, m, output);
     }

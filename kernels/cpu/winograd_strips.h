@@ -7,16 +7,16 @@
 
 #include "kernels/cpu/prefetch.h"
 #include "kernels/cpu/simd.h"
-#include "kernels/cpu/winograd_transforms.h"
+#include "kernels/cpu/winograd_algorithms.h"
 
 namespace crescendo::CRESCENDO_CPU::winograd {
 
 // Powers of two between rows or matrices would collide in the cache's sets.
 constexpr int64_t kSkew = 16;
 
-// The tiles of 4x4 pixels that cover images of `rows` x `columns`, in strips: neighbours of one row of tiles,
-// as many as lie over kStripPixels pixels of the source at most. Strips are counted along a row, row after
-// row, image after image.
+// The tiles that cover images of `rows` x `columns`, in strips: neighbours of one row of tiles, as many as
+// lie over kStripPixels pixels of the source at most. Strips are counted along a row, row after row, image
+// after image.
 constexpr int64_t kStripPixels = 32;
 
 struct Strip {
@@ -26,13 +26,21 @@ struct Strip {
 
 class StripGrid {
  public:
-  // `distance` apart in the source.
-  StripGrid(int64_t image_rows, int64_t image_columns, int64_t distance)
-      : rows_((image_rows + kTile - 1) / kTile),
-        columns_((image_columns + kTile - 1) / kTile),
-        strips_((columns_ * distance + kStripPixels - 1) / kStripPixels) {}
+  template <class Algorithm>
+  static StripGrid of(int64_t image_rows, int64_t image_columns) {
+    return {image_rows, image_columns, Algorithm::Down::kTile, Algorithm::Along::kTile,
+            Algorithm::Along::Source::kDistance};
+  }
 
-  int64_t tiles_of_image() const { return rows_ * columns_; }
+  // f(tile, its pixels) for each tile of an image.
+  template <class F>
+  void each_tile(int64_t image, const F& f) const {
+    for (int64_t row = 0; row < rows_; ++row)
+      for (int64_t column = 0; column < columns_; ++column)
+        f(tile(image, row, column), std::min(tile_rows_, image_rows_ - row * tile_rows_) *
+                                        std::min(tile_columns_, image_columns_ - column * tile_columns_));
+  }
+
   // Tiles before the one in a row and a column of tiles.
   int64_t tile(int64_t image, int64_t row, int64_t column) const {
     return (image * rows_ + row) * columns_ + column;
@@ -49,8 +57,20 @@ class StripGrid {
   }
 
  private:
-  int64_t rows_, columns_;  // tiles of one image
-  int64_t strips_;          // of one row
+  // Tiles lie `distance` apart along a row of the source.
+  StripGrid(int64_t image_rows, int64_t image_columns, int64_t tile_rows, int64_t tile_columns,
+            int64_t distance)
+      : image_rows_(image_rows),
+        image_columns_(image_columns),
+        tile_rows_(tile_rows),
+        tile_columns_(tile_columns),
+        rows_((image_rows + tile_rows - 1) / tile_rows),
+        columns_((image_columns + tile_columns - 1) / tile_columns),
+        strips_((columns_ * distance + kStripPixels - 1) / kStripPixels) {}
+
+  int64_t image_rows_, image_columns_, tile_rows_, tile_columns_;  // pixels
+  int64_t rows_, columns_;                                         // tiles of one image
+  int64_t strips_;                                                 // of one row
 };
 
 struct Image {
@@ -60,8 +80,8 @@ struct Image {
   Image next(int64_t images) const { return {pixels + images * h * w * channels, h, w, channels}; }
 };
 
-// What transform_strip reads for the strips [lower, upper), of squares of `size` pixels, `distance` apart,
-// the first at `row`. `first` is the first image.
+// What transform_strip reads for the strips [lower, upper), of tiles of `size` rows, `distance` apart, the
+// first at `row`. `first` is the first image.
 inline Prefetch prefetch_strips(const StripGrid& grid, const Image& first, int64_t lower, int64_t upper,
                                 int64_t row, int64_t size, int64_t distance, int64_t steps) {
   if (lower >= upper || first.pixels == nullptr) return {};
@@ -119,24 +139,26 @@ inline void copy_pixels(const Image& image, int64_t row, int64_t column, int64_t
   }
 }
 
-// Transforms the squares of pixels of a strip's tiles, Transform::kFrom wide and Distance apart, for channels
-// [first, last): point i of tile t and channel first + c goes to to[t * tile_stride + i * point_stride + c].
-template <class Transform, int Distance, class Input>
-void transform_strip(const Image& image, const Input& input, const Strip& strip, int64_t row, int64_t column,
-                     int64_t first, int64_t last, real* to, int64_t tile_stride, int64_t point_stride) {
-  constexpr int kSize = Transform::kFrom;
-  alignas(64) real pixels[kSize * (kStripPixels + kSize - Distance) * kLanes];
-  const int64_t columns = strip.tiles * Distance + kSize - Distance;
+// Transforms the pixels of a strip's tiles, by transforms that are Spaced, for channels [first, last): point
+// i of tile t and channel first + c goes to to[t * tile_stride + i * point_stride + c].
+template <class Down, class Along, class Input>
+[[gnu::flatten]] void transform_strip(const Image& image, const Input& input, const Strip& strip, int64_t row,
+                                      int64_t column, int64_t first, int64_t last, real* to,
+                                      int64_t tile_stride, int64_t point_stride) {
+  constexpr int kBeyond = Along::kFrom - Along::kDistance;  // a strip's tiles, what the last needs
+  alignas(64) real pixels[Down::kFrom * (kStripPixels + kBeyond) * kLanes];
+  const int64_t columns = strip.tiles * Along::kDistance + kBeyond;
   for (int64_t c = first; c < last; c += kLanes, to += kLanes) {
-    copy_pixels<kSize>(image, row + strip.row * Distance, column + strip.column * Distance, columns, c,
-                       last - c, input.at(strip.image, c, last - c), pixels);
+    copy_pixels<Down::kFrom>(image, row + strip.row * Down::kDistance,
+                             column + strip.column * Along::kDistance, columns, c, last - c,
+                             input.at(strip.image, c, last - c), pixels);
     for (int64_t t = 0; t < strip.tiles; ++t) {
-      const real* from = pixels + t * Distance * kLanes;
+      const real* from = pixels + t * Along::kDistance * kLanes;
       real* tile = to + t * tile_stride;
-      in_two_dimensions<Transform>([&](int i, int j) { return load(from + (i * columns + j) * kLanes); },
-                                   [&](int i, int j, const Vector& value) {
-                                     store(tile + (i * Transform::kTo + j) * point_stride, value);
-                                   });
+      in_two_dimensions<Down, Along>([&](int i, int j) { return load(from + (i * columns + j) * kLanes); },
+                                     [&](int i, int j, const Vector& value) {
+                                       store(tile + (i * Along::kTo + j) * point_stride, value);
+                                     });
     }
   }
 }

@@ -62,7 +62,7 @@ TEST_CASE("norm_conv2d: trains as the three ops do") {
   const auto expected = train(plain, [&](Tape& tape) { return plain.one_by_one(tape); });
   // Normalised values of about 2, in sums over filters or over all pixels, divided by deviations of about
   // 0.5.
-  const double tolerance = kWinogradAmplification * 2 * sum_tolerance(kImages * kSide * kSide, 2);
+  const double tolerance = kWinogradAmplification.weight * 2 * sum_tolerance(kImages * kSide * kSide, 2);
   REQUIRE(results.size() == expected.size());
   for (size_t i = 0; i < results.size(); ++i) {
     CAPTURE(i);
@@ -102,7 +102,7 @@ TEST_CASE("norm_conv2d: evaluates by the running statistics, which stay") {
     const Tensor y = layer.fused(tape);
     CHECK_FALSE(y.moments().mean.defined());
     check_close(y.to_host(), widen(layer.one_by_one(tape).to_host()),
-                kWinogradAmplification * sum_tolerance(9 * kIn, 3));
+                kWinogradAmplification.image * sum_tolerance(9 * kIn, 3));
     CHECK(layer.norm.statistics.running_variance.to_host() == std::vector<real>{0.5, 1, 2, 3, 4});
   }
 }

@@ -13,20 +13,36 @@ using namespace crescendo::test;
 
 namespace {
 
+// Filters of one row or one column on images of every width and height around their tiles, padded and not.
+std::vector<Conv2dCase> lines() {
+  std::vector<Conv2dCase> cases;
+  for (const int64_t taps : {3, 7})
+    for (const int64_t pad : {taps / 2, int64_t{0}})
+      for (int64_t size = taps - 2 * pad; size <= 20; ++size) {
+        cases.push_back({"a row", convolution(2, 2, size, 5, 17, 1, taps, 1, 1, {0, 0, pad, pad}, 1)});
+        cases.push_back({"a column", convolution(2, size, 2, 17, 5, taps, 1, 1, 1, {pad, pad, 0, 0}, 2)});
+      }
+  return cases;
+}
+
 // Runs f(backend, geometry, sizes, what a rounding error may grow by) on each case, by each algorithm. A
 // fresh backend has no more workspace than the case asked for.
 template <class F>
 void each_case(const F& f) {
+  std::vector<Conv2dCase> cases = conv2d_cases(), more = lines();
+  cases.insert(cases.end(), more.begin(), more.end());
   for (const auto algorithm : tested_algorithms()) {
     const bool winograd = algorithm == ConvolutionAlgorithm::winograd;
-    for (const auto& test : conv2d_cases()) {
+    for (const auto& test : cases) {
       CAPTURE(test.name);
       CAPTURE(winograd);
+      CAPTURE(test.geometry.h);
+      CAPTURE(test.geometry.w);
       const auto& g = test.geometry;
       if (!is_tested(g)) continue;
       const auto backend = tested_backend(2, algorithm);
       backend->reserve_workspace(backend->workspace(g));
-      f(*backend, g, Conv2dSizes(g), winograd ? kWinogradAmplification : 1);
+      f(*backend, g, Conv2dSizes(g), winograd ? winograd_amplification(g.r, g.s) : Amplification{1, 1});
     }
   }
 }
@@ -34,85 +50,89 @@ void each_case(const F& f) {
 }  // namespace
 
 TEST_CASE("conv2d computes its definition, with and without bias") {
-  each_case([](Backend& backend, const Conv2dGeometry& g, const Conv2dSizes& size, double amplification) {
-    const Activations x(backend, noise(size.x, 1)), weight(backend, noise(size.weight, 2));
-    const std::vector<real> bias = noise(g.k, 3);
-    const Buffer<real> bias_buffer(backend, bias);
-    Activations y(backend, poison(size.y)), y_biased(backend, poison(size.y));
-    backend.conv2d_forward(g, x, weight, {}, y);
-    backend.conv2d_forward(g, x, weight, {.bias = bias_buffer}, y_biased);
-    const double tolerance = amplification * sum_tolerance(g.r * g.s * g.c + 1, 1),
-                 rounding = rounding_of(backend);
-    check_close(y.values(), conv2d_reference(g, x.values(), weight.values(), {}), tolerance, rounding);
-    // y may be rounded before the bias, of up to 1, is added, and again.
-    check_close(y_biased.values(), conv2d_reference(g, x.values(), weight.values(), bias),
-                tolerance + rounding, 2 * rounding);
-  });
+  each_case(
+      [](Backend& backend, const Conv2dGeometry& g, const Conv2dSizes& size, Amplification amplification) {
+        const Activations x(backend, noise(size.x, 1)), weight(backend, noise(size.weight, 2));
+        const std::vector<real> bias = noise(g.k, 3);
+        const Buffer<real> bias_buffer(backend, bias);
+        Activations y(backend, poison(size.y)), y_biased(backend, poison(size.y));
+        backend.conv2d_forward(g, x, weight, {}, y);
+        backend.conv2d_forward(g, x, weight, {.bias = bias_buffer}, y_biased);
+        const double tolerance = amplification.image * sum_tolerance(g.r * g.s * g.c + 1, 1),
+                     rounding = rounding_of(backend);
+        check_close(y.values(), conv2d_reference(g, x.values(), weight.values(), {}), tolerance, rounding);
+        // y may be rounded before the bias, of up to 1, is added, and again.
+        check_close(y_biased.values(), conv2d_reference(g, x.values(), weight.values(), bias),
+                    tolerance + rounding, 2 * rounding);
+      });
 }
 
 TEST_CASE("conv2d: what an epilogue makes of the sums") {
-  each_case([](Backend& backend, const Conv2dGeometry& g, const Conv2dSizes& size, double amplification) {
-    const Activations x(backend, noise(size.x, 1)), weight(backend, noise(size.weight, 2)),
-        residual(backend, noise(size.y, 3));
-    const std::vector<real> scale = noise(g.k, 4), shift = noise(g.k, 5), mean = noise(g.k, 6),
-                            bias = noise(g.k, 7);
-    std::vector<real> variance = noise(g.k, 8);
-    for (real& v : variance) v = v * v + real{0.5};
-    const Buffer<real> scale_buffer(backend, scale), shift_buffer(backend, shift), mean_buffer(backend, mean),
-        variance_buffer(backend, variance), bias_buffer(backend, bias);
-    const std::vector<double> sums = conv2d_reference(g, x.values(), weight.values(), {});
-    const std::vector<real> skip = residual.values();
-    const double largest = std::abs(*std::max_element(
-        sums.begin(), sums.end(), [](double a, double b) { return std::abs(a) < std::abs(b); }));
-    // Factors reach sqrt(2); a sum may be rounded before it is multiplied.
-    const double rounding = rounding_of(backend);
-    const double tolerance =
-        1.5 * (amplification * sum_tolerance(g.r * g.s * g.c + 2, 1) + rounding * (largest + 1));
-    const auto check = [&](const ConvolutionEpilogue& epilogue, const auto& expected_of) {
-      Activations y(backend, poison(size.y));
-      backend.conv2d_forward(g, x, weight, epilogue, y);
-      std::vector<double> expected = sums;
-      for (size_t i = 0; i < expected.size(); ++i) {
-        const double linear = expected_of(expected[i], i % static_cast<size_t>(g.k)) +
-                              (epilogue.residual != nullptr ? static_cast<double>(skip[i]) : 0.0);
-        expected[i] = epilogue.relu ? std::max(0.0, linear) : linear;
-      }
-      check_close(y.values(), expected, tolerance, 2 * rounding);
-    };
-    constexpr double kEpsilon = 0.01;
-    const auto normalised = [&](double sum, size_t k) {
-      const double deviation = std::sqrt(static_cast<double>(variance[k]) + kEpsilon);
-      return (sum - static_cast<double>(mean[k])) / deviation * static_cast<double>(scale[k]) +
-             static_cast<double>(shift[k]);
-    };
-    const NormOperands norm{scale_buffer, shift_buffer, mean_buffer, variance_buffer};
-    check({.norm = norm, .epsilon = kEpsilon}, normalised);
-    check({.norm = norm, .epsilon = kEpsilon, .residual = residual, .relu = true}, normalised);
-    check({.relu = true}, [](double sum, size_t) { return sum; });
-    check({.bias = bias_buffer, .factor = 0.17, .residual = residual, .relu = true},
-          [&](double sum, size_t k) { return 0.17 * (sum + static_cast<double>(bias[k])); });
-    check({.factor = -1.25, .residual = residual}, [](double sum, size_t) { return -1.25 * sum; });
-  });
+  each_case(
+      [](Backend& backend, const Conv2dGeometry& g, const Conv2dSizes& size, Amplification amplification) {
+        const Activations x(backend, noise(size.x, 1)), weight(backend, noise(size.weight, 2)),
+            residual(backend, noise(size.y, 3));
+        const std::vector<real> scale = noise(g.k, 4), shift = noise(g.k, 5), mean = noise(g.k, 6),
+                                bias = noise(g.k, 7);
+        std::vector<real> variance = noise(g.k, 8);
+        for (real& v : variance) v = v * v + real{0.5};
+        const Buffer<real> scale_buffer(backend, scale), shift_buffer(backend, shift),
+            mean_buffer(backend, mean), variance_buffer(backend, variance), bias_buffer(backend, bias);
+        const std::vector<double> sums = conv2d_reference(g, x.values(), weight.values(), {});
+        const std::vector<real> skip = residual.values();
+        const double largest = std::abs(*std::max_element(
+            sums.begin(), sums.end(), [](double a, double b) { return std::abs(a) < std::abs(b); }));
+        // Factors reach sqrt(2); a sum may be rounded before it is multiplied.
+        const double rounding = rounding_of(backend);
+        const double tolerance =
+            1.5 * (amplification.image * sum_tolerance(g.r * g.s * g.c + 2, 1) + rounding * (largest + 1));
+        const auto check = [&](const ConvolutionEpilogue& epilogue, const auto& expected_of) {
+          Activations y(backend, poison(size.y));
+          backend.conv2d_forward(g, x, weight, epilogue, y);
+          std::vector<double> expected = sums;
+          for (size_t i = 0; i < expected.size(); ++i) {
+            const double linear = expected_of(expected[i], i % static_cast<size_t>(g.k)) +
+                                  (epilogue.residual != nullptr ? static_cast<double>(skip[i]) : 0.0);
+            expected[i] = epilogue.relu ? std::max(0.0, linear) : linear;
+          }
+          check_close(y.values(), expected, tolerance, 2 * rounding);
+        };
+        constexpr double kEpsilon = 0.01;
+        const auto normalised = [&](double sum, size_t k) {
+          const double deviation = std::sqrt(static_cast<double>(variance[k]) + kEpsilon);
+          return (sum - static_cast<double>(mean[k])) / deviation * static_cast<double>(scale[k]) +
+                 static_cast<double>(shift[k]);
+        };
+        const NormOperands norm{scale_buffer, shift_buffer, mean_buffer, variance_buffer};
+        check({.norm = norm, .epsilon = kEpsilon}, normalised);
+        check({.norm = norm, .epsilon = kEpsilon, .residual = residual, .relu = true}, normalised);
+        check({.relu = true}, [](double sum, size_t) { return sum; });
+        check({.bias = bias_buffer, .factor = 0.17, .residual = residual, .relu = true},
+              [&](double sum, size_t k) { return 0.17 * (sum + static_cast<double>(bias[k])); });
+        check({.factor = -1.25, .residual = residual}, [](double sum, size_t) { return -1.25 * sum; });
+      });
 }
 
 TEST_CASE("conv2d's data gradient is the transpose of the forward pass") {
-  each_case([](Backend& backend, const Conv2dGeometry& g, const Conv2dSizes& size, double amplification) {
-    const Activations dy(backend, noise(size.y, 1)), weight(backend, noise(size.weight, 2));
-    check_both_writes_of_activations(
-        backend, conv2d_data_gradient(g, dy.values(), weight.values()),
-        amplification * sum_tolerance(g.r * g.s * g.k, 1),
-        [&](activation* dx, Write write) { backend.conv2d_backward_data(g, dy, weight, dx, write); });
-  });
+  each_case(
+      [](Backend& backend, const Conv2dGeometry& g, const Conv2dSizes& size, Amplification amplification) {
+        const Activations dy(backend, noise(size.y, 1)), weight(backend, noise(size.weight, 2));
+        check_both_writes_of_activations(
+            backend, conv2d_data_gradient(g, dy.values(), weight.values()),
+            amplification.image * sum_tolerance(g.r * g.s * g.k, 1),
+            [&](activation* dx, Write write) { backend.conv2d_backward_data(g, dy, weight, dx, write); });
+      });
 }
 
 TEST_CASE("conv2d's weight gradient sums over all images and pixels") {
-  each_case([](Backend& backend, const Conv2dGeometry& g, const Conv2dSizes& size, double amplification) {
-    const Activations x(backend, noise(size.x, 1)), dy(backend, noise(size.y, 2));
-    check_both_writes(backend, conv2d_weight_gradient(g, x.values(), dy.values()),
-                      amplification * sum_tolerance(g.n * g.p * g.q, 1), [&](real* dweight, Write write) {
-                        backend.conv2d_backward_weight(g, x, dy, dweight, write);
-                      });
-  });
+  each_case(
+      [](Backend& backend, const Conv2dGeometry& g, const Conv2dSizes& size, Amplification amplification) {
+        const Activations x(backend, noise(size.x, 1)), dy(backend, noise(size.y, 2));
+        check_both_writes(
+            backend, conv2d_weight_gradient(g, x.values(), dy.values()),
+            amplification.weight * sum_tolerance(g.n * g.p * g.q, 1),
+            [&](real* dweight, Write write) { backend.conv2d_backward_weight(g, x, dy, dweight, write); });
+      });
 }
 
 TEST_CASE("linear and its gradients compute their definitions") {

@@ -79,7 +79,9 @@ std::vector<real> normalised(Backend& backend, const BatchNormGeometry& norm, co
   return y.values();
 }
 
-double tolerance_of(int64_t length) { return kWinogradAmplification * sum_tolerance(length, kNormalised); }
+double tolerance_of(double amplification, int64_t length) {
+  return amplification * sum_tolerance(length, kNormalised);
+}
 
 std::vector<double> widened(const std::vector<real>& values) { return {values.begin(), values.end()}; }
 
@@ -97,11 +99,12 @@ TEST_CASE("norm_conv2d computes its definition, with and without residual") {
     Buffer<real> mean(backend, poison(norm.ghosts() * g.k)), variance(backend, poison(norm.ghosts() * g.k));
     backend.norm_conv2d_forward(g, norm, operands.x, operands.norm(), operands.weight, nullptr, y, nullptr,
                                 nullptr);
-    check_close(y.values(), expected, tolerance_of(g.c * g.r * g.s), rounding);
+    const double amplification = winograd_amplification(g.r, g.s).image;
+    check_close(y.values(), expected, tolerance_of(amplification, g.c * g.r * g.s), rounding);
     for (size_t i = 0; i < expected.size(); ++i) expected[i] += static_cast<double>(residual[i]);
     backend.norm_conv2d_forward(g, norm, operands.x, operands.norm(), operands.weight, operands.residual, sum,
                                 mean, variance);
-    check_close(sum.values(), expected, tolerance_of(g.c * g.r * g.s + 1), rounding);
+    check_close(sum.values(), expected, tolerance_of(amplification, g.c * g.r * g.s + 1), rounding);
   });
 }
 
@@ -131,7 +134,8 @@ TEST_CASE("norm_conv2d's weight gradient is that of the normalised input") {
       [](Backend& backend, const Conv2dGeometry& g, const BatchNormGeometry& norm, const Operands& operands) {
         const std::vector<real> x = normalised(backend, norm, operands);
         check_both_writes(backend, conv2d_weight_gradient(g, x, operands.dy.values()),
-                          tolerance_of(g.n * g.p * g.q), [&](real* dweight, Write write) {
+                          tolerance_of(winograd_amplification(g.r, g.s).weight, g.n * g.p * g.q),
+                          [&](real* dweight, Write write) {
                             backend.norm_conv2d_backward_weight(g, norm, operands.x, operands.norm(),
                                                                 operands.dy, dweight, write);
                           });
@@ -159,7 +163,8 @@ TEST_CASE("norm_conv2d's data gradient goes through convolution, ReLU and norm")
     };
     // Each gradient is a sum of r s k products times 1 / sqrt(epsilon) at most; the parameters' are sums of
     // them.
-    const double tolerance = tolerance_of(g.r * g.s * g.k) / std::sqrt(kEpsilon),
+    const double tolerance = tolerance_of(winograd_amplification(g.r, g.s).image, g.r * g.s * g.k) /
+                             std::sqrt(kEpsilon),
                  root = std::sqrt(static_cast<double>(norm.n * norm.pixels));
     check_both_writes_of_activations(backend, widened(dx.values()), 4 * tolerance,
                                      [&](activation* to, Write write) {

@@ -17,9 +17,18 @@ inline double sum_tolerance(int64_t length, double term) {
 }
 
 // Winograd's algorithm computes a convolution from products of transformed values. Those of one output have,
-// where inputs and filter are noise, up to 8.8 times the root mean square of the direct products (forward and
-// weight gradient; docs/derivations/winograd.md), and so have their rounding errors.
-constexpr double kWinogradAmplification = 9;
+// where inputs and filter are noise, so many times the root mean square of the direct products at most
+// (docs/derivations/winograd.md, rounded up), and so have their rounding errors: of an image or its gradient,
+// and of the weights' gradient.
+struct Amplification {
+  double image, weight;
+};
+constexpr Amplification kWinogradAmplification{.image = 9, .weight = 9};  // of 3x3
+constexpr Amplification winograd_amplification(int64_t r, int64_t s) {
+  if (r * s == 7) return {.image = 9, .weight = 12};
+  if (r * s == 3) return {.image = 3, .weight = 3};
+  return kWinogradAmplification;
+}
 
 // What a sum of `length` terms that tends to `value` loses where it is accumulated in double, here or in the
 // kernel.
