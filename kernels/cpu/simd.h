@@ -36,13 +36,22 @@ inline Vector multiply_add(const Vector& a, const Vector& b, const Vector& sum) 
   return Eigen::internal::pmadd(a, b, sum);
 }
 
-// Rows become columns.
+// The lanes of the lower or the upper halves of two vectors in turn.
+template <bool Upper, int... I>
+inline Vector interleave(const Vector& a, const Vector& b, std::integer_sequence<int, I...>) {
+  return __builtin_shufflevector(a, b, (Upper ? kLanes / 2 : 0) + I / 2 + I % 2 * kLanes...);
+}
+
+// Rows become columns: a bit of the row's number and one of the lane's change places in each pass.
 inline void transpose(Vector (&rows)[kLanes]) {
-  if constexpr (kLanes > 1) {
-    Eigen::internal::PacketBlock<Vector, kLanes> block;
-    std::copy(rows, rows + kLanes, block.packet);
-    Eigen::internal::ptranspose(block);
-    std::copy(block.packet, block.packet + kLanes, rows);
+  constexpr std::make_integer_sequence<int, kLanes> kAll;
+  for (int pass = 1; pass < kLanes; pass *= 2) {
+    Vector next[kLanes];
+    for (int i = 0; i < kLanes / 2; ++i) {
+      next[2 * i] = interleave<false>(rows[i], rows[i + kLanes / 2], kAll);
+      next[2 * i + 1] = interleave<true>(rows[i], rows[i + kLanes / 2], kAll);
+    }
+    std::copy(next, next + kLanes, rows);
   }
 }
 
