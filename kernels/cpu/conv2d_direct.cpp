@@ -16,9 +16,9 @@ namespace crescendo::CRESCENDO_CPU {
 namespace {
 
 constexpr int64_t kBlockPixels = 16 * kTileRows;
-// Pixels of more channels than this are copied: 4 KiB apart, those of a tile would all fall into one set of
-// the first-level cache.
-constexpr int64_t kMostContiguous = 2048 / sizeof(real);
+// Pixels so far apart, 4 KiB, fall into one set of the first-level cache: they are copied to where they do
+// not. In a strip, those of more than half as many channels are.
+constexpr int64_t kColliding = 4096 / sizeof(real);
 constexpr int64_t kMostStretches = 64;
 // Neighbours that share a pointer in multiply_tile.
 constexpr int kShared = 2;
@@ -79,8 +79,8 @@ struct Plan {
     rows = parts(d.rows, row_blocks);
     images = std::clamp<int64_t>(most_pixels / std::max<int64_t>(1, d.pixels()), 1,
                                  std::max<int64_t>(1, d.images));
-    as_it_is = is_pointwise(d) && d.in <= kMostContiguous;
-    pixel = d.in <= kMostContiguous ? d.in : aligned(d.in) + 16;
+    as_it_is = is_pointwise(d) && d.in % kColliding != 0;
+    pixel = as_it_is || d.in <= kColliding / 2 ? d.in : aligned(d.in) + 16;
     row = as_it_is ? d.w * pixel : horizontal.length(columns) * pixel;
     image = as_it_is ? d.h * row : vertical.length(rows) * row;
   }
@@ -198,8 +198,17 @@ struct Target {
   bool in_place;  // the products may be summed where they go
 };
 
-// sums [rows,width] = the products of one tile: those of the pointers [first, end) with the weights of a tile
-// of output channels.
+// An epilogue for the output channels of a tile, from `first` on.
+struct TileEpilogue {
+  Epilogue::Lanes lanes[kTileVectors];
+
+  TileEpilogue(const Epilogue& epilogue, int64_t first, int64_t channels) {
+    if (epilogue.constants == nullptr) return;
+    for (int64_t v = 0; v < channels; v += kLanes) lanes[v / kLanes] = epilogue.at(first + v, channels - v);
+  }
+};
+
+// sums [rows,width] = the products of as many rows with the weights of a tile of output channels.
 template <int Rows, int Vectors>
 void multiply(const GatherConvolution& d, const Plan& plan, const real* const* rows, const real* packed,
               real* sums, int64_t stride, Write write) {
@@ -224,7 +233,7 @@ void multiply(const GatherConvolution& d, const Plan& plan, const real* const* r
 // The sums [pixel][kTileWidth] of a tile's pixels, those of the pointers [begin, end), and of the output
 // channels from `first` on.
 void write_tile(const GatherConvolution& d, const Left& left, int64_t begin, int64_t end, int64_t first,
-                const real* sums, const Target& target) {
+                const real* sums, const Target& target, const TileEpilogue& finish) {
   const int64_t channels = std::min<int64_t>(kTileWidth, d.out - first);
   const Epilogue& epilogue = target.epilogue;
   const auto each_pixel = [&](int64_t v, const auto& value) {
@@ -248,7 +257,7 @@ void write_tile(const GatherConvolution& d, const Left& left, int64_t begin, int
       });
       continue;
     }
-    const Epilogue::Lanes finished = epilogue.at(first + v, channels - v);
+    const Epilogue::Lanes finished = finish.lanes[v / kLanes];  // a copy stays in registers
     each_pixel(v, [&](const Vector& sum, int64_t place, int64_t lanes) {
       return epilogue.residual == nullptr ? finished(sum)
                                           : finished(sum, load_some(epilogue.residual + place, lanes));
@@ -274,13 +283,14 @@ void multiply_block(const GatherConvolution& d, const Plan& plan, const Left& le
   const int64_t width = tile_width(d.out, first / kTileWidth);
   const bool in_place = target.in_place && first + width <= d.out;
   alignas(64) real sums[kTileRows * kTileWidth];
+  const int64_t last = std::min(first + width, d.out);
+  const TileEpilogue finish(target.epilogue, first, last - first);
   with_vectors(width, [&](auto vectors) {
     for (int64_t begin = 0; begin < left.count;) {
       const int64_t end = left.tile_end(begin);
       next.step();
       if (target.epilogue.residual != nullptr)
-        prefetch_residual(d, left, begin, end, first, std::min(first + width, d.out),
-                          target.epilogue.residual);
+        prefetch_residual(d, left, begin, end, first, last, target.epilogue.residual);
       with_rows(left.firsts[end] - left.firsts[begin], [&](auto rows) {
         if (in_place)
           multiply<rows(), vectors()>(d, plan, left.rows + begin, packed,
@@ -289,7 +299,7 @@ void multiply_block(const GatherConvolution& d, const Plan& plan, const Left& le
         else
           multiply<rows(), vectors()>(d, plan, left.rows + begin, packed, sums, kTileWidth, Write::overwrite);
       });
-      if (!in_place) write_tile(d, left, begin, end, first, sums, target);
+      if (!in_place) write_tile(d, left, begin, end, first, sums, target, finish);
       begin = end;
     }
   });
@@ -297,11 +307,16 @@ void multiply_block(const GatherConvolution& d, const Plan& plan, const Left& le
 
 int64_t strip_size(const Plan& plan) { return plan.as_it_is ? 0 : plan.images * plan.image; }
 
-// Few enough pixels that the strip is no larger than a quarter of the second-level cache.
+// Few enough pixels that the strip is no larger than a quarter of the second-level cache, or than half where
+// the source is its own.
 int64_t block_pixels(const GatherConvolution& d) {
   constexpr int64_t kCachedElements = 1 << 16;
+  const auto fits = [&](int64_t pixels) {
+    const Plan plan(d, pixels);
+    return plan.as_it_is ? pixels * d.in <= 2 * kCachedElements : strip_size(plan) <= kCachedElements;
+  };
   int64_t pixels = kBlockPixels;
-  while (pixels > kTileRows && strip_size(Plan(d, pixels)) > kCachedElements) pixels /= 2;
+  while (pixels > kTileRows && !fits(pixels)) pixels /= 2;
   return pixels;
 }
 
