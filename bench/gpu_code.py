@@ -33,7 +33,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 # With a + it adds to what is there.
 CONTRACTS = {
     "relu_forward": ("a", "a", ""), "relu_backward+": ("aaa", "a", ""), "relu_backward": ("aa", "a", ""),
-    "scale_add": ("aa", "a", ""), "scale+": ("aa", "a", ""), "scale": ("a", "a", ""), "finish_sums": ("aar", "a", ""),
+    "scale_add": ("aa", "a", ""), "scale+": ("aa", "a", ""), "scale": ("a", "a", ""),
     "widen+": ("ar", "r", ""), "widen": ("a", "r", ""), "fill": ("", "r", ""), "fill_activations": ("", "a", ""),
     "blend": ("rr", "r", ""), "sgd": ("rr", "r", "a"), "momentum": ("rrr", "rr", "a"), "adam": ("rrrr", "rrr", "a"),
 }
