@@ -67,6 +67,8 @@ inline std::vector<Conv2dCase> conv2d_cases() {
       {"rows longer than a block", convolution(1, 3, 260, 2, 3, 3, 3, 1, 1, one, 1)},
       {"long rows of whole vectors", convolution(1, 2, 70, 32, 16, 3, 3, 1, 1, one, 1)},
       {"more taps than stretches", convolution(1, 2, 3, 260, 2, 9, 8, 1, 1, {4, 4, 4, 4}, 1)},
+      {"1x1, pixels more than 2 KiB apart", convolution(3, 4, 7, 1040, 33, 1, 1, 1, 1, none, 1)},
+      {"1x1, pixels 4 KiB apart", convolution(2, 4, 7, 1024, 9, 1, 1, 1, 1, none, 2)},
       {"1x1 of whole vectors", convolution(2, 9, 9, 32, 16, 1, 1, 1, 1, none, 1)},
       {"stride 2 of whole vectors", convolution(2, 9, 8, 64, 48, 3, 3, 2, 2, one, 1)},
       {"more images than chunks", convolution(80, 6, 6, 2, 3, 3, 3, 1, 1, one, 40)},
