@@ -55,8 +55,9 @@ Tensor norm_conv2d(Tape& tape, const BatchNorm& norm, const Conv2d& convolution,
 Tensor conv2d_norm(Tape& tape, const Conv2d& convolution, const BatchNorm& norm, const Tensor& x,
                    const Tensor& residual = {});
 
-// x through convolutions one after another, each with its norm; the residual, optional, joins in the last.
-// Training fuses a norm with the convolution behind it where it can, evaluation with the one before it.
+// x through one or more convolutions, one after another, each with its norm; the residual, optional, joins in
+// the last. Training fuses a norm with the convolution behind it where it can, evaluation with the one before
+// it.
 Tensor normed_convolutions(Tape& tape, std::span<const Conv2d> convolutions, std::span<const BatchNorm> norms,
                            const Tensor& x, const Tensor& residual = {});
 

@@ -21,8 +21,8 @@ void load_weights(const Gather& gather, const real* weight, int64_t tap, int64_t
   const int64_t count = std::min<int64_t>(kLanes, contiguous ? d.in - in : d.out - out);
   const int64_t lanes = contiguous ? d.out - out : d.in - in;
   const int64_t stride = contiguous ? weights.in_stride : weights.out_stride;
-  constexpr int64_t kAhead =
-      4 * kLanes;  // as many rows as this are more than the processor follows by itself
+  // So many rows are more than the processor follows by itself.
+  constexpr int64_t kAhead = 4 * kLanes;
   for (int64_t i = 0; i < kLanes; ++i) {
     if (i < count) __builtin_prefetch(from + i * stride + kAhead);
     rows[i] = i < count ? load_some(from + i * stride, lanes) : zero();
