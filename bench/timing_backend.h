@@ -52,6 +52,7 @@ class TimingBackend final : public Backend {
   std::unique_ptr<KernelGraph> capture(const std::function<void()>&) override { return nullptr; }
   void reserve_workspace(size_t bytes) override { timed_->reserve_workspace(bytes); }
 
+  bool finishes_before_storing() const override { return timed_->finishes_before_storing(); }
   void conv2d_forward(const Conv2dGeometry&, const activation* x, const activation* weight,
                       const ConvolutionEpilogue&, activation* y) override;
   void conv2d_backward_data(const Conv2dGeometry&, const activation* dy, const activation* weight,

@@ -12,8 +12,8 @@ Conv2d::Conv2d(const Scope& scope, const Conv2dSpec& spec) : options_(spec.optio
   if (spec.bias) bias_ = scope.parameter("bias", {spec.out}, ParameterKind::bias, {});
 }
 
-Tensor Conv2d::operator()(Tape& tape, const Tensor& x, const ResidualSum& join) const {
-  return conv2d(tape, x, weight_->value, options_, bias_ ? bias_->value : Tensor(), join);
+Tensor Conv2d::operator()(Tape& tape, const Tensor& x, ResidualSum join) const {
+  return conv2d(tape, x, weight_->value, options_, bias_ ? bias_->value : Tensor(), std::move(join));
 }
 
 BatchNorm::BatchNorm(const Scope& scope, int64_t channels, const BatchNormOptions& options, NormScale scale)
@@ -46,23 +46,22 @@ Tensor norm_conv2d(Tape& tape, const BatchNorm& norm, const Conv2d& convolution,
 }
 
 Tensor conv2d_norm(Tape& tape, const Conv2d& convolution, const BatchNorm& norm, const Tensor& x,
-                   const Tensor& residual) {
+                   Tensor residual) {
   if (convolution.bias_) throw std::logic_error("conv2d_norm: the convolution has a bias");
-  return conv2d_norm(tape, x, convolution.weight_->value, convolution.options_, norm.layer(), residual);
+  return conv2d_norm(tape, x, convolution.weight_->value, convolution.options_, norm.layer(),
+                     std::move(residual));
 }
 
 Tensor normed_convolutions(Tape& tape, std::span<const Conv2d> convolutions, std::span<const BatchNorm> norms,
-                           const Tensor& x, const Tensor& residual) {
+                           Tensor x, Tensor residual) {
   const size_t last = convolutions.size() - 1;
   if (tape.is_training()) {
     Tensor y = convolutions[0](tape, x);
     for (size_t i = 1; i <= last; ++i) y = norm_conv2d(tape, norms[i - 1], convolutions[i], y);
     return norms[last](tape, y, residual);
   }
-  Tensor y = x;
-  for (size_t i = 0; i <= last; ++i)
-    y = conv2d_norm(tape, convolutions[i], norms[i], y, i == last ? residual : Tensor());
-  return y;
+  for (size_t i = 0; i < last; ++i) x = conv2d_norm(tape, convolutions[i], norms[i], x);
+  return conv2d_norm(tape, convolutions[last], norms[last], x, std::move(residual));
 }
 
 Linear::Linear(const Scope& scope, int64_t in, int64_t out, double spread)

@@ -18,7 +18,8 @@ struct Conv2dOptions {
   Padding padding{};
 };
 
-// What a convolution's result joins: act(residual + factor * result).
+// What a convolution's result joins: act(residual + factor * result). A residual that is handed over, so that
+// nobody else holds it, may give the result its memory outside of training.
 struct ResidualSum {
   Tensor residual;  // of the result's shape; none: act(factor * result)
   double factor = 1;
@@ -28,7 +29,7 @@ struct ResidualSum {
 // x [n,h,w,c], weight [k,r,s,c], optional bias [k] -> [n,p,q,k], p = (h + top + bottom - r) / stride_h + 1
 // rounded down.
 Tensor conv2d(Tape&, const Tensor& x, const Tensor& weight, const Conv2dOptions& = {},
-              const Tensor& bias = {}, const ResidualSum& = {});
+              const Tensor& bias = {}, ResidualSum = {});
 
 struct BatchNormOptions {
   double epsilon = 1e-5;
@@ -60,9 +61,10 @@ struct NormLayer {
 Tensor norm_conv2d(Tape&, const Tensor& x, const NormLayer&, const Tensor& weight, const Conv2dOptions& = {},
                    const Tensor& residual = {});
 
-// ghost_batch_norm(conv2d(x, weight), residual), the residual optional; outside of training in one pass.
+// ghost_batch_norm(conv2d(x, weight), residual), the residual optional; outside of training in one pass, and
+// to the memory of a residual that nobody else holds.
 Tensor conv2d_norm(Tape&, const Tensor& x, const Tensor& weight, const Conv2dOptions&, const NormLayer&,
-                   const Tensor& residual = {});
+                   Tensor residual = {});
 
 Tensor relu(Tape&, const Tensor& x);
 Tensor add(Tape&, const Tensor& a, const Tensor& b);                       // equal shapes

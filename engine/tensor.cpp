@@ -114,8 +114,7 @@ GradientSlot Tensor::gradient_slot() const {
 
 void Tensor::add_to_gradient(const Tensor& gradient) const {
   Gradient& own = *block_->gradient;
-  const bool nobody_else = gradient.block_.use_count() == 1;
-  if (!own.written && !own.home.defined() && nobody_else) {
+  if (!own.written && !own.home.defined() && gradient.is_sole_owner()) {
     own.home = gradient;
     own.written = true;
     return;

@@ -33,6 +33,8 @@ class Tensor {
   bool is(const Tensor& other) const {
     return block_ == other.block_;
   }  // the very same tensor, not an equal one
+  // Whether its memory is this handle's alone: no other handle, no view.
+  bool is_sole_owner() const { return block_.use_count() == 1 && block_->whole == nullptr; }
   const Shape& shape() const { return block_->shape; }
   int64_t size() const { return block_->shape.elements(); }
   const Device& device() const { return block_->device; }

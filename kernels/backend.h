@@ -114,6 +114,8 @@ class Backend {
   virtual std::unique_ptr<KernelGraph> capture(const std::function<void()>& work) = 0;
 
   // ---- Convolution. x [n,h,w,c], weight [k,r,s,c], y [n,p,q,k].
+  // Whether sums are finished before they are stored: y may then be the epilogue's residual.
+  virtual bool finishes_before_storing() const = 0;
   virtual void conv2d_forward(const Conv2dGeometry&, const activation* x, const activation* weight,
                               const ConvolutionEpilogue&, activation* y) = 0;
   virtual void conv2d_backward_data(const Conv2dGeometry&, const activation* dy, const activation* weight,

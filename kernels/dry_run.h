@@ -37,6 +37,7 @@ class DryRunBackend : public Backend {
   void reserve_workspace(size_t bytes) override;
   std::unique_ptr<KernelGraph> capture(const std::function<void()>&) override { return nullptr; }
 
+  bool finishes_before_storing() const override { return modelled_->finishes_before_storing(); }
   void conv2d_forward(const Conv2dGeometry&, const activation* x, const activation* weight,
                       const ConvolutionEpilogue&, activation* y) override;
   void conv2d_backward_data(const Conv2dGeometry&, const activation* dy, const activation* weight,

@@ -60,8 +60,9 @@ InceptionBlock::InceptionBlock(const Scope& scope, const InceptionBlockSpec& spe
       scale_(spec.scale),
       relu_(spec.relu) {}
 
-Tensor InceptionBlock::operator()(Tape& tape, const Tensor& x) const {
-  return widen_(tape, branches_(tape, x), {.residual = x, .factor = scale_, .relu = relu_});
+Tensor InceptionBlock::operator()(Tape& tape, Tensor x) const {
+  const Tensor branches = branches_(tape, x);
+  return widen_(tape, branches, {.residual = std::move(x), .factor = scale_, .relu = relu_});
 }
 
 }  // namespace crescendo

@@ -55,7 +55,7 @@ struct InceptionBlockSpec {
 class InceptionBlock {
  public:
   InceptionBlock(const Scope& scope, const InceptionBlockSpec& spec, const ModelOptions& options);
-  Tensor operator()(Tape& tape, const Tensor& x) const;
+  Tensor operator()(Tape& tape, Tensor x) const;
 
  private:
   Branches branches_;

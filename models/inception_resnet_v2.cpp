@@ -109,16 +109,16 @@ Tensor InceptionResNetV2::to_17x17(Tape& tape, const Tensor& images) const {
   Tensor x = conv2d_2b_(tape, conv2d_2a_(tape, conv2d_1a_(tape, images)));
   x = conv2d_4a_(tape, conv2d_3b_(tape, max_pool2d(tape, x, kHalve)));
   x = mixed_5b_(tape, max_pool2d(tape, x, kHalve));
-  for (const InceptionBlock& block : repeat_) x = block(tape, x);
+  for (const InceptionBlock& block : repeat_) x = block(tape, std::move(x));
   x = mixed_6a_(tape, x);
-  for (const InceptionBlock& block : repeat_1_) x = block(tape, x);
+  for (const InceptionBlock& block : repeat_1_) x = block(tape, std::move(x));
   return x;
 }
 
 Tensor InceptionResNetV2::to_logits(Tape& tape, const Tensor& x) const {
   Tensor y = mixed_7a_(tape, x);
-  for (const InceptionBlock& block : repeat_2_) y = block(tape, y);
-  y = global_average_pool(tape, conv2d_7b_(tape, block8_(tape, y)));
+  for (const InceptionBlock& block : repeat_2_) y = block(tape, std::move(y));
+  y = global_average_pool(tape, conv2d_7b_(tape, block8_(tape, std::move(y))));
   return classifier_(tape, dropout(tape, y, options.dropout_keep, kDropoutLayer));
 }
 

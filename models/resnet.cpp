@@ -95,17 +95,17 @@ ResNet::Block ResNet::make_block(const Scope& scope, const BlockShape& shape, co
   return block;
 }
 
-Tensor ResNet::Block::operator()(Tape& tape, const Tensor& x) const {
+Tensor ResNet::Block::operator()(Tape& tape, Tensor x) const {
   // First, so that its gradient comes last: where it skips pixels, it then adds nothing.
-  const Tensor shortcut = projection ? conv2d_norm(tape, *projection, *projection_norm, x) : x;
-  return normed_convolutions(tape, convolutions, norms, x, shortcut);
+  Tensor shortcut = projection ? conv2d_norm(tape, *projection, *projection_norm, x) : x;
+  return normed_convolutions(tape, convolutions, norms, std::move(x), std::move(shortcut));
 }
 
 Tensor ResNet::forward(Tape& tape, const Tensor& images) const {
   constexpr Pool2dOptions kStemPool{
       .window_h = 3, .window_w = 3, .stride_h = 2, .stride_w = 2, .padding = {1, 1, 1, 1}};
   Tensor x = max_pool2d(tape, conv2d_norm(tape, stem_, stem_norm_, images), kStemPool);
-  for (const Block& block : blocks_) x = block(tape, x);
+  for (const Block& block : blocks_) x = block(tape, std::move(x));
   return head_(tape, global_average_pool(tape, x));
 }
 

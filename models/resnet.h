@@ -28,7 +28,7 @@ class ResNet : public Model {
     std::vector<BatchNorm> norms;
     std::optional<Conv2d> projection;
     std::optional<BatchNorm> projection_norm;
-    Tensor operator()(Tape& tape, const Tensor& x) const;
+    Tensor operator()(Tape& tape, Tensor x) const;
   };
   struct BlockShape {
     int64_t in, width, stride;

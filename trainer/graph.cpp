@@ -37,6 +37,8 @@ class GraphBackend final : public DryRunBackend {
   void set_name(const void* memory, const std::string& name) { names_[memory] = name; }
   std::string name_of(const void* memory) const { return names_.at(memory); }
 
+  // Values keep their memory for themselves.
+  bool finishes_before_storing() const override { return false; }
   bool fuses_norm(const Conv2dGeometry&) const override { return false; }
 
   void conv2d_forward(const Conv2dGeometry& g, const activation* x, const activation* weight,

@@ -36,6 +36,16 @@ Conv2dGeometry conv2d_geometry(const Tape& tape, const Tensor& x, const Tensor& 
   return g;
 }
 
+Tensor conv2d_result(const char* op, const Tape& tape, const Device& device, const Shape& shape,
+                     const Tensor& residual) {
+  if (residual.defined()) {
+    require(residual.shape() == shape, op, ": residual ", residual.shape(), " for ", shape);
+    if (!tape.is_training() && device.kernels().finishes_before_storing() && residual.is_sole_owner())
+      return residual;
+  }
+  return Tensor::activations(device, shape);
+}
+
 namespace {
 
 // The gradient of what a convolution joined with, and that of its own result.
@@ -58,8 +68,10 @@ JoinedGradients gradients_of(const ResidualSum& join, const Tensor& y, const Ten
 
 }  // namespace
 
+// NOLINTBEGIN(performance-unnecessary-value-param): a residual that was handed over is held here alone
 Tensor conv2d(Tape& tape, const Tensor& x, const Tensor& weight, const Conv2dOptions& options,
-              const Tensor& bias, const ResidualSum& join) {
+              const Tensor& bias, ResidualSum join) {
+  // NOLINTEND(performance-unnecessary-value-param)
   const Conv2dGeometry g = conv2d_geometry(tape, x, weight, options);
   if (bias.defined())
     require(bias.shape() == Shape{g.k}, "conv2d: bias ", bias.shape(), " for ", g.k, " channels");
@@ -69,14 +81,10 @@ Tensor conv2d(Tape& tape, const Tensor& x, const Tensor& weight, const Conv2dOpt
   const BiasGeometry bias_geometry{g.n, g.p * g.q, g.k, g.ghost};
   if (bias.defined()) device.memory().reserve_workspace(kernels.workspace(bias_geometry));
 
-  const Tensor y = Tensor::activations(device, {g.n, g.p, g.q, g.k});
+  const Tensor y = conv2d_result("conv2d", tape, device, {g.n, g.p, g.q, g.k}, join.residual);
   ConvolutionEpilogue epilogue{.factor = join.factor, .relu = join.relu};
   if (bias.defined()) epilogue.bias = bias.as_reals();
-  if (join.residual.defined()) {
-    require(join.residual.shape() == y.shape(), "conv2d: residual ", join.residual.shape(), " for ",
-            y.shape());
-    epilogue.residual = join.residual.as_activations();
-  }
+  if (join.residual.defined()) epilogue.residual = join.residual.as_activations();
   kernels.conv2d_forward(g, x.as_activations(), weight.as_activations(), epilogue, y.as_activations());
 
   const Tensor through = join.residual.defined() ? join.residual.without_memory() : Tensor();

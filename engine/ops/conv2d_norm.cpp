@@ -5,8 +5,10 @@
 
 namespace crescendo {
 
+// NOLINTBEGIN(performance-unnecessary-value-param): a residual that was handed over is held here alone
 Tensor conv2d_norm(Tape& tape, const Tensor& x, const Tensor& weight, const Conv2dOptions& options,
-                   const NormLayer& norm, const Tensor& residual) {
+                   const NormLayer& norm, Tensor residual) {
+  // NOLINTEND(performance-unnecessary-value-param)
   if (tape.is_training())
     return ghost_batch_norm(tape, conv2d(tape, x, weight, options), norm.scale, norm.shift, norm.statistics,
                             norm.options, residual);
@@ -14,15 +16,12 @@ Tensor conv2d_norm(Tape& tape, const Tensor& x, const Tensor& weight, const Conv
   const Device& device = x.device();
   Backend& kernels = device.kernels();
   device.memory().reserve_workspace(kernels.workspace(g));
-  const Tensor y = Tensor::activations(device, {g.n, g.p, g.q, g.k});
+  const Tensor y = conv2d_result("conv2d_norm", tape, device, {g.n, g.p, g.q, g.k}, residual);
   const BatchNormGeometry n = batch_norm_geometry(tape, y, norm.scale, norm.shift, norm.options);
   const Moments moments{norm.statistics.running_mean, norm.statistics.running_variance};
   ConvolutionEpilogue epilogue{
       .norm = norm_operands(norm.scale, norm.shift, moments), .epsilon = n.epsilon, .relu = n.relu};
-  if (residual.defined()) {
-    require(residual.shape() == y.shape(), "conv2d_norm: residual ", residual.shape(), " for ", y.shape());
-    epilogue.residual = residual.as_activations();
-  }
+  if (residual.defined()) epilogue.residual = residual.as_activations();
   kernels.conv2d_forward(g, x.as_activations(), weight.as_activations(), epilogue, y.as_activations());
   return tape.record("conv2d_norm", {x, weight, norm.scale, norm.shift, residual}, y, nullptr);
 }

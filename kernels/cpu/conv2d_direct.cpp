@@ -344,8 +344,7 @@ void run_direct(const GatherConvolution& convolution, int threads, const real* s
                 const Epilogue& epilogue, real* scratch, real* target, Write write) {
   const GatherConvolution d = flattened(convolution);
   const Plan plan(d, shared_pixels(d, threads));
-  const bool past_cache =
-      write == Write::overwrite && goes_past_cache(target, d.images * d.pixels() * d.out, d.target_pixel);
+  const bool past_cache = goes_past_cache(d, epilogue, target, write);
   const bool in_place = !past_cache && epilogue.constants == nullptr && is_one_row(d);
   const Target to{target, epilogue, write, past_cache, in_place};
   parallel_for(threads, plan.blocks(d), [&](int64_t index, int thread) {

@@ -5,6 +5,7 @@
 
 #include "kernels/cpu/cpu_backend.h"
 #include "kernels/cpu/ghost_batch_norm.h"
+#include "kernels/cpu/stream.h"
 
 namespace crescendo::CRESCENDO_CPU {
 
@@ -33,6 +34,11 @@ Epilogue make_epilogue(const ConvolutionEpilogue& from, int64_t channels, real* 
     std::fill_n(shift, channels, real{0});
   }
   return {constants, channels, from.residual == nullptr ? nullptr : values_of(from.residual), from.relu};
+}
+
+bool goes_past_cache(const GatherConvolution& d, const Epilogue& epilogue, const real* target, Write write) {
+  return write == Write::overwrite && epilogue.residual != target && d.out % kLanes == 0 &&
+         goes_past_cache(target, d.images * d.pixels() * d.out, d.target_pixel);
 }
 
 }  // namespace crescendo::CRESCENDO_CPU

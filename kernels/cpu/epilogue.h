@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/backend.h"
+#include "kernels/cpu/gather_convolution.h"
 #include "kernels/cpu/simd.h"
 
 namespace crescendo::CRESCENDO_CPU {
@@ -32,5 +33,8 @@ int64_t epilogue_size(int64_t channels);
 
 // `constants` is room for epilogue_size(channels).
 Epilogue make_epilogue(const ConvolutionEpilogue&, int64_t channels, real* constants);
+
+// Whether results should and can go past the cache (stream.h). Not over the residual, whose lines are there.
+bool goes_past_cache(const GatherConvolution&, const Epilogue&, const real* target, Write);
 
 }  // namespace crescendo::CRESCENDO_CPU

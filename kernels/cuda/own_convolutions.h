@@ -27,6 +27,9 @@ class OwnConvolutions : public OwnKernels<T> {
     return is_empty(g) ? 0 : std::max(implicit_conv2d::workspace(g), workspace(norm));
   }
 
+  // Sums are stored first (finish_convolution), whoever computes them.
+  bool finishes_before_storing() const override { return false; }
+
   bool fuses_norm(const Conv2dGeometry& g) const override {
     return computes(g) && implicit_conv2d::normalises(g);
   }

@@ -96,6 +96,41 @@ TEST_CASE("conv2d: joins a residual as scale_add and relu do") {
   }
 }
 
+TEST_CASE("conv2d and conv2d_norm: take the memory of a residual that is handed over, and of no other") {
+  for (const Device& device : devices()) {
+    const Operands operands(device, true);
+    const auto copy = [&] { return make_activations(device, kY, operands.residual.to_host()); };
+    const auto join = [&](Tape& tape, Tensor residual) {
+      return conv2d(tape, operands.x, operands.weight, kSame, {},
+                    {.residual = std::move(residual), .factor = 0.5});
+    };
+    const auto norm = [&](Tape& tape, Tensor residual) {
+      return conv2d_norm(tape, operands.x, operands.weight, kSame, operands.norm, std::move(residual));
+    };
+    const auto check = [&](const auto& op) {
+      Tape off = Tape::off();
+      const Tensor expected = op(off, operands.residual);
+      CHECK(expected.as_activations() != operands.residual.as_activations());
+      check_same_bits(operands.residual.to_host(), noise(kY.elements(), 3));
+      Tensor handed_over = copy();
+      const activation* memory = handed_over.as_activations();
+      const Tensor result = op(off, std::move(handed_over));
+      CHECK(result.as_activations() == memory);
+      check_same_bits(result.to_host(), expected.to_host());
+      Tensor viewed = copy();
+      memory = viewed.as_activations();
+      const Tensor view = viewed.view(0, {1}, Element::activation);
+      CHECK(op(off, std::move(viewed)).as_activations() != memory);
+      Tape training = Tape::training({.ghost = kGhost});
+      Tensor kept = copy();
+      memory = kept.as_activations();
+      CHECK(op(training, std::move(kept)).as_activations() != memory);
+    };
+    check(join);
+    check(norm);
+  }
+}
+
 TEST_CASE("conv2d and conv2d_norm: reject a residual of another shape, and norms that do not fit") {
   const Device device = Device::cpu(1);
   const Operands operands(device, true);

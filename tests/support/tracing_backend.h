@@ -79,6 +79,7 @@ class TracingBackend final : public Backend {
     return graph;
   }
 
+  bool finishes_before_storing() const override { return traced_->finishes_before_storing(); }
   void conv2d_forward(const Conv2dGeometry& g, const activation* x, const activation* weight,
                       const ConvolutionEpilogue& epilogue, activation* y) override {
     call("conv2d_forward", &Backend::conv2d_forward, g, x, weight, epilogue, y);
