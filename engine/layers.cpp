@@ -46,14 +46,14 @@ Tensor norm_conv2d(Tape& tape, const BatchNorm& norm, const Conv2d& convolution,
 }
 
 Tensor conv2d_norm(Tape& tape, const Conv2d& convolution, const BatchNorm& norm, const Tensor& x,
-                   Tensor residual) {
+                   Tensor residual, const Tensor& place) {
   if (convolution.bias_) throw std::logic_error("conv2d_norm: the convolution has a bias");
   return conv2d_norm(tape, x, convolution.weight_->value, convolution.options_, norm.layer(),
-                     std::move(residual));
+                     std::move(residual), place);
 }
 
 Tensor normed_convolutions(Tape& tape, std::span<const Conv2d> convolutions, std::span<const BatchNorm> norms,
-                           Tensor x, Tensor residual) {
+                           Tensor x, Tensor residual, const Tensor& place) {
   const size_t last = convolutions.size() - 1;
   if (tape.is_training()) {
     Tensor y = convolutions[0](tape, x);
@@ -61,7 +61,7 @@ Tensor normed_convolutions(Tape& tape, std::span<const Conv2d> convolutions, std
     return norms[last](tape, y, residual);
   }
   for (size_t i = 0; i < last; ++i) x = conv2d_norm(tape, convolutions[i], norms[i], x);
-  return conv2d_norm(tape, convolutions[last], norms[last], x, std::move(residual));
+  return conv2d_norm(tape, convolutions[last], norms[last], x, std::move(residual), place);
 }
 
 Linear::Linear(const Scope& scope, int64_t in, int64_t out, double spread)

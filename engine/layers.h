@@ -22,7 +22,8 @@ class Conv2d {
   Conv2d(const Scope& scope, const Conv2dSpec& spec);
   Tensor operator()(Tape& tape, const Tensor& x, ResidualSum join = {}) const;
   friend Tensor norm_conv2d(Tape&, const BatchNorm&, const Conv2d&, const Tensor& x, const Tensor& residual);
-  friend Tensor conv2d_norm(Tape&, const Conv2d&, const BatchNorm&, const Tensor& x, Tensor residual);
+  friend Tensor conv2d_norm(Tape&, const Conv2d&, const BatchNorm&, const Tensor& x, Tensor residual,
+                            const Tensor& place);
 
  private:
   Conv2dOptions options_;
@@ -51,15 +52,17 @@ class BatchNorm {
 Tensor norm_conv2d(Tape& tape, const BatchNorm& norm, const Conv2d& convolution, const Tensor& x,
                    const Tensor& residual = {});
 
-// norm(convolution(x)) with the residual, which is optional, as the norm has it. No bias here either.
+// norm(convolution(x)) with the residual, which is optional, as the norm has it; to its place in a
+// Concatenation, unless that is undefined. No bias here either.
 Tensor conv2d_norm(Tape& tape, const Conv2d& convolution, const BatchNorm& norm, const Tensor& x,
-                   Tensor residual = {});
+                   Tensor residual = {}, const Tensor& place = {});
 
 // x through one or more convolutions, one after another, each with its norm; the residual, optional, joins in
 // the last. Training fuses a norm with the convolution behind it where it can, evaluation with the one before
-// it. Where the caller hands over x and the residual, evaluation reuses their memory.
+// it. Where the caller hands over x and the residual, evaluation reuses their memory. `place`: of the last
+// result, as above.
 Tensor normed_convolutions(Tape& tape, std::span<const Conv2d> convolutions, std::span<const BatchNorm> norms,
-                           Tensor x, Tensor residual = {});
+                           Tensor x, Tensor residual = {}, const Tensor& place = {});
 
 // Declares "weight" [out, in] and "bias" [out] of zeros; weights are drawn from N(0, spread^2), by default
 // spread^2 = 1 / in, which keeps the logits of order one.

@@ -62,14 +62,31 @@ Tensor norm_conv2d(Tape&, const Tensor& x, const NormLayer&, const Tensor& weigh
                    const Tensor& residual = {});
 
 // ghost_batch_norm(conv2d(x, weight), residual), the residual optional; outside of training in one pass, and
-// to the memory of a residual that nobody else holds.
+// to the memory of a residual that nobody else holds, or to its place in a Concatenation.
 Tensor conv2d_norm(Tape&, const Tensor& x, const Tensor& weight, const Conv2dOptions&, const NormLayer&,
-                   Tensor residual = {});
+                   Tensor residual = {}, const Tensor& place = {});
 
 Tensor relu(Tape&, const Tensor& x);
 Tensor add(Tape&, const Tensor& a, const Tensor& b);                       // equal shapes
 Tensor scale_add(Tape&, const Tensor& a, double factor, const Tensor& b);  // a + factor * b
 Tensor concat_channels(Tape&, std::span<const Tensor> parts);  // [n,h,w,c0], [n,h,w,c1].. -> [n,h,w,c0+c1..]
+
+// concat_channels of parts that are made one after another. Outside of training, on devices that finish a
+// convolution's sums before they store them, a part that was made in its place is not copied.
+class Concatenation {
+ public:
+  // Of parts that will have this shape together.
+  Concatenation(const Tape&, const Device&, const Shape& shape);
+  // The place of the next part, for ops that take one; undefined where parts are copied.
+  Tensor place(int64_t channels) const;
+  void add(const Tensor& part);
+  Tensor result(Tape&) const;
+
+ private:
+  Tensor room_;  // for the result; or undefined
+  std::vector<Tensor> parts_;
+  int64_t channels_ = 0;  // of the parts
+};
 
 struct Pool2dOptions {
   int64_t window_h = 2, window_w = 2;

@@ -39,6 +39,8 @@ size_t Tensor::bytes() const { return static_cast<size_t>(size()) * element_byte
 
 activation* Tensor::as_activations() const {
   if (element() != Element::activation) throw std::logic_error("tensor: does not hold activations");
+  if (block_->pixel != 0)
+    throw std::logic_error("tensor: channels that lie among others, where all are needed");
   return static_cast<activation*>(block_->memory);
 }
 
@@ -55,11 +57,29 @@ int32_t* Tensor::as_indices() const {
 Tensor Tensor::view(int64_t offset, const Shape& shape, Element element) const {
   const size_t width = element_bytes(device(), element);
   const auto last = static_cast<size_t>(offset + shape.elements()) * width;
-  if (offset < 0 || last > bytes()) throw std::logic_error("tensor: view outside its tensor");
+  if (offset < 0 || last > bytes() || block_->pixel != 0)
+    throw std::logic_error("tensor: view outside its tensor");
   auto part = std::make_shared<Block>(device(), shape, element);
   part->memory = static_cast<char*>(block_->memory) + static_cast<size_t>(offset) * width;
   part->whole = block_;
   return Tensor(std::move(part));
+}
+
+Tensor Tensor::channels(int64_t first, int64_t count) const {
+  const Shape& all = shape();
+  if (all.rank() != 4 || first < 0 || count < 0 || first + count > all[3])
+    throw std::logic_error("tensor: channels outside their tensor");
+  Tensor part = view(0, {all[0], all[1], all[2], count}, Element::activation);
+  const auto offset = static_cast<size_t>(first) * element_bytes(device(), Element::activation);
+  if (size() > 0) part.block_->memory = static_cast<char*>(block_->memory) + offset;
+  part.block_->pixel = all[3];
+  return part;
+}
+
+Tensor::Channels Tensor::as_channels() const {
+  if (element() != Element::activation) throw std::logic_error("tensor: does not hold activations");
+  if (shape().rank() != 4) throw std::logic_error("tensor: has no pixels");
+  return {static_cast<activation*>(block_->memory), block_->pixel != 0 ? block_->pixel : shape()[3]};
 }
 
 void Tensor::upload(std::span<const float> values) const {

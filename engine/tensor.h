@@ -48,6 +48,16 @@ class Tensor {
 
   // Part of this tensor's memory, `offset` elements in; keeps the whole alive.
   Tensor view(int64_t offset, const Shape& shape, Element element) const;
+  // Channels [first, first + count) of every pixel of activations [n,h,w,c], for ops that say they take such:
+  // they do not lie side by side, so as_activations() and what rests on it throw std::logic_error.
+  Tensor channels(int64_t first, int64_t count) const;
+  // Of activations [n,h,w,c], such a part or not.
+  struct Channels {
+    activation* first;  // of the first pixel
+    int64_t pixel;      // elements from one to the next
+    bool operator==(const Channels&) const = default;
+  };
+  Channels as_channels() const;
 
   // Between the host and the device. The sizes must agree.
   void upload(std::span<const float> values) const;
@@ -90,6 +100,7 @@ class Tensor {
     void* memory = nullptr;
     size_t bytes = 0;              // owned; 0 for a view
     std::shared_ptr<Block> whole;  // of a view
+    int64_t pixel = 0;             // of channels(): elements from one to the next; else 0
     std::shared_ptr<Gradient> gradient;
     std::shared_ptr<const Moments> moments;
   };

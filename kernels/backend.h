@@ -34,6 +34,7 @@ struct ConvolutionEpilogue {
   double epsilon = 0;                    // of the norm
   const activation* residual = nullptr;  // [n,p,q,k], or null
   bool relu = false;
+  int64_t y_channels = 0;  // of a pixel of y, whose k channels these are; 0: k. Without a residual.
 
   bool does_nothing() const {
     return bias == nullptr && factor == 1 && !norm && residual == nullptr && !relu;
@@ -114,7 +115,8 @@ class Backend {
   virtual std::unique_ptr<KernelGraph> capture(const std::function<void()>& work) = 0;
 
   // ---- Convolution. x [n,h,w,c], weight [k,r,s,c], y [n,p,q,k].
-  // Whether sums are finished before they are stored: y may then be the epilogue's residual.
+  // Whether sums are finished before they are stored: y may then be the epilogue's residual, or some channels
+  // of larger pixels.
   virtual bool finishes_before_storing() const = 0;
   virtual void conv2d_forward(const Conv2dGeometry&, const activation* x, const activation* weight,
                               const ConvolutionEpilogue&, activation* y) = 0;

@@ -14,7 +14,8 @@ int64_t width_of(const std::vector<std::vector<Filter>>& branches) {
 
 }  // namespace
 
-Branch::Branch(const Scope& scope, int64_t in, std::span<const Filter> filters, const ModelOptions& options) {
+Branch::Branch(const Scope& scope, int64_t in, std::span<const Filter> filters, const ModelOptions& options)
+    : width_(filters.back().out) {
   const BatchNormOptions norm{.epsilon = kNormEpsilon, .momentum = options.norm_momentum, .relu = true};
   for (size_t i = 0; i < filters.size(); ++i) {
     const Filter& filter = filters[i];
@@ -33,22 +34,26 @@ Branch::Branch(const Scope& scope, int64_t in, std::span<const Filter> filters, 
   }
 }
 
-Tensor Branch::operator()(Tape& tape, const Tensor& x) const {
-  return normed_convolutions(tape, convolutions_, norms_, x);
+Tensor Branch::operator()(Tape& tape, const Tensor& x, const Tensor& place) const {
+  return normed_convolutions(tape, convolutions_, norms_, x, {}, place);
 }
 
 Branches::Branches(const Scope& scope, int64_t in, const std::vector<std::vector<Filter>>& branches,
                    bool pool, const ModelOptions& options)
-    : pool_(pool) {
+    : pool_(pool), width_(width_of(branches) + (pool ? in : 0)) {
   for (size_t i = 0; i < branches.size(); ++i)
     branches_.emplace_back(scope["branch" + std::to_string(i)], in, branches[i], options);
 }
 
 Tensor Branches::operator()(Tape& tape, const Tensor& x) const {
-  std::vector<Tensor> parts;
-  for (const Branch& branch : branches_) parts.push_back(branch(tape, x));
-  if (pool_) parts.push_back(max_pool2d(tape, x, kHalve));
-  return concat_channels(tape, parts);
+  const Shape& in = x.shape();
+  const auto grid = [&](int64_t size) {
+    return pool_ ? (size - kHalve.window_h) / kHalve.stride_h + 1 : size;
+  };
+  Concatenation parts(tape, x.device(), {in[0], grid(in[1]), grid(in[2]), width_});
+  for (const Branch& branch : branches_) parts.add(branch(tape, x, parts.place(branch.width())));
+  if (pool_) parts.add(max_pool2d(tape, x, kHalve));
+  return parts.result(tape);
 }
 
 InceptionBlock::InceptionBlock(const Scope& scope, const InceptionBlockSpec& spec,

@@ -23,15 +23,18 @@ class Branch {
   Branch(const Scope& scope, int64_t in, std::span<const Filter> filters, const ModelOptions& options);
   Branch(const Scope& scope, int64_t in, const Filter& filter, const ModelOptions& options)
       : Branch(scope, in, std::span(&filter, 1), options) {}
-  Tensor operator()(Tape& tape, const Tensor& x) const;
+  // To its place in a Concatenation, unless that is undefined.
+  Tensor operator()(Tape& tape, const Tensor& x, const Tensor& place = {}) const;
+  int64_t width() const { return width_; }  // channels of the result
 
  private:
+  int64_t width_;
   std::vector<Conv2d> convolutions_;
   std::vector<BatchNorm> norms_;
 };
 
-// What the branches "branch0", "branch1"... make of x, and x through a 3x3 max pool of stride 2 where `pool`
-// is set, side by side.
+// What the branches "branch0", "branch1"... make of x, side by side: of stride 1; or, where `pool` is set, of
+// stride 2, and x through a 3x3 max pool of stride 2 beside them.
 class Branches {
  public:
   Branches(const Scope& scope, int64_t in, const std::vector<std::vector<Filter>>& branches, bool pool,
@@ -41,6 +44,7 @@ class Branches {
  private:
   std::vector<Branch> branches_;
   bool pool_;
+  int64_t width_;  // channels of the result
 };
 
 struct InceptionBlockSpec {

@@ -87,10 +87,11 @@ Tensor InceptionResNetV2::Mixed5b::operator()(Tape& tape, const Tensor& x) const
                                   .stride_w = 1,
                                   .padding = {1, 1, 1, 1},
                                   .count_padding = false};
-  std::vector<Tensor> parts;
-  for (const Branch& branch : branches) parts.push_back(branch(tape, x));
-  parts.push_back(smoothed(tape, average_pool2d(tape, x, kSmooth)));
-  return concat_channels(tape, parts);
+  const Shape& in = x.shape();
+  Concatenation parts(tape, x.device(), {in[0], in[1], in[2], kChannels35});
+  for (const Branch& branch : branches) parts.add(branch(tape, x, parts.place(branch.width())));
+  parts.add(smoothed(tape, average_pool2d(tape, x, kSmooth), parts.place(smoothed.width())));
+  return parts.result(tape);
 }
 
 Tensor InceptionResNetV2::AuxiliaryHead::operator()(Tape& tape, const Tensor& x) const {

@@ -1,9 +1,12 @@
-// y[..., offset_i + c] = x_i[..., c]. Backward: each part takes its own channels of dy. Saved: nothing.
+// y[..., offset_i + c] = x_i[..., c]. Backward: each part takes its own channels of dy. Saved: nothing. Parts
+// that are channels of y already stay where they are.
 #include "engine/ops.h"
 
 namespace crescendo {
+namespace {
 
-Tensor concat_channels(Tape& tape, std::span<const Tensor> parts) {
+// To y, or, where that is undefined, to memory of its own.
+Tensor concatenate(Tape& tape, std::span<const Tensor> parts, Tensor y) {
   require(!parts.empty(), "concat_channels: needs at least one tensor");
   const Shape& first = parts[0].shape();
   int64_t channels = 0;
@@ -14,7 +17,9 @@ Tensor concat_channels(Tape& tape, std::span<const Tensor> parts) {
     channels += shape[3];
   }
   const Device& device = parts[0].device();
-  const Tensor y = Tensor::activations(device, {first[0], first[1], first[2], channels});
+  const Shape shape{first[0], first[1], first[2], channels};
+  if (!y.defined()) y = Tensor::activations(device, shape);
+  require(y.shape() == shape, "concat_channels: parts of ", shape, " for ", y.shape());
   struct Part {
     Tensor input;
     ChannelSlice slice;
@@ -24,7 +29,8 @@ Tensor concat_channels(Tape& tape, std::span<const Tensor> parts) {
   for (const Tensor& part : parts) {
     const int64_t count = part.shape()[3];
     const ChannelSlice slice{first[0] * first[1] * first[2], count, count, 0, channels, offset};
-    device.kernels().copy_channels(slice, part.as_activations(), y.as_activations(), Write::overwrite);
+    if (part.as_channels() != y.channels(offset, count).as_channels())
+      device.kernels().copy_channels(slice, part.as_activations(), y.as_activations(), Write::overwrite);
     placed.push_back({part.without_memory(), slice});
     offset += count;
   }
@@ -38,5 +44,25 @@ Tensor concat_channels(Tape& tape, std::span<const Tensor> parts) {
     }
   });
 }
+
+}  // namespace
+
+Tensor concat_channels(Tape& tape, std::span<const Tensor> parts) { return concatenate(tape, parts, {}); }
+
+Concatenation::Concatenation(const Tape& tape, const Device& device, const Shape& shape) {
+  if (!tape.is_training() && device.kernels().finishes_before_storing())
+    room_ = Tensor::activations(device, shape);
+}
+
+Tensor Concatenation::place(int64_t channels) const {
+  return room_.defined() ? room_.channels(channels_, channels) : Tensor();
+}
+
+void Concatenation::add(const Tensor& part) {
+  channels_ += part.shape()[3];
+  parts_.push_back(part);
+}
+
+Tensor Concatenation::result(Tape& tape) const { return concatenate(tape, parts_, room_); }
 
 }  // namespace crescendo

@@ -43,6 +43,13 @@ std::vector<Gather> backward(const Conv2dGeometry& g, ConvolutionAlgorithm algor
   return gather_backward(g);
 }
 
+// Target pixels side by side, of so many elements.
+void set_target_pixel(GatherConvolution& d, int64_t size) {
+  d.target_pixel = size;
+  d.target_row = d.columns * d.target_pixel;
+  d.target_image = d.rows * d.target_row;
+}
+
 bool is_empty(const Conv2dGeometry& g) { return g.n * g.h * g.w * g.c * g.p * g.q * g.k == 0; }
 
 }  // namespace
@@ -67,8 +74,10 @@ void CpuBackend::conv2d_forward(const Conv2dGeometry& g, const activation* x, co
                                 const ConvolutionEpilogue& epilogue, activation* y) {
   if (is_empty(g)) return;
   real* constants = workspace_as<real>();
-  convolve(gather_forward(g), {convolution_, threads_, constants + epilogue_size(g.k)}, values_of(x),
-           values_of(weight), make_epilogue(epilogue, g.k, constants), values_of(y), Write::overwrite);
+  Gather gather = gather_forward(g);
+  if (epilogue.y_channels != 0) set_target_pixel(gather.convolution, epilogue.y_channels);
+  convolve(gather, {convolution_, threads_, constants + epilogue_size(g.k)}, values_of(x), values_of(weight),
+           make_epilogue(epilogue, g.k, constants), values_of(y), Write::overwrite);
 }
 
 void CpuBackend::conv2d_backward_data(const Conv2dGeometry& g, const activation* dy, const activation* weight,

@@ -75,6 +75,27 @@ TEST_CASE("tensor: memory is only given out as what it holds") {
   CHECK_THROWS_AS(i.as_reals(), std::logic_error);
 }
 
+TEST_CASE("tensor: channels of a larger tensor know where they lie, and nobody takes them for a whole one") {
+  const Device device = Device::cpu(1);
+  const Tensor whole = Tensor::activations(device, {2, 3, 4, 7});
+  const Tensor part = whole.channels(2, 3);
+  CHECK(part.shape() == Shape{2, 3, 4, 3});
+  CHECK(part.as_channels().pixel == 7);
+  CHECK(part.as_channels().first == whole.view(2, {1}, Element::activation).as_activations());
+  CHECK(whole.channels(0, 7).as_channels() == whole.as_channels());
+  CHECK(whole.channels(0, 6).as_channels() == Tensor::Channels{whole.as_activations(), 7});
+  CHECK_THROWS_AS(part.as_activations(), std::logic_error);
+  CHECK_THROWS_AS(part.to_host(), std::logic_error);
+  CHECK_THROWS_AS(part.view(0, {1}, Element::activation), std::logic_error);
+  CHECK_THROWS_AS(whole.channels(5, 3), std::logic_error);
+  CHECK_THROWS_AS(whole.channels(-1, 3), std::logic_error);
+  CHECK_THROWS_AS(Tensor::activations(device, {7}).channels(0, 3), std::logic_error);
+  CHECK_THROWS_AS(Tensor::activations(device, {7}).as_channels(), std::logic_error);
+  CHECK_THROWS_AS(Tensor::reals(device, {2, 3, 4, 7}).as_channels(), std::logic_error);
+  CHECK(Tensor::activations(device, {0, 3, 4, 7}).channels(2, 3).as_channels().first == nullptr);
+  CHECK_FALSE(part.is_sole_owner());
+}
+
 TEST_CASE("tensor: a view is a part of the whole, and keeps it alive") {
   const Device device = tested_device(1);
   Tensor whole = make_reals(device, {6}, {0, 1, 2, 3, 4, 5});

@@ -25,6 +25,8 @@ std::vector<Conv2dCase> lines() {
   return cases;
 }
 
+int64_t aligned_to(int64_t unit, int64_t size) { return (size + unit - 1) / unit * unit; }
+
 // Runs f(backend, geometry, sizes, what a rounding error may grow by) on each case, by each algorithm. A
 // fresh backend has no more workspace than the case asked for.
 template <class F>
@@ -96,12 +98,26 @@ TEST_CASE("conv2d: what an epilogue makes of the sums") {
             expected[i] = epilogue.relu ? std::max(0.0, linear) : linear;
           }
           check_close(y.values(), expected, tolerance, 2 * rounding);
-          if (epilogue.residual == nullptr || !backend.finishes_before_storing()) return;
-          Activations over(backend, noise(size.y, 3));
-          ConvolutionEpilogue in_place = epilogue;
-          in_place.residual = over;
-          backend.conv2d_forward(g, x, weight, in_place, over);
-          check_same_bits(over.values(), y.values());
+          if (!backend.finishes_before_storing()) return;
+          ConvolutionEpilogue elsewhere = epilogue;
+          if (epilogue.residual != nullptr) {
+            Activations over(backend, noise(size.y, 3));
+            elsewhere.residual = over;
+            backend.conv2d_forward(g, x, weight, elsewhere, over);
+            check_same_bits(over.values(), y.values());
+            return;
+          }
+          for (const int64_t before : {5, 16}) {
+            elsewhere.y_channels = aligned_to(16, g.k) + 2 * before;
+            std::vector<real> all = noise(size.y / g.k * elsewhere.y_channels, 9);
+            Activations among(backend, all);
+            backend.conv2d_forward(g, x, weight, elsewhere, among.at(before));
+            const std::vector<real> alone = y.values();
+            for (int64_t i = 0; i < size.y; ++i)
+              all[static_cast<size_t>(i / g.k * elsewhere.y_channels + before + i % g.k)] =
+                  alone[static_cast<size_t>(i)];
+            check_same_bits(among.values(), all);
+          }
         };
         constexpr double kEpsilon = 0.01;
         const auto normalised = [&](double sum, size_t k) {

@@ -81,4 +81,36 @@ TEST_CASE("past the cache: convolutions") {
     }
 }
 
+TEST_CASE("past the cache: convolutions to their residual, and to a pixel's first channels") {
+  // Pixels of whole vectors, of which a result fills the last only in part.
+  constexpr int64_t kOut = kChannels - 4;
+  for (const auto algorithm : tested_algorithms()) {
+    const auto backend = tested_backend(2, algorithm);
+    if (!backend->finishes_before_storing()) continue;
+    const auto forward = [&](int64_t out, const activation* residual, int64_t y_channels, activation* y) {
+      const Conv2dGeometry g =
+          convolution(kImages, kSide, kSide, kChannels, out, 3, 3, 1, 1, {1, 1, 1, 1}, 1);
+      const Buffer<real> x(*backend, noise(kImages * kSide * kSide * kChannels, 1)),
+          weight(*backend, noise(out * 3 * 3 * kChannels, 2));
+      backend->reserve_workspace(backend->workspace(g));
+      backend->conv2d_forward(g, x, weight, {.residual = residual, .relu = true, .y_channels = y_channels},
+                              y);
+    };
+    const std::vector<real> before = noise(kImages * kSide * kSide * kChannels, 3);
+    const Buffer<real> residual(*backend, before);
+    Buffer<real> apart(*backend, before), over(*backend, before), alone(*backend, before),
+        among(*backend, before);
+    forward(kChannels, residual, 0, apart);
+    forward(kChannels, over, 0, over);
+    check_same_bits(over.values(), apart.values());
+    forward(kOut, nullptr, 0, alone);
+    forward(kOut, nullptr, kChannels, among);
+    const std::vector<real> results = alone.values();
+    std::vector<real> expected = before;
+    for (size_t pixel = 0; pixel < before.size() / kChannels; ++pixel)
+      std::copy_n(results.data() + pixel * kOut, kOut, expected.data() + pixel * kChannels);
+    check_same_bits(among.values(), expected);
+  }
+}
+
 }  // namespace crescendo::test

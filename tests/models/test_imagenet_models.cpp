@@ -2,6 +2,7 @@
 // multiply-adds, options, and what is refused.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <sstream>
@@ -10,6 +11,7 @@
 #include "models/model.h"
 #include "support/tensors.h"
 #include "support/tested_device.h"
+#include "support/tracing_backend.h"
 
 namespace crescendo::test {
 namespace {
@@ -52,6 +54,21 @@ int64_t multiply_adds(const std::string& name, int64_t height, int64_t width, bo
   return dynamic_cast<DryRunBackend&>(device.kernels()).forward_multiply_adds();
 }
 
+// Concatenated parts that an evaluation copies.
+int64_t copies(const std::string& name, int64_t side) {
+  const auto cpu = std::make_shared<Device>(Device::cpu());
+  auto backend = std::make_unique<TracingBackend>(
+      std::make_unique<DryRunBackend>(std::shared_ptr<const Backend>(cpu, &cpu->kernels())), false);
+  const TracingBackend& traced = *backend;
+  const Device device(std::move(backend));
+  const auto model = make_model(name, {.classes = 1000});
+  model->parameters.allocate(device);
+  Tape tape = Tape::off();
+  model->forward(tape, Tensor::activations(device, {1, side, side, 3}));
+  return std::count_if(traced.trace.begin(), traced.trace.end(),
+                       [](const std::string& call) { return call.starts_with("copy_channels"); });
+}
+
 const Parameter& parameter(const Model& model, const std::string& name) {
   for (const auto& candidate : model.parameters.parameters())
     if (candidate->name == name) return *candidate;
@@ -69,6 +86,10 @@ std::vector<std::string> zero_scales(const Model& model) {
 }
 
 }  // namespace
+
+TEST_CASE("inception-resnet-v2: an evaluation copies no branch, but what was pooled") {
+  CHECK(copies("inception-resnet-v2", 299) == 2);
+}
 
 TEST_CASE("imagenet models: names, shapes and order are torchvision's and timm's") {
   check_names("resnet-18", "resnet_18_names.txt");
