@@ -2,7 +2,7 @@
 set(staged ${SCRATCH}/staged)
 set(prefix ${SCRATCH}/moved)
 set(outside ${SCRATCH}/outside)
-file(REMOVE_RECURSE ${staged} ${prefix} ${outside} ${SCRATCH}/run)
+file(REMOVE_RECURSE ${staged} ${prefix} ${outside} ${SCRATCH}/run ${SCRATCH}/exported)
 
 # run(VARIABLE command...): its output in VARIABLE; the test fails when it does.
 function(run variable)
