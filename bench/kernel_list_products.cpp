@@ -29,7 +29,7 @@ Call prepare_pass(Backend& b, const Conv2dGeometry& g, ConvolutionPass pass) {
   const ConvolutionOperands o(b, g);
   switch (pass) {
     case ConvolutionPass::forward:
-      return [&b, g, o] { b.conv2d_forward(g, o.x, o.weight, {}, o.y); };
+      return [&b, g, o] { b.conv2d_forward(g, o.x, {o.weight}, {}, o.y); };
     case ConvolutionPass::backward_data:
       return [&b, g, o] { b.conv2d_backward_data(g, o.y, o.weight, o.x, Write::overwrite); };
     case ConvolutionPass::backward_weights:

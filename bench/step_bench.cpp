@@ -87,7 +87,7 @@ class Network {
 
   void evaluate() {
     for (const SampleRange& range : ranges()) {
-      Tape tape = Tape::off();
+      Tape tape = Tape::off(&packed_);
       const DeviceBatch& batch =
           inputs_.try_emplace(range.count, device_, image_size_, range.count).first->second;
       made_up_.prepare(range, batch);
@@ -109,6 +109,7 @@ class Network {
   std::unique_ptr<Model> model_;
   MadeUpBatches made_up_;
   std::map<int64_t, DeviceBatch> inputs_;  // of an evaluation
+  PackedWeights packed_;                   // likewise
   std::optional<Optimizer> optimizer_;
   std::optional<GradientSum> gradients_;
   int64_t updates_ = 0;

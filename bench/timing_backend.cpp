@@ -22,8 +22,14 @@ void TimingBackend::upload_activations(int64_t n, const float* host, activation*
 void TimingBackend::download_activations(int64_t n, const activation* from, real* host) {
   time("download_activations", n, work_of_transfer(n), [&] { timed_->download_activations(n, from, host); });
 }
-void TimingBackend::conv2d_forward(const Conv2dGeometry& g, const activation* x, const activation* weight,
-                                   const ConvolutionEpilogue& epilogue, activation* y) {
+void TimingBackend::pack_weight(const Conv2dGeometry& g, const activation* weight, real* packed) {
+  const Work work{.activations = static_cast<double>(g.k * g.r * g.s * g.c),
+                  .reals = static_cast<double>(packed_weight_size(g))};
+  time("pack_weight", g, work, [&] { timed_->pack_weight(g, weight, packed); });
+}
+void TimingBackend::conv2d_forward(const Conv2dGeometry& g, const activation* x,
+                                   const ConvolutionWeight& weight, const ConvolutionEpilogue& epilogue,
+                                   activation* y) {
   time("conv2d_forward", g, work_of(g), [&] { timed_->conv2d_forward(g, x, weight, epilogue, y); });
 }
 void TimingBackend::conv2d_backward_data(const Conv2dGeometry& g, const activation* dy,

@@ -53,7 +53,9 @@ class TimingBackend final : public Backend {
   void reserve_workspace(size_t bytes) override { timed_->reserve_workspace(bytes); }
 
   bool finishes_before_storing() const override { return timed_->finishes_before_storing(); }
-  void conv2d_forward(const Conv2dGeometry&, const activation* x, const activation* weight,
+  int64_t packed_weight_size(const Conv2dGeometry& g) const override { return timed_->packed_weight_size(g); }
+  void pack_weight(const Conv2dGeometry&, const activation* weight, real* packed) override;
+  void conv2d_forward(const Conv2dGeometry&, const activation* x, const ConvolutionWeight&,
                       const ConvolutionEpilogue&, activation* y) override;
   void conv2d_backward_data(const Conv2dGeometry&, const activation* dy, const activation* weight,
                             activation* dx, Write) override;

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/tensor.h"
+#include "engine/packed_weights.h"
 
 namespace crescendo {
 
@@ -26,11 +26,20 @@ class Tape {
  public:
   // Records; ghost_batch_norm normalises with the ghosts' own statistics, dropout drops.
   static Tape training(TapeOptions options = {}) { return Tape(true, options); }
-  // Records nothing; ghost_batch_norm uses the running statistics, dropout passes everything.
-  static Tape off() { return Tape(false, {}); }
+  // Records nothing; ghost_batch_norm uses the running statistics, dropout passes everything. Passes that
+  // share `packed` pack each convolution's weights once.
+  static Tape off(PackedWeights* packed = nullptr) {
+    Tape tape(false, {});
+    tape.packed_ = packed;
+    return tape;
+  }
 
   bool is_training() const { return training_; }
   const TapeOptions& options() const { return options_; }
+  // For conv2d_forward.
+  ConvolutionWeight weight(const Conv2dGeometry& g, const Tensor& weight) const {
+    return packed_ != nullptr ? packed_->of(g, weight) : ConvolutionWeight{weight.as_activations()};
+  }
   // The ghost batch for n images; throws std::invalid_argument unless it divides n.
   int64_t ghost(int64_t n) const;
 
@@ -67,6 +76,7 @@ class Tape {
 
   bool training_;
   TapeOptions options_;
+  PackedWeights* packed_ = nullptr;
   std::vector<Record> records_;
 };
 

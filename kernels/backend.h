@@ -41,6 +41,12 @@ struct ConvolutionEpilogue {
   }
 };
 
+// A convolution's weights [k,r,s,c].
+struct ConvolutionWeight {
+  const activation* values = nullptr;
+  const real* packed = nullptr;  // what pack_weight made of them, or null
+};
+
 // A set of images in the backend's memory: bytes [images,3,h,w], labels [images]; the order [2,images] of the
 // newest even and odd epoch; and what each byte of a channel becomes, table [3,256].
 struct ImageSet {
@@ -118,7 +124,11 @@ class Backend {
   // Whether sums are finished before they are stored: y may then be the epilogue's residual, or some channels
   // of larger pixels.
   virtual bool finishes_before_storing() const = 0;
-  virtual void conv2d_forward(const Conv2dGeometry&, const activation* x, const activation* weight,
+  // Weights as conv2d_forward lays them out before it multiplies, for those who keep them from call to call
+  // while they do not change: reals, as many and the same for any n; 0 where nothing is gained.
+  virtual int64_t packed_weight_size(const Conv2dGeometry&) const = 0;
+  virtual void pack_weight(const Conv2dGeometry&, const activation* weight, real* packed) = 0;
+  virtual void conv2d_forward(const Conv2dGeometry&, const activation* x, const ConvolutionWeight&,
                               const ConvolutionEpilogue&, activation* y) = 0;
   virtual void conv2d_backward_data(const Conv2dGeometry&, const activation* dy, const activation* weight,
                                     activation* dx, Write) = 0;

@@ -45,7 +45,10 @@ size_t DryRunBackend::workspace(const LinearGeometry& g) const { return modelled
 size_t DryRunBackend::workspace(const BiasGeometry& g) const { return modelled_->workspace(g); }
 void DryRunBackend::reserve_workspace(size_t) {}
 
-void DryRunBackend::conv2d_forward(const Conv2dGeometry& g, const activation*, const activation*,
+int64_t DryRunBackend::packed_weight_size(const Conv2dGeometry& g) const {
+  return modelled_->packed_weight_size(g);
+}
+void DryRunBackend::conv2d_forward(const Conv2dGeometry& g, const activation*, const ConvolutionWeight&,
                                    const ConvolutionEpilogue&, activation*) {
   forward_multiply_adds_ += g.multiply_adds();
 }

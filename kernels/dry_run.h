@@ -38,7 +38,9 @@ class DryRunBackend : public Backend {
   std::unique_ptr<KernelGraph> capture(const std::function<void()>&) override { return nullptr; }
 
   bool finishes_before_storing() const override { return modelled_->finishes_before_storing(); }
-  void conv2d_forward(const Conv2dGeometry&, const activation* x, const activation* weight,
+  int64_t packed_weight_size(const Conv2dGeometry&) const override;
+  void pack_weight(const Conv2dGeometry&, const activation*, real*) override {}
+  void conv2d_forward(const Conv2dGeometry&, const activation* x, const ConvolutionWeight&,
                       const ConvolutionEpilogue&, activation* y) override;
   void conv2d_backward_data(const Conv2dGeometry&, const activation* dy, const activation* weight,
                             activation* dx, Write) override;

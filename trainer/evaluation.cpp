@@ -23,13 +23,14 @@ std::optional<Evaluation> evaluate(const Model& model, const DeviceData& data,
                                     });
   DeviceScalar<StepCounters> counters(device);
   counters.set({});
+  PackedWeights packed;
   for (int64_t done = 0; done < total;) {
     if (options.stop && options.stop()) return {};
     const SampleRange range = range_at(done);
     const DeviceBatch batch(device, data.dataset().image_size(), range.count);
     batches->prepare(range, batch);
     batches->write(counters.place(), batch);
-    Tape tape = Tape::off();
+    Tape tape = Tape::off(&packed);
     const auto [losses, correct] =
         softmax_cross_entropy(tape, model.forward(tape, batch.images), batch.labels);
     // Sample by sample: the sum does not depend on the micro-batch.

@@ -37,13 +37,14 @@ class GraphBackend final : public DryRunBackend {
   void set_name(const void* memory, const std::string& name) { names_[memory] = name; }
   std::string name_of(const void* memory) const { return names_.at(memory); }
 
-  // Values keep their memory for themselves.
+  // Values keep their memory for themselves, and weights are as they were named.
   bool finishes_before_storing() const override { return false; }
+  int64_t packed_weight_size(const Conv2dGeometry&) const override { return 0; }
   bool fuses_norm(const Conv2dGeometry&) const override { return false; }
 
-  void conv2d_forward(const Conv2dGeometry& g, const activation* x, const activation* weight,
+  void conv2d_forward(const Conv2dGeometry& g, const activation* x, const ConvolutionWeight& weight,
                       const ConvolutionEpilogue& epilogue, activation* y) override {
-    GraphNode node{.op = "Conv", .inputs = {name_of(x), name_of(weight)}};
+    GraphNode node{.op = "Conv", .inputs = {name_of(x), name_of(weight.values)}};
     if (epilogue.bias != nullptr) node.inputs.push_back(name_of(epilogue.bias));
     set_window(node, g);
     add(node, y);

@@ -44,9 +44,10 @@ std::set<int64_t> pieces_of(const std::set<int64_t>& batches, int64_t micro_batc
   return pieces;
 }
 
-void evaluate_dry(const Model& model, const Device& device, const ImageSize& image_size, int64_t n) {
+void evaluate_dry(const Model& model, const Device& device, const ImageSize& image_size,
+                  PackedWeights& packed, int64_t n) {
   const DeviceScalar<StepCounters> counters(device);
-  Tape tape = Tape::off();
+  Tape tape = Tape::off(&packed);
   const DeviceBatch batch(device, image_size, n);
   softmax_cross_entropy(tape, model.forward(tape, batch.images), batch.labels);
 }
@@ -113,8 +114,10 @@ TrainingMemory training_memory(const TrainOptions& options, const Device& modell
     for (int step = 0; step < 2; ++step) gradients.add({0, n});
   }
   const Tensor evaluated = staged(std::min(micro_batch, data.test_images));
-  for (const int64_t n : pieces_of({data.test_images}, micro_batch))
-    evaluate_dry(*model, device, data.image_size, n);
+  PackedWeights packed;
+  const std::set<int64_t> sizes = pieces_of({data.test_images}, micro_batch);
+  for (auto n = sizes.rbegin(); n != sizes.rend(); ++n)  // whole ones come first
+    evaluate_dry(*model, device, data.image_size, packed, *n);
   memory.peak_bytes = static_cast<int64_t>(device.memory().use().peak);
   return memory;
 }

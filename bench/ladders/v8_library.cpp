@@ -27,7 +27,7 @@ Convolution library(const Layer& layer) {
   return [=](const real* x, const real* weight, real* y) {
     // This backend's activations are reals.
     backend->conv2d_forward(geometry, reinterpret_cast<const activation*>(x),
-                            reinterpret_cast<const activation*>(weight), {},
+                            {reinterpret_cast<const activation*>(weight)}, {},
                             reinterpret_cast<activation*>(y));
   };
 }

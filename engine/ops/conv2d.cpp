@@ -85,7 +85,7 @@ Tensor conv2d(Tape& tape, const Tensor& x, const Tensor& weight, const Conv2dOpt
   ConvolutionEpilogue epilogue{.factor = join.factor, .relu = join.relu};
   if (bias.defined()) epilogue.bias = bias.as_reals();
   if (join.residual.defined()) epilogue.residual = join.residual.as_activations();
-  kernels.conv2d_forward(g, x.as_activations(), weight.as_activations(), epilogue, y.as_activations());
+  kernels.conv2d_forward(g, x.as_activations(), tape.weight(g, weight), epilogue, y.as_activations());
 
   const Tensor through = join.residual.defined() ? join.residual.without_memory() : Tensor();
   const ResidualSum how{.residual = {}, .factor = join.factor, .relu = join.relu};

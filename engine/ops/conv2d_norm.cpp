@@ -27,7 +27,7 @@ Tensor conv2d_norm(Tape& tape, const Tensor& x, const Tensor& weight, const Conv
       .norm = norm_operands(norm.scale, norm.shift, moments), .epsilon = n.epsilon, .relu = n.relu};
   if (residual.defined()) epilogue.residual = residual.as_activations();
   epilogue.y_channels = y.as_channels().pixel;
-  kernels.conv2d_forward(g, x.as_activations(), weight.as_activations(), epilogue, y.as_channels().first);
+  kernels.conv2d_forward(g, x.as_activations(), tape.weight(g, weight), epilogue, y.as_channels().first);
   return tape.record("conv2d_norm", {x, weight, norm.scale, norm.shift, residual}, y, nullptr);
 }
 

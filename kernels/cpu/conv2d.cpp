@@ -16,22 +16,24 @@ namespace {
 struct Means {
   ConvolutionAlgorithm algorithm;
   int threads;
-  real* workspace;
 };
 
-void convolve(const Gather& gather, const Means& means, const real* source, const real* weight,
-              const Epilogue& epilogue, real* target, Write write) {
-  const GatherConvolution& d = gather.convolution;
-  target += gather.target;
-  if (uses_winograd(d, means.algorithm)) {
-    pack_winograd(gather, means.threads, weight, means.workspace);
-    run_winograd(d, means.threads, source, means.workspace, epilogue,
-                 means.workspace + winograd_weights_size(d), target, write);
-  } else {
-    pack_direct(gather, means.threads, weight, means.workspace);
-    run_direct(d, means.threads, source, means.workspace, epilogue, means.workspace + packed_size(d), target,
-               write);
-  }
+// Elements of the packed weights.
+int64_t weights_size(const GatherConvolution& d, ConvolutionAlgorithm algorithm) {
+  return uses_winograd(d, algorithm) ? winograd_weights_size(d) : packed_size(d);
+}
+
+void pack(const Gather& gather, const Means& means, const real* weight, real* packed) {
+  const bool winograd = uses_winograd(gather.convolution, means.algorithm);
+  (winograd ? pack_winograd : pack_direct)(gather, means.threads, weight, packed);
+}
+
+// `scratch` is what the algorithm needs.
+void convolve(const Gather& gather, const Means& means, const real* source, const real* packed,
+              const Epilogue& epilogue, real* scratch, real* target, Write write) {
+  const bool winograd = uses_winograd(gather.convolution, means.algorithm);
+  (winograd ? run_winograd : run_direct)(gather.convolution, means.threads, source, packed, epilogue, scratch,
+                                         target + gather.target, write);
 }
 
 // In one piece by Winograd's algorithm, otherwise phase by phase.
@@ -60,9 +62,9 @@ size_t CpuBackend::workspace(const Conv2dGeometry& g) const {
                                                                : weight_workspace(g, threads_);
   int64_t size = weight;
   const auto reserve = [&](const GatherConvolution& d) {
-    size = std::max(size, uses_winograd(d, convolution_)
-                              ? winograd_weights_size(d) + threads_ * winograd_scratch_size(d)
-                              : packed_size(d) + threads_ * direct_scratch_size(d));
+    const int64_t scratch =
+        uses_winograd(d, convolution_) ? winograd_scratch_size(d) : direct_scratch_size(d);
+    size = std::max(size, weights_size(d, convolution_) + threads_ * scratch);
   };
   reserve(gather_forward(g).convolution);
   size += epilogue_size(g.k);
@@ -70,22 +72,38 @@ size_t CpuBackend::workspace(const Conv2dGeometry& g) const {
   return static_cast<size_t>(size) * sizeof(real);
 }
 
-void CpuBackend::conv2d_forward(const Conv2dGeometry& g, const activation* x, const activation* weight,
+int64_t CpuBackend::packed_weight_size(const Conv2dGeometry& g) const {
+  return is_empty(g) ? 0 : weights_size(gather_forward(g).convolution, convolution_);
+}
+
+void CpuBackend::pack_weight(const Conv2dGeometry& g, const activation* weight, real* packed) {
+  if (is_empty(g)) return;
+  pack(gather_forward(g), {convolution_, threads_}, values_of(weight), packed);
+}
+
+void CpuBackend::conv2d_forward(const Conv2dGeometry& g, const activation* x, const ConvolutionWeight& weight,
                                 const ConvolutionEpilogue& epilogue, activation* y) {
   if (is_empty(g)) return;
-  real* constants = workspace_as<real>();
   Gather gather = gather_forward(g);
   if (epilogue.y_channels != 0) set_target_pixel(gather.convolution, epilogue.y_channels);
-  convolve(gather, {convolution_, threads_, constants + epilogue_size(g.k)}, values_of(x), values_of(weight),
-           make_epilogue(epilogue, g.k, constants), values_of(y), Write::overwrite);
+  const Means means{convolution_, threads_};
+  real* constants = workspace_as<real>();
+  real* rest = constants + epilogue_size(g.k);
+  if (weight.packed == nullptr) pack(gather, means, values_of(weight.values), rest);
+  convolve(gather, means, values_of(x), weight.packed == nullptr ? rest : weight.packed,
+           make_epilogue(epilogue, g.k, constants), rest + weights_size(gather.convolution, convolution_),
+           values_of(y), Write::overwrite);
 }
 
 void CpuBackend::conv2d_backward_data(const Conv2dGeometry& g, const activation* dy, const activation* weight,
                                       activation* dx, Write write) {
   if (is_empty(g)) return;
+  const Means means{convolution_, threads_};
+  real* packed = workspace_as<real>();
   for (const Gather& piece : backward(g, convolution_)) {
     if (piece.convolution.taps() == 0 && write == Write::add) continue;
-    convolve(piece, {convolution_, threads_, workspace_as<real>()}, values_of(dy), values_of(weight), {},
+    pack(piece, means, values_of(weight), packed);
+    convolve(piece, means, values_of(dy), packed, {}, packed + weights_size(piece.convolution, convolution_),
              values_of(dx), write);
   }
 }

@@ -28,7 +28,7 @@ size_t CpuBackend::workspace(const LinearGeometry& g) const { return workspace(a
 
 void CpuBackend::linear_forward(const LinearGeometry& g, const activation* x, const activation* weight,
                                 const real* bias, activation* y) {
-  conv2d_forward(as_convolution(g), x, weight, {.bias = bias}, y);
+  conv2d_forward(as_convolution(g), x, {weight}, {.bias = bias}, y);
 }
 
 void CpuBackend::linear_backward_data(const LinearGeometry& g, const activation* dy, const activation* weight,

@@ -155,11 +155,12 @@ std::unique_ptr<KernelGraph> CudaBackend<T>::capture(const std::function<void()>
 // ---- Convolution
 
 template <class T>
-void CudaBackend<T>::conv2d_forward(const Conv2dGeometry& g, const activation* x, const activation* weight,
-                                    const ConvolutionEpilogue& epilogue, activation* y) {
+void CudaBackend<T>::conv2d_forward(const Conv2dGeometry& g, const activation* x,
+                                    const ConvolutionWeight& weight, const ConvolutionEpilogue& epilogue,
+                                    activation* y) {
   if (is_empty(g)) return;
-  if (this->computes(g)) return this->own_forward(g, x, weight, epilogue, y);
-  convolutions_.forward(g, x, weight, y, workspace_.get());
+  if (this->computes(g)) return this->own_forward(g, x, weight.values, epilogue, y);
+  convolutions_.forward(g, x, weight.values, y, workspace_.get());
   this->finish_convolution(g, epilogue, y);
 }
 

@@ -54,7 +54,7 @@ class CudaBackend final : private Stream, public OwnConvolutions<T> {
   void reserve_workspace(size_t bytes) override;
   std::unique_ptr<KernelGraph> capture(const std::function<void()>& work) override;
 
-  void conv2d_forward(const Conv2dGeometry&, const activation* x, const activation* weight,
+  void conv2d_forward(const Conv2dGeometry&, const activation* x, const ConvolutionWeight&,
                       const ConvolutionEpilogue&, activation* y) override;
   void conv2d_backward_data(const Conv2dGeometry&, const activation* dy, const activation* weight,
                             activation* dx, Write) override;

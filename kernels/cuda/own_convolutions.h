@@ -29,6 +29,8 @@ class OwnConvolutions : public OwnKernels<T> {
 
   // Sums are stored first (finish_convolution), whoever computes them.
   bool finishes_before_storing() const override { return false; }
+  int64_t packed_weight_size(const Conv2dGeometry&) const override { return 0; }
+  void pack_weight(const Conv2dGeometry&, const activation*, real*) override {}
 
   bool fuses_norm(const Conv2dGeometry& g) const override {
     return computes(g) && implicit_conv2d::normalises(g);

@@ -51,12 +51,12 @@ class EmulatedBackend final : public cuda::OwnConvolutions<T> {
 
   std::unique_ptr<KernelGraph> capture(const std::function<void()>&) override { return nullptr; }
 
-  void conv2d_forward(const Conv2dGeometry& g, const activation* x, const activation* weight,
+  void conv2d_forward(const Conv2dGeometry& g, const activation* x, const ConvolutionWeight& weight,
                       const ConvolutionEpilogue& epilogue, activation* y) override {
     if (cuda::is_empty(g)) return;
-    if (this->computes(g)) return this->own_forward(g, x, weight, epilogue, y);
+    if (this->computes(g)) return this->own_forward(g, x, weight.values, epilogue, y);
     Wide to(y, g.n * g.p * g.q * g.k);
-    cpu_->conv2d_forward(g, inputs(g, x), weights(g, weight), {}, to);
+    cpu_->conv2d_forward(g, inputs(g, x), {weights(g, weight.values)}, {}, to);
     to.write(y);
     this->finish_convolution(g, epilogue, y);
   }

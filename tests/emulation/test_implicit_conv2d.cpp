@@ -140,7 +140,7 @@ TEST_CASE("a norm on the way in gives the bits of one that is stored") {
   Buffer<real> dweight(backend, poison(Conv2dSizes(g).weight)),
       fused_dweight(backend, poison(Conv2dSizes(g).weight));
   backend.normalise(problem.norm, problem.x, problem.operands(), nullptr, stored);
-  backend.conv2d_forward(g, stored, problem.weight, {}, y);
+  backend.conv2d_forward(g, stored, {problem.weight}, {}, y);
   backend.conv2d_backward_weight(g, stored, problem.dy, dweight, Write::overwrite);
   backend.norm_conv2d_forward(g, problem.norm, problem.x, problem.operands(), problem.weight, nullptr,
                               fused_y, nullptr, nullptr);
@@ -161,7 +161,7 @@ TEST_CASE("an infinite pixel reaches the outputs whose filter meets it, and no o
     x[static_cast<size_t>(kRow * g.w * g.c + i)] = std::numeric_limits<real>::infinity();
   const Activations infinite(problem.backend, x);
   Activations y(problem.backend, poison(Conv2dSizes(g).y));
-  problem.backend.conv2d_forward(g, infinite, problem.weight, {}, y);
+  problem.backend.conv2d_forward(g, infinite, {problem.weight}, {}, y);
   const std::vector<real> values = y.values();
   for (int64_t i = 0; i < Conv2dSizes(g).y; ++i)
     CHECK(std::isfinite(values[static_cast<size_t>(i)]) == (std::abs(i / (g.q * g.k) - kRow) > 1));

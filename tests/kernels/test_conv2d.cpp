@@ -58,8 +58,8 @@ TEST_CASE("conv2d computes its definition, with and without bias") {
         const std::vector<real> bias = noise(g.k, 3);
         const Buffer<real> bias_buffer(backend, bias);
         Activations y(backend, poison(size.y)), y_biased(backend, poison(size.y));
-        backend.conv2d_forward(g, x, weight, {}, y);
-        backend.conv2d_forward(g, x, weight, {.bias = bias_buffer}, y_biased);
+        backend.conv2d_forward(g, x, {weight}, {}, y);
+        backend.conv2d_forward(g, x, {weight}, {.bias = bias_buffer}, y_biased);
         const double tolerance = amplification.image * sum_tolerance(g.r * g.s * g.c + 1, 1),
                      rounding = rounding_of(backend);
         check_close(y.values(), conv2d_reference(g, x.values(), weight.values(), {}), tolerance, rounding);
@@ -90,7 +90,7 @@ TEST_CASE("conv2d: what an epilogue makes of the sums") {
             1.5 * (amplification.image * sum_tolerance(g.r * g.s * g.c + 2, 1) + rounding * (largest + 1));
         const auto check = [&](const ConvolutionEpilogue& epilogue, const auto& expected_of) {
           Activations y(backend, poison(size.y));
-          backend.conv2d_forward(g, x, weight, epilogue, y);
+          backend.conv2d_forward(g, x, {weight}, epilogue, y);
           std::vector<double> expected = sums;
           for (size_t i = 0; i < expected.size(); ++i) {
             const double linear = expected_of(expected[i], i % static_cast<size_t>(g.k)) +
@@ -103,7 +103,7 @@ TEST_CASE("conv2d: what an epilogue makes of the sums") {
           if (epilogue.residual != nullptr) {
             Activations over(backend, noise(size.y, 3));
             elsewhere.residual = over;
-            backend.conv2d_forward(g, x, weight, elsewhere, over);
+            backend.conv2d_forward(g, x, {weight}, elsewhere, over);
             check_same_bits(over.values(), y.values());
             return;
           }
@@ -111,7 +111,7 @@ TEST_CASE("conv2d: what an epilogue makes of the sums") {
             elsewhere.y_channels = aligned_to(16, g.k) + 2 * before;
             std::vector<real> all = noise(size.y / g.k * elsewhere.y_channels, 9);
             Activations among(backend, all);
-            backend.conv2d_forward(g, x, weight, elsewhere, among.at(before));
+            backend.conv2d_forward(g, x, {weight}, elsewhere, among.at(before));
             const std::vector<real> alone = y.values();
             for (int64_t i = 0; i < size.y; ++i)
               all[static_cast<size_t>(i / g.k * elsewhere.y_channels + before + i % g.k)] =
@@ -133,6 +133,23 @@ TEST_CASE("conv2d: what an epilogue makes of the sums") {
               [&](double sum, size_t k) { return 0.17 * (sum + static_cast<double>(bias[k])); });
         check({.factor = -1.25, .residual = residual}, [](double sum, size_t) { return -1.25 * sum; });
       });
+}
+
+TEST_CASE("conv2d: packed weights serve any number of images, and change no bit") {
+  each_case([](Backend& backend, const Conv2dGeometry& g, const Conv2dSizes& size, Amplification) {
+    Conv2dGeometry one = g;
+    one.n = one.ghost = 1;
+    const int64_t packed_size = backend.packed_weight_size(one);
+    if (packed_size == 0) return;
+    CHECK(backend.packed_weight_size(g) == packed_size);
+    const Activations x(backend, noise(size.x, 1)), weight(backend, noise(size.weight, 2));
+    Buffer<real> packed(backend, poison(packed_size));
+    backend.pack_weight(one, weight, packed);
+    Activations y(backend, poison(size.y)), y_packed(backend, poison(size.y));
+    backend.conv2d_forward(g, x, {weight}, {}, y);
+    backend.conv2d_forward(g, x, {nullptr, packed}, {}, y_packed);
+    check_same_bits(y_packed.values(), y.values());
+  });
 }
 
 TEST_CASE("conv2d's data gradient is the transpose of the forward pass") {
@@ -190,7 +207,7 @@ TEST_CASE("convolutions and linear layers without images do nothing") {
   Conv2dGeometry g = conv2d_cases().front().geometry;
   g.n = 0;
   CHECK_NOTHROW(backend->reserve_workspace(backend->workspace(g)));
-  backend->conv2d_forward(g, nullptr, nullptr, {}, nullptr);
+  backend->conv2d_forward(g, nullptr, {}, {}, nullptr);
   backend->conv2d_backward_data(g, nullptr, nullptr, nullptr, Write::overwrite);
   backend->conv2d_backward_weight(g, nullptr, nullptr, nullptr, Write::overwrite);
   const LinearGeometry linear{.n = 0, .in = 3, .out = 2, .ghost = 1};

@@ -26,7 +26,7 @@ TEST_CASE("a dry run counts multiply-adds, forward and in all") {
                             .ghost = 2};
   const LinearGeometry linear{.n = 2, .in = 7, .out = 4, .ghost = 2};
   const int64_t conv_count = 2 * 8 * 8 * 5 * 9 * 3, linear_count = 2 * 7 * 4;
-  backend.conv2d_forward(conv, nullptr, nullptr, {}, nullptr);
+  backend.conv2d_forward(conv, nullptr, {}, {}, nullptr);
   backend.linear_forward(linear, nullptr, nullptr, nullptr, nullptr);
   CHECK(backend.forward_multiply_adds() == conv_count + linear_count);
   CHECK(backend.multiply_adds() == conv_count + linear_count);

@@ -56,8 +56,8 @@ Results run_conv2d(Backend& backend, Conv2dGeometry g, const std::vector<int64_t
   each_micro_batch(cut, g.ghost, [&](int64_t first, int64_t images, Write write) {
     g.n = images;
     backend.reserve_workspace(backend.workspace(g));
-    backend.conv2d_forward(g, x.at(first * x_image), weight, {}, y.at(first * y_image));
-    backend.conv2d_forward(g, x.at(first * x_image), weight,
+    backend.conv2d_forward(g, x.at(first * x_image), {weight}, {}, y.at(first * y_image));
+    backend.conv2d_forward(g, x.at(first * x_image), {weight},
                            {.bias = bias, .factor = 0.3, .residual = dy.at(first * y_image), .relu = true},
                            y_finished.at(first * y_image));
     backend.conv2d_backward_data(g, dy.at(first * y_image), weight, dx.at(first * x_image), Write::overwrite);

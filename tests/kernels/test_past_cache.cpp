@@ -69,7 +69,7 @@ TEST_CASE("past the cache: convolutions") {
         const ConvolutionEpilogue joined{.bias = bias, .residual = x.at(first * size), .relu = true};
         for (const bool finished : {false, true}) {
           Buffer<real> to(*backend, poison(images * size));
-          backend->conv2d_forward(g, x.at(first * size), weight, finished ? joined : ConvolutionEpilogue{},
+          backend->conv2d_forward(g, x.at(first * size), {weight}, finished ? joined : ConvolutionEpilogue{},
                                   to);
           const std::vector<real> more = to.values();
           std::vector<real>& all = y[finished ? result + 2 : result];
@@ -93,7 +93,7 @@ TEST_CASE("past the cache: convolutions to their residual, and to a pixel's firs
       const Buffer<real> x(*backend, noise(kImages * kSide * kSide * kChannels, 1)),
           weight(*backend, noise(out * 3 * 3 * kChannels, 2));
       backend->reserve_workspace(backend->workspace(g));
-      backend->conv2d_forward(g, x, weight, {.residual = residual, .relu = true, .y_channels = y_channels},
+      backend->conv2d_forward(g, x, {weight}, {.residual = residual, .relu = true, .y_channels = y_channels},
                               y);
     };
     const std::vector<real> before = noise(kImages * kSide * kSide * kChannels, 3);

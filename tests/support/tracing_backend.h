@@ -80,7 +80,13 @@ class TracingBackend final : public Backend {
   }
 
   bool finishes_before_storing() const override { return traced_->finishes_before_storing(); }
-  void conv2d_forward(const Conv2dGeometry& g, const activation* x, const activation* weight,
+  int64_t packed_weight_size(const Conv2dGeometry& g) const override {
+    return traced_->packed_weight_size(g);
+  }
+  void pack_weight(const Conv2dGeometry& g, const activation* weight, real* packed) override {
+    call("pack_weight", &Backend::pack_weight, g, weight, packed);
+  }
+  void conv2d_forward(const Conv2dGeometry& g, const activation* x, const ConvolutionWeight& weight,
                       const ConvolutionEpilogue& epilogue, activation* y) override {
     call("conv2d_forward", &Backend::conv2d_forward, g, x, weight, epilogue, y);
   }
@@ -267,8 +273,10 @@ class TracingBackend final : public Backend {
     return std::tie(g.n, g.h, g.w, g.c, g.p, g.q, g.k, g.r, g.s, g.stride_h, g.stride_w, g.pad_top,
                     g.pad_left, g.ghost);
   }
+  static auto fields(const ConvolutionWeight& w) { return std::tie(w.values, w.packed); }
   static auto fields(const ConvolutionEpilogue& e) {
-    return std::make_tuple(e.bias, e.factor, e.norm.value_or(NormOperands{}), e.epsilon, e.residual, e.relu);
+    return std::make_tuple(e.bias, e.factor, e.norm.value_or(NormOperands{}), e.epsilon, e.residual, e.relu,
+                           e.y_channels);
   }
   static auto fields(const Pool2dGeometry& g) {
     return std::tie(g.n, g.h, g.w, g.c, g.p, g.q, g.r, g.s, g.stride_h, g.stride_w, g.pad_top, g.pad_left,
