@@ -31,9 +31,12 @@ void pack(const Gather& gather, const Means& means, const real* weight, real* pa
 // `scratch` is what the algorithm needs.
 void convolve(const Gather& gather, const Means& means, const real* source, const real* packed,
               const Epilogue& epilogue, real* scratch, real* target, Write write) {
-  const bool winograd = uses_winograd(gather.convolution, means.algorithm);
-  (winograd ? run_winograd : run_direct)(gather.convolution, means.threads, source, packed, epilogue, scratch,
-                                         target + gather.target, write);
+  const GatherConvolution& d = gather.convolution;
+  target += gather.target;
+  if (uses_winograd(d, means.algorithm))
+    return run_winograd(d, means.threads, source, packed, epilogue, scratch, target, write);
+  const DirectConvolution alone{d, source, packed, epilogue, target, write};
+  run_direct(std::span(&alone, 1), means.threads, scratch);
 }
 
 // In one piece by Winograd's algorithm, otherwise phase by phase.

@@ -6,6 +6,7 @@
 #include "kernels/cpu/conv2d_direct.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "kernels/cpu/matmul_tile.h"
 #include "kernels/cpu/parallel.h"
@@ -265,14 +266,14 @@ void write_tile(const GatherConvolution& d, const Left& left, int64_t begin, int
   }
 }
 
-// Fetches the residual's channels [first, last) of the pixels of the pointers [begin, end): rows of so few
-// lines, so far apart, that the processor does not see them coming.
-void prefetch_residual(const GatherConvolution& d, const Left& left, int64_t begin, int64_t end,
-                       int64_t first, int64_t last, const real* residual) {
+// Fetches channels [first, last) of the target pixels of the pointers [begin, end), of the target or of an
+// image like it: rows of so few lines, so far apart, that the processor does not see them coming.
+void prefetch_pixels(const GatherConvolution& d, const Left& left, int64_t begin, int64_t end, int64_t first,
+                     int64_t last, const real* pixels) {
   constexpr int64_t kLine = 64 / sizeof(real);
   for (int64_t pointer = begin; pointer < end; ++pointer)
     for (int64_t pixel = 0; pixel < left.firsts[pointer + 1] - left.firsts[pointer]; ++pixel) {
-      const real* row = residual + left.targets[pointer] + pixel * d.target_pixel;
+      const real* row = pixels + left.targets[pointer] + pixel * d.target_pixel;
       for (int64_t channel = first; channel < last; channel += kLine) __builtin_prefetch(row + channel);
     }
 }
@@ -290,7 +291,9 @@ void multiply_block(const GatherConvolution& d, const Plan& plan, const Left& le
       const int64_t end = left.tile_end(begin);
       next.step();
       if (target.epilogue.residual != nullptr)
-        prefetch_residual(d, left, begin, end, first, last, target.epilogue.residual);
+        prefetch_pixels(d, left, begin, end, first, last, target.epilogue.residual);
+      else if (target.write == Write::add && end < left.count)
+        prefetch_pixels(d, left, end, left.tile_end(end), first, last, target.pixels);
       with_rows(left.firsts[end] - left.firsts[begin], [&](auto rows) {
         if (in_place)
           multiply<rows(), vectors()>(d, plan, left.rows + begin, packed,
@@ -330,6 +333,26 @@ int64_t shared_pixels(const GatherConvolution& d, int64_t threads) {
   return (all + threads * rounds - 1) / (threads * rounds);
 }
 
+// One of the convolutions, by blocks of so many pixels.
+struct Part {
+  GatherConvolution d;
+  Plan plan;
+  const real* source;
+  const real* packed;
+  Target target;
+
+  Part(const DirectConvolution& part, int64_t pixels, std::span<const DirectConvolution> all)
+      : d(flattened(part.convolution)),
+        plan(d, pixels),
+        source(part.source),
+        packed(part.packed),
+        target{part.target, part.epilogue, part.write, false, false} {
+    const bool shared = all.size() > 1 && all[0].target == all[1].target;
+    target.past_cache = !shared && goes_past_cache(d, part.epilogue, part.target, part.write);
+    target.in_place = !target.past_cache && part.epilogue.constants == nullptr && is_one_row(d);
+  }
+};
+
 }  // namespace
 
 int64_t packed_size(const GatherConvolution& d) { return aligned(depth_of(d) * padded_to_tiles(d.out)); }
@@ -340,23 +363,28 @@ int64_t direct_scratch_size(const GatherConvolution& convolution) {
   return aligned(strip_size(plan));
 }
 
-void run_direct(const GatherConvolution& convolution, int threads, const real* source, const real* packed,
-                const Epilogue& epilogue, real* scratch, real* target, Write write) {
-  const GatherConvolution d = flattened(convolution);
-  const Plan plan(d, shared_pixels(d, threads));
-  const bool past_cache = goes_past_cache(d, epilogue, target, write);
-  const bool in_place = !past_cache && epilogue.constants == nullptr && is_one_row(d);
-  const Target to{target, epilogue, write, past_cache, in_place};
-  parallel_for(threads, plan.blocks(d), [&](int64_t index, int thread) {
-    const Block block(d, plan, index);
-    real* strip = scratch + thread * direct_scratch_size(convolution);
-    if (!plan.as_it_is) copy_strip(d, plan, block, source, strip);
-    const Left left(
-        d, plan, block,
-        plan.as_it_is ? source + ((block.image * d.h + block.row) * d.w + block.column) * d.in : strip);
-    Prefetch next = prefetch_strip(d, plan, index + 1, source);
-    for (int64_t first = 0; first < d.out; first += kTileWidth)
-      multiply_block(d, plan, left, packed + first * depth_of(d), first, to, next);
+void run_direct(std::span<const DirectConvolution> parts, int threads, real* scratch) {
+  int64_t pixels = kBlockPixels, scratch_size = 0;
+  for (const DirectConvolution& part : parts) {
+    pixels = std::min(pixels, shared_pixels(flattened(part.convolution), threads));
+    scratch_size = std::max(scratch_size, direct_scratch_size(part.convolution));
+  }
+  std::vector<Part> all;
+  for (const DirectConvolution& part : parts) all.emplace_back(part, pixels, parts);
+  parallel_for(threads, all[0].plan.blocks(all[0].d), [&](int64_t index, int thread) {
+    real* strip = scratch + thread * scratch_size;
+    const real* fetched = nullptr;
+    for (const auto& [d, plan, source, packed, target] : all) {
+      const Block block(d, plan, index);
+      if (!plan.as_it_is) copy_strip(d, plan, block, source, strip);
+      const Left left(
+          d, plan, block,
+          plan.as_it_is ? source + ((block.image * d.h + block.row) * d.w + block.column) * d.in : strip);
+      Prefetch next = source == fetched ? Prefetch() : prefetch_strip(d, plan, index + 1, source);
+      fetched = source;
+      for (int64_t first = 0; first < d.out; first += kTileWidth)
+        multiply_block(d, plan, left, packed + first * depth_of(d), first, target, next);
+    }
     end_streaming();
   });
 }

@@ -1,6 +1,8 @@
 // Convolutions of any filter and stride, each product computed.
 #pragma once
 
+#include <span>
+
 #include "kernels/cpu/epilogue.h"
 #include "kernels/cpu/gather_convolution.h"
 
@@ -10,9 +12,20 @@ namespace crescendo::CRESCENDO_CPU {
 int64_t packed_size(const GatherConvolution&);
 int64_t direct_scratch_size(const GatherConvolution&);
 
-// target (=|+=) the convolution of source [images,h,w,in] with packed weights (pack_direct), or what an
-// epilogue makes of it, which replaces. `scratch` holds direct_scratch_size elements a thread.
-void run_direct(const GatherConvolution&, int threads, const real* source, const real* packed,
-                const Epilogue&, real* scratch, real* target, Write);
+// target (=|+=) the convolution of source [images,h,w,in] with packed weights (pack_direct), or what the
+// epilogue makes of it, which replaces.
+struct DirectConvolution {
+  GatherConvolution convolution;
+  const real* source;
+  const real* packed;
+  Epilogue epilogue;
+  real* target;
+  Write write;
+};
+
+// Several that have the same target pixels, one after another for each block of them, so that a source or a
+// target that they share is in the cache. `scratch` holds, a thread, the most direct_scratch_size elements
+// that one of them needs.
+void run_direct(std::span<const DirectConvolution>, int threads, real* scratch);
 
 }  // namespace crescendo::CRESCENDO_CPU
