@@ -4,6 +4,19 @@
 
 namespace crescendo::bench {
 
+namespace {
+
+// Siblings as one convolution.
+template <class Sibling>
+Conv2dGeometry as_one(std::span<const Sibling> siblings) {
+  Conv2dGeometry all = siblings[0].geometry;
+  all.k = 0;
+  for (const Sibling& sibling : siblings) all.k += sibling.geometry.k;
+  return all;
+}
+
+}  // namespace
+
 template <class Geometry, class Call>
 void TimingBackend::time(const char* kernel, const Geometry& geometry, const Work& work, const Call& call) {
   const Stopwatch watch;
@@ -36,6 +49,17 @@ void TimingBackend::conv2d_backward_data(const Conv2dGeometry& g, const activati
                                          const activation* weight, activation* dx, Write write) {
   time("conv2d_backward_data", g, work_of(g),
        [&] { timed_->conv2d_backward_data(g, dy, weight, dx, write); });
+}
+void TimingBackend::sibling_conv2d_forward(const activation* x,
+                                           std::span<const SiblingConvolution> siblings) {
+  const Conv2dGeometry all = as_one(siblings);
+  time("sibling_conv2d_forward", all, work_of(all), [&] { timed_->sibling_conv2d_forward(x, siblings); });
+}
+void TimingBackend::sibling_conv2d_backward_data(std::span<const SiblingGradient> siblings, activation* dx,
+                                                 Write write) {
+  const Conv2dGeometry all = as_one(siblings);
+  time("sibling_conv2d_backward_data", all, work_of(all),
+       [&] { timed_->sibling_conv2d_backward_data(siblings, dx, write); });
 }
 void TimingBackend::conv2d_backward_weight(const Conv2dGeometry& g, const activation* x, const activation* dy,
                                            real* dweight, Write write) {

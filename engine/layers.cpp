@@ -52,16 +52,47 @@ Tensor conv2d_norm(Tape& tape, const Conv2d& convolution, const BatchNorm& norm,
                      std::move(residual), place);
 }
 
-Tensor normed_convolutions(Tape& tape, std::span<const Conv2d> convolutions, std::span<const BatchNorm> norms,
-                           Tensor x, Tensor residual, const Tensor& place) {
+namespace {
+
+// A chain from its second convolution on; y is the first one's result, in evaluation with its norm.
+Tensor rest_of_chain(Tape& tape, const NormedChain& chain, Tensor y, Tensor residual) {
+  const auto& [convolutions, norms, place] = chain;
   const size_t last = convolutions.size() - 1;
   if (tape.is_training()) {
-    Tensor y = convolutions[0](tape, x);
     for (size_t i = 1; i <= last; ++i) y = norm_conv2d(tape, norms[i - 1], convolutions[i], y);
     return norms[last](tape, y, residual);
   }
-  for (size_t i = 0; i < last; ++i) x = conv2d_norm(tape, convolutions[i], norms[i], x);
-  return conv2d_norm(tape, convolutions[last], norms[last], x, std::move(residual), place);
+  if (last == 0) return y;
+  for (size_t i = 1; i < last; ++i) y = conv2d_norm(tape, convolutions[i], norms[i], y);
+  return conv2d_norm(tape, convolutions[last], norms[last], y, std::move(residual), place);
+}
+
+}  // namespace
+
+Tensor normed_convolutions(Tape& tape, std::span<const Conv2d> convolutions, std::span<const BatchNorm> norms,
+                           Tensor x, Tensor residual, const Tensor& place) {
+  if (tape.is_training())
+    x = convolutions[0](tape, x);
+  else if (convolutions.size() == 1)
+    return conv2d_norm(tape, convolutions[0], norms[0], x, std::move(residual), place);
+  else
+    x = conv2d_norm(tape, convolutions[0], norms[0], x);
+  return rest_of_chain(tape, {convolutions, norms, place}, std::move(x), std::move(residual));
+}
+
+std::vector<Tensor> sibling_chains(Tape& tape, std::span<const NormedChain> chains, const Tensor& x) {
+  std::vector<Tensor> weights;
+  std::vector<SiblingNorm> layers;
+  for (const auto& [convolutions, norms, place] : chains) {
+    if (convolutions[0].bias_) throw std::logic_error("sibling_chains: a first convolution has a bias");
+    weights.push_back(convolutions[0].weight_->value);
+    layers.push_back({weights.back(), norms[0].layer(), convolutions.size() == 1 ? place : Tensor()});
+  }
+  std::vector<Tensor> results =
+      tape.is_training() ? sibling_conv2d(tape, x, weights) : sibling_conv2d_norm(tape, x, layers);
+  for (size_t i = 0; i < chains.size(); ++i)
+    results[i] = rest_of_chain(tape, chains[i], std::move(results[i]), {});
+  return results;
 }
 
 Linear::Linear(const Scope& scope, int64_t in, int64_t out, double spread)

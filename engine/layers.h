@@ -7,6 +7,7 @@
 namespace crescendo {
 
 class BatchNorm;
+struct NormedChain;
 
 struct Conv2dSpec {
   int64_t in = 0, out = 0;
@@ -24,6 +25,7 @@ class Conv2d {
   friend Tensor norm_conv2d(Tape&, const BatchNorm&, const Conv2d&, const Tensor& x, const Tensor& residual);
   friend Tensor conv2d_norm(Tape&, const Conv2d&, const BatchNorm&, const Tensor& x, Tensor residual,
                             const Tensor& place);
+  friend std::vector<Tensor> sibling_chains(Tape&, std::span<const NormedChain>, const Tensor& x);
 
  private:
   Conv2dOptions options_;
@@ -63,6 +65,17 @@ Tensor conv2d_norm(Tape& tape, const Conv2d& convolution, const BatchNorm& norm,
 // result, as above.
 Tensor normed_convolutions(Tape& tape, std::span<const Conv2d> convolutions, std::span<const BatchNorm> norms,
                            Tensor x, Tensor residual = {}, const Tensor& place = {});
+
+// The arguments of normed_convolutions; no residual.
+struct NormedChain {
+  std::span<const Conv2d> convolutions;
+  std::span<const BatchNorm> norms;
+  Tensor place;
+};
+
+// normed_convolutions of one x for each chain. Their first convolutions, which must be 1x1 of stride 1
+// without padding or bias, are computed together.
+std::vector<Tensor> sibling_chains(Tape& tape, std::span<const NormedChain> chains, const Tensor& x);
 
 // Declares "weight" [out, in] and "bias" [out] of zeros; weights are drawn from N(0, spread^2), by default
 // spread^2 = 1 / in, which keeps the logits of order one.

@@ -66,6 +66,19 @@ Tensor norm_conv2d(Tape&, const Tensor& x, const NormLayer&, const Tensor& weigh
 Tensor conv2d_norm(Tape&, const Tensor& x, const Tensor& weight, const Conv2dOptions&, const NormLayer&,
                    Tensor residual = {}, const Tensor& place = {});
 
+// Convolutions of one x with weights [k_i,1,1,c], of stride 1: as conv2d one by one, but that x is read, and
+// its gradient written, once.
+std::vector<Tensor> sibling_conv2d(Tape&, const Tensor& x, std::span<const Tensor> weights);
+
+// As conv2d_norm one by one, with the results' places in a Concatenation or undefined; outside of training
+// only.
+struct SiblingNorm {
+  Tensor weight;
+  NormLayer norm;
+  Tensor place;
+};
+std::vector<Tensor> sibling_conv2d_norm(Tape&, const Tensor& x, std::span<const SiblingNorm>);
+
 Tensor relu(Tape&, const Tensor& x);
 Tensor add(Tape&, const Tensor& a, const Tensor& b);                       // equal shapes
 Tensor scale_add(Tape&, const Tensor& a, double factor, const Tensor& b);  // a + factor * b
@@ -77,15 +90,15 @@ class Concatenation {
  public:
   // Of parts that will have this shape together.
   Concatenation(const Tape&, const Device&, const Shape& shape);
-  // The place of the next part, for ops that take one; undefined where parts are copied.
-  Tensor place(int64_t channels) const;
+  // The place of a part that will have so many channels before it, for ops that take one; undefined where
+  // parts are copied.
+  Tensor place(int64_t first, int64_t channels) const;
   void add(const Tensor& part);
   Tensor result(Tape&) const;
 
  private:
   Tensor room_;  // for the result; or undefined
   std::vector<Tensor> parts_;
-  int64_t channels_ = 0;  // of the parts
 };
 
 struct Pool2dOptions {

@@ -1,5 +1,7 @@
 #include "engine/tape.h"
 
+#include <algorithm>
+
 namespace crescendo {
 
 int64_t Tape::ghost(int64_t n) const {
@@ -11,15 +13,23 @@ int64_t Tape::ghost(int64_t n) const {
 
 Tensor Tape::record(const char* name, std::span<const Tensor> inputs, const Tensor& output,
                     Backward backward) {
-  if (observer) observer(name, inputs, output);
-  if (!training_) return output;
-  for (const Tensor& input : inputs) {
-    if (!input.needs_gradient()) continue;
-    output.set_needs_gradient(true);
-    records_.push_back({output.gradient_home(), std::move(backward)});
-    break;
-  }
+  record(name, inputs, std::span(&output, 1),
+         [backward = std::move(backward)](std::span<const Tensor> gradients) { backward(gradients[0]); });
   return output;
+}
+
+void Tape::record(const char* name, std::span<const Tensor> inputs, std::span<const Tensor> outputs,
+                  SharedBackward backward) {
+  if (observer)
+    for (const Tensor& output : outputs) observer(name, inputs, output);
+  if (!training_) return;
+  if (std::none_of(inputs.begin(), inputs.end(), [](const Tensor& x) { return x.needs_gradient(); })) return;
+  Record record{.output_gradients = {}, .backward = std::move(backward)};
+  for (const Tensor& output : outputs) {
+    output.set_needs_gradient(true);
+    record.output_gradients.push_back(output.gradient_home());
+  }
+  records_.push_back(std::move(record));
 }
 
 void Tape::seed(const Tensor& output, double value) {
@@ -44,11 +54,24 @@ void Tape::backward(const Tensor& output, const Tensor& output_gradient) {
   run_backward();
 }
 
+void Tape::Record::run() const {
+  // One alone is given as it is, so that whoever receives it may take its place.
+  if (output_gradients.size() == 1) {
+    if (output_gradients[0]->written) backward(std::span(&output_gradients[0]->home, 1));
+    return;
+  }
+  std::vector<Tensor> gradients;
+  for (const auto& gradient : output_gradients)
+    gradients.push_back(gradient->written ? gradient->home : Tensor());
+  if (std::any_of(gradients.begin(), gradients.end(), [](const Tensor& dy) { return dy.defined(); }))
+    backward(gradients);
+}
+
 void Tape::run_backward() {
   while (!records_.empty()) {
     Record record = std::move(records_.back());
     records_.pop_back();
-    if (record.output_gradient->written) record.backward(record.output_gradient->home);
+    record.run();
   }
 }
 

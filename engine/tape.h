@@ -55,6 +55,12 @@ class Tape {
     return record(name, std::span(inputs.begin(), inputs.size()), output, std::move(backward));
   }
 
+  // The same for several outputs of one operation. A gradient is undefined where an output has none; where
+  // all are, nothing is called.
+  using SharedBackward = std::function<void(std::span<const Tensor> output_gradients)>;
+  void record(const char* name, std::span<const Tensor> inputs, std::span<const Tensor> outputs,
+              SharedBackward backward);
+
   // Seeds the gradient of `output` with `value` everywhere: for an output beside the one given to backward().
   void seed(const Tensor& output, double value = 1);
   // Runs the recorded operations backwards, freeing each as it goes; the tape is then empty.
@@ -68,8 +74,9 @@ class Tape {
 
  private:
   struct Record {
-    std::shared_ptr<Gradient> output_gradient;
-    Backward backward;
+    std::vector<std::shared_ptr<Gradient>> output_gradients;
+    SharedBackward backward;
+    void run() const;
   };
   Tape(bool training, const TapeOptions& options) : training_(training), options_(options) {}
   void run_backward();

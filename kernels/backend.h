@@ -9,9 +9,11 @@
 // comment says host.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "kernels/geometry.h"
@@ -45,6 +47,19 @@ struct ConvolutionEpilogue {
 struct ConvolutionWeight {
   const activation* values = nullptr;
   const real* packed = nullptr;  // what pack_weight made of them, or null
+};
+
+// One of several convolutions of one x, with 1x1 filters of stride 1 and no padding; and what it adds to the
+// gradient of x.
+struct SiblingConvolution {
+  Conv2dGeometry geometry;
+  ConvolutionWeight weight;
+  ConvolutionEpilogue epilogue;
+  activation* y;
+};
+struct SiblingGradient {
+  Conv2dGeometry geometry;
+  const activation *dy, *weight;
 };
 
 // A set of images in the backend's memory: bytes [images,3,h,w], labels [images]; the order [2,images] of the
@@ -134,6 +149,24 @@ class Backend {
                                     activation* dx, Write) = 0;
   virtual void conv2d_backward_weight(const Conv2dGeometry&, const activation* x, const activation* dy,
                                       real* dweight, Write) = 0;
+
+  // ---- Sibling convolutions: each as above, to the bit, and gradients in their order. One after another,
+  // unless a backend reads x, and writes dx, once for all.
+  virtual size_t sibling_workspace(std::span<const Conv2dGeometry> siblings) const {
+    size_t most = 0;
+    for (const Conv2dGeometry& g : siblings) most = std::max(most, workspace(g));
+    return most;
+  }
+  virtual void sibling_conv2d_forward(const activation* x, std::span<const SiblingConvolution> siblings) {
+    for (const auto& [g, weight, epilogue, y] : siblings) conv2d_forward(g, x, weight, epilogue, y);
+  }
+  virtual void sibling_conv2d_backward_data(std::span<const SiblingGradient> siblings, activation* dx,
+                                            Write write) {
+    for (const auto& [g, dy, weight] : siblings) {
+      conv2d_backward_data(g, dy, weight, dx, write);
+      write = Write::add;
+    }
+  }
 
   // ---- Convolution of a normalised input, for the geometries that fuses_norm names: the normalised x is
   // computed on the way in and never stored.

@@ -47,6 +47,10 @@ class DryRunBackend : public Backend {
   void conv2d_backward_weight(const Conv2dGeometry&, const activation* x, const activation* dy, real* dweight,
                               Write) override;
 
+  size_t sibling_workspace(std::span<const Conv2dGeometry> siblings) const override {
+    return modelled_->sibling_workspace(siblings);
+  }
+
   bool fuses_norm(const Conv2dGeometry&) const override;
   void norm_conv2d_forward(const Conv2dGeometry&, const BatchNormGeometry&, const activation* x,
                            const NormOperands&, const activation* weight, const activation* residual,

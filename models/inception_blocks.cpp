@@ -15,7 +15,8 @@ int64_t width_of(const std::vector<std::vector<Filter>>& branches) {
 }  // namespace
 
 Branch::Branch(const Scope& scope, int64_t in, std::span<const Filter> filters, const ModelOptions& options)
-    : width_(filters.back().out) {
+    : width_(filters.back().out),
+      begins_pointwise_(filters[0].height == 1 && filters[0].width == 1 && filters[0].stride == 1) {
   const BatchNormOptions norm{.epsilon = kNormEpsilon, .momentum = options.norm_momentum, .relu = true};
   for (size_t i = 0; i < filters.size(); ++i) {
     const Filter& filter = filters[i];
@@ -38,6 +39,26 @@ Tensor Branch::operator()(Tape& tape, const Tensor& x, const Tensor& place) cons
   return normed_convolutions(tape, convolutions_, norms_, x, {}, place);
 }
 
+void add_branches(Tape& tape, std::span<const Branch> branches, const Tensor& x, Concatenation& parts) {
+  std::vector<Tensor> results(branches.size());
+  std::vector<NormedChain> siblings;
+  std::vector<size_t> numbers;  // of the siblings
+  int64_t first = 0;
+  for (size_t i = 0; i < branches.size(); ++i) {
+    const Tensor place = parts.place(first, branches[i].width());
+    first += branches[i].width();
+    if (branches[i].begins_pointwise()) {
+      siblings.push_back(branches[i].chain(place));
+      numbers.push_back(i);
+    } else {
+      results[i] = branches[i](tape, x, place);
+    }
+  }
+  const std::vector<Tensor> made = sibling_chains(tape, siblings, x);
+  for (size_t i = 0; i < made.size(); ++i) results[numbers[i]] = made[i];
+  for (const Tensor& result : results) parts.add(result);
+}
+
 Branches::Branches(const Scope& scope, int64_t in, const std::vector<std::vector<Filter>>& branches,
                    bool pool, const ModelOptions& options)
     : pool_(pool), width_(width_of(branches) + (pool ? in : 0)) {
@@ -51,7 +72,7 @@ Tensor Branches::operator()(Tape& tape, const Tensor& x) const {
     return pool_ ? (size - kHalve.window_h) / kHalve.stride_h + 1 : size;
   };
   Concatenation parts(tape, x.device(), {in[0], grid(in[1]), grid(in[2]), width_});
-  for (const Branch& branch : branches_) parts.add(branch(tape, x, parts.place(branch.width())));
+  add_branches(tape, branches_, x, parts);
   if (pool_) parts.add(max_pool2d(tape, x, kHalve));
   return parts.result(tape);
 }

@@ -26,12 +26,18 @@ class Branch {
   // To its place in a Concatenation, unless that is undefined.
   Tensor operator()(Tape& tape, const Tensor& x, const Tensor& place = {}) const;
   int64_t width() const { return width_; }  // channels of the result
+  bool begins_pointwise() const { return begins_pointwise_; }
+  NormedChain chain(Tensor place) const { return {convolutions_, norms_, std::move(place)}; }
 
  private:
   int64_t width_;
+  bool begins_pointwise_;  // by a 1x1 convolution of stride 1
   std::vector<Conv2d> convolutions_;
   std::vector<BatchNorm> norms_;
 };
+
+// Adds to `parts` what the branches make of x.
+void add_branches(Tape& tape, std::span<const Branch> branches, const Tensor& x, Concatenation& parts);
 
 // What the branches "branch0", "branch1"... make of x, side by side: of stride 1; or, where `pool` is set, of
 // stride 2, and x through a 3x3 max pool of stride 2 beside them.

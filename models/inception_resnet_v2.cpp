@@ -89,8 +89,9 @@ Tensor InceptionResNetV2::Mixed5b::operator()(Tape& tape, const Tensor& x) const
                                   .count_padding = false};
   const Shape& in = x.shape();
   Concatenation parts(tape, x.device(), {in[0], in[1], in[2], kChannels35});
-  for (const Branch& branch : branches) parts.add(branch(tape, x, parts.place(branch.width())));
-  parts.add(smoothed(tape, average_pool2d(tape, x, kSmooth), parts.place(smoothed.width())));
+  add_branches(tape, branches, x, parts);
+  const Tensor place = parts.place(kChannels35 - smoothed.width(), smoothed.width());
+  parts.add(smoothed(tape, average_pool2d(tape, x, kSmooth), place));
   return parts.result(tape);
 }
 

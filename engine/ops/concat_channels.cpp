@@ -54,14 +54,11 @@ Concatenation::Concatenation(const Tape& tape, const Device& device, const Shape
     room_ = Tensor::activations(device, shape);
 }
 
-Tensor Concatenation::place(int64_t channels) const {
-  return room_.defined() ? room_.channels(channels_, channels) : Tensor();
+Tensor Concatenation::place(int64_t first, int64_t channels) const {
+  return room_.defined() ? room_.channels(first, channels) : Tensor();
 }
 
-void Concatenation::add(const Tensor& part) {
-  channels_ += part.shape()[3];
-  parts_.push_back(part);
-}
+void Concatenation::add(const Tensor& part) { parts_.push_back(part); }
 
 Tensor Concatenation::result(Tape& tape) const { return concatenate(tape, parts_, room_); }
 

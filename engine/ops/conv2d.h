@@ -1,4 +1,4 @@
-// What conv2d and norm_conv2d share.
+// What conv2d, conv2d_norm and norm_conv2d share.
 #pragma once
 
 #include "engine/ops.h"
@@ -14,5 +14,11 @@ Conv2dGeometry conv2d_geometry(const Tape& tape, const Tensor& x, const Tensor& 
 // std::invalid_argument, naming the op, if the residual, unless undefined, has another shape.
 Tensor conv2d_result(const char* op, const Tape& tape, const Device& device, const Shape& shape,
                      const Tensor& residual);
+
+// Of conv2d_norm outside of training: where y goes, its place if that is defined, and how.
+Tensor conv2d_norm_result(const Tape& tape, const Device& device, const Conv2dGeometry& g,
+                          const Tensor& residual, const Tensor& place);
+ConvolutionEpilogue norm_epilogue(const Tape& tape, const Tensor& y, const NormLayer& norm,
+                                  const Tensor& residual);
 
 }  // namespace crescendo

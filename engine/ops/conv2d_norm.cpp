@@ -5,6 +5,26 @@
 
 namespace crescendo {
 
+Tensor conv2d_norm_result(const Tape& tape, const Device& device, const Conv2dGeometry& g,
+                          const Tensor& residual, const Tensor& place) {
+  const Shape shape{g.n, g.p, g.q, g.k};
+  require(!place.defined() || (place.shape() == shape && !residual.defined()), "conv2d_norm: a place of ",
+          place.defined() ? place.shape() : Shape(), " for ", shape, ", which has ",
+          residual.defined() ? "a" : "no", " residual");
+  return place.defined() ? place : conv2d_result("conv2d_norm", tape, device, shape, residual);
+}
+
+ConvolutionEpilogue norm_epilogue(const Tape& tape, const Tensor& y, const NormLayer& norm,
+                                  const Tensor& residual) {
+  const BatchNormGeometry n = batch_norm_geometry(tape, y, norm.scale, norm.shift, norm.options);
+  const Moments moments{norm.statistics.running_mean, norm.statistics.running_variance};
+  return {.norm = norm_operands(norm.scale, norm.shift, moments),
+          .epsilon = n.epsilon,
+          .residual = residual.defined() ? residual.as_activations() : nullptr,
+          .relu = n.relu,
+          .y_channels = y.as_channels().pixel};
+}
+
 // NOLINTBEGIN(performance-unnecessary-value-param): a residual that was handed over is held here alone
 Tensor conv2d_norm(Tape& tape, const Tensor& x, const Tensor& weight, const Conv2dOptions& options,
                    const NormLayer& norm, Tensor residual, const Tensor& place) {
@@ -16,18 +36,9 @@ Tensor conv2d_norm(Tape& tape, const Tensor& x, const Tensor& weight, const Conv
   const Device& device = x.device();
   Backend& kernels = device.kernels();
   device.memory().reserve_workspace(kernels.workspace(g));
-  const Shape shape{g.n, g.p, g.q, g.k};
-  require(!place.defined() || (place.shape() == shape && !residual.defined()), "conv2d_norm: a place of ",
-          place.defined() ? place.shape() : Shape(), " for ", shape, ", which has ",
-          residual.defined() ? "a" : "no", " residual");
-  const Tensor y = place.defined() ? place : conv2d_result("conv2d_norm", tape, device, shape, residual);
-  const BatchNormGeometry n = batch_norm_geometry(tape, y, norm.scale, norm.shift, norm.options);
-  const Moments moments{norm.statistics.running_mean, norm.statistics.running_variance};
-  ConvolutionEpilogue epilogue{
-      .norm = norm_operands(norm.scale, norm.shift, moments), .epsilon = n.epsilon, .relu = n.relu};
-  if (residual.defined()) epilogue.residual = residual.as_activations();
-  epilogue.y_channels = y.as_channels().pixel;
-  kernels.conv2d_forward(g, x.as_activations(), tape.weight(g, weight), epilogue, y.as_channels().first);
+  const Tensor y = conv2d_norm_result(tape, device, g, residual, place);
+  kernels.conv2d_forward(g, x.as_activations(), tape.weight(g, weight),
+                         norm_epilogue(tape, y, norm, residual), y.as_channels().first);
   return tape.record("conv2d_norm", {x, weight, norm.scale, norm.shift, residual}, y, nullptr);
 }
 

@@ -1,4 +1,6 @@
 // Forward and backward data, both as the same convolution (gather_convolution.h), and backward weights.
+#include <vector>
+
 #include "kernels/cpu/conv2d_direct.h"
 #include "kernels/cpu/conv2d_weight.h"
 #include "kernels/cpu/conv2d_weight_few.h"
@@ -109,6 +111,55 @@ void CpuBackend::conv2d_backward_data(const Conv2dGeometry& g, const activation*
     convolve(piece, means, values_of(dy), packed, {}, packed + weights_size(piece.convolution, convolution_),
              values_of(dx), write);
   }
+}
+
+// ---- Siblings: 1x1 filters, which only the direct algorithm computes, and of which all have the same target
+// pixels in either direction.
+
+size_t CpuBackend::sibling_workspace(std::span<const Conv2dGeometry> siblings) const {
+  int64_t packed = 0, scratch = 0;
+  for (const Conv2dGeometry& g : siblings) {
+    const GatherConvolution forward = gather_forward(g).convolution,
+                            backward = gather_backward_whole(g).convolution;
+    packed += epilogue_size(g.k) + std::max(packed_size(forward), packed_size(backward));
+    scratch = std::max({scratch, direct_scratch_size(forward), direct_scratch_size(backward)});
+  }
+  return static_cast<size_t>(packed + threads_ * scratch) * sizeof(real);
+}
+
+void CpuBackend::sibling_conv2d_forward(const activation* x, std::span<const SiblingConvolution> siblings) {
+  real* rest = workspace_as<real>();
+  std::vector<DirectConvolution> all;
+  for (const auto& [g, weight, epilogue, y] : siblings) {
+    if (is_empty(g)) continue;
+    Gather gather = gather_forward(g);
+    if (epilogue.y_channels != 0) set_target_pixel(gather.convolution, epilogue.y_channels);
+    const Epilogue made = make_epilogue(epilogue, g.k, rest);
+    rest += epilogue_size(g.k);
+    const real* packed = weight.packed;
+    if (packed == nullptr) {
+      pack_direct(gather, threads_, values_of(weight.values), rest);
+      packed = rest;
+      rest += packed_size(gather.convolution);
+    }
+    all.push_back({gather.convolution, values_of(x), packed, made, values_of(y), Write::overwrite});
+  }
+  if (!all.empty()) run_direct(all, threads_, rest);
+}
+
+void CpuBackend::sibling_conv2d_backward_data(std::span<const SiblingGradient> siblings, activation* dx,
+                                              Write write) {
+  real* rest = workspace_as<real>();
+  std::vector<DirectConvolution> all;
+  for (const auto& [g, dy, weight] : siblings) {
+    if (is_empty(g)) continue;
+    const Gather gather = gather_backward_whole(g);
+    pack_direct(gather, threads_, values_of(weight), rest);
+    all.push_back({gather.convolution, values_of(dy), rest, {}, values_of(dx), write});
+    rest += packed_size(gather.convolution);
+    write = Write::add;
+  }
+  if (!all.empty()) run_direct(all, threads_, rest);
 }
 
 void CpuBackend::conv2d_backward_weight(const Conv2dGeometry& g, const activation* x, const activation* dy,

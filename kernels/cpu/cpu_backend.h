@@ -46,6 +46,10 @@ class CpuBackend final : public Backend {
   void conv2d_backward_weight(const Conv2dGeometry&, const activation* x, const activation* dy, real* dweight,
                               Write) override;
 
+  size_t sibling_workspace(std::span<const Conv2dGeometry>) const override;
+  void sibling_conv2d_forward(const activation* x, std::span<const SiblingConvolution>) override;
+  void sibling_conv2d_backward_data(std::span<const SiblingGradient>, activation* dx, Write) override;
+
   bool fuses_norm(const Conv2dGeometry&) const override;
   void norm_conv2d_forward(const Conv2dGeometry&, const BatchNormGeometry&, const activation* x,
                            const NormOperands&, const activation* weight, const activation* residual,

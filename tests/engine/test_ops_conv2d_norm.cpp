@@ -138,14 +138,14 @@ TEST_CASE("conv2d_norm: writes to its place in a Concatenation, which then copie
     const Shape shape{kImages, kSide, kSide, 2 * kOut + 3};
     const auto concatenate = [&](Tape& tape, std::vector<Tensor>& parts) {
       Concatenation all(tape, device, shape);
-      const auto convolve = [&] {
+      const auto convolve = [&](int64_t first) {
         parts.push_back(
-            conv2d_norm(tape, operands.x, operands.weight, kSame, operands.norm, {}, all.place(kOut)));
+            conv2d_norm(tape, operands.x, operands.weight, kSame, operands.norm, {}, all.place(first, kOut)));
         all.add(parts.back());
       };
-      convolve();
+      convolve(0);
       all.add(other);
-      convolve();
+      convolve(kOut + 3);
       return all.result(tape);
     };
     Tape off = Tape::off(), training = Tape::training({.ghost = kGhost});

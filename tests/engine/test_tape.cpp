@@ -46,6 +46,32 @@ TEST_CASE("tape: outputs that are seeded beside the last one add their gradients
   CHECK(x.gradient().to_host() == std::vector<real>(3, 0.5 * 3 + 5));
 }
 
+TEST_CASE("tape: an operation of several outputs runs once, with the gradients that there are") {
+  const Device device = tested_device(1);
+  for (const bool first_used : {false, true}) {
+    const Tensor x = random_activations(device, {3}, 1);
+    x.set_needs_gradient(true);
+    Tape tape = Tape::training();
+    const std::vector<Tensor> outputs{random_activations(device, {3}, 2), random_activations(device, {3}, 3),
+                                      random_activations(device, {3}, 4)};
+    std::vector<std::vector<bool>> calls;
+    tape.record("several", std::vector{x}, outputs, [&](std::span<const Tensor> gradients) {
+      calls.emplace_back();
+      for (const Tensor& gradient : gradients) calls.back().push_back(gradient.defined());
+    });
+    CHECK(outputs[0].needs_gradient());
+    CHECK(outputs[2].needs_gradient());
+    const Tensor sum = add(tape, outputs[2], first_used ? outputs[0] : outputs[2]);
+    tape.backward(sum);
+    CHECK(calls == std::vector<std::vector<bool>>{{first_used, false, true}});
+
+    tape.record("unused", std::vector{x}, outputs, [&](std::span<const Tensor>) { calls.emplace_back(); });
+    for (const Tensor& output : outputs) output.forget_gradient();
+    tape.backward(scale_add(tape, x, 2, x));
+    CHECK(calls.size() == 1);
+  }
+}
+
 TEST_CASE("tape: an operation that the output does not depend on is skipped") {
   const Device device = tested_device(1);
   std::vector<std::string> ran;

@@ -73,6 +73,20 @@ TEST_CASE("conv2d: gradients of a tensor that is both convolved and joined") {
       .run();
 }
 
+TEST_CASE("sibling_conv2d: gradients equal central differences") {
+  const Device device = Device::cpu(2);
+  const Tensor x = random_activations(device, {2, 3, 5, 4}, 1);
+  const std::vector<Tensor> weights{random_weight(device, {3, 1, 1, 4}, 2),
+                                    random_weight(device, {1, 1, 1, 4}, 3),
+                                    random_weight(device, {5, 1, 1, 4}, 4)};
+  std::vector<Tensor> inputs = weights;
+  inputs.push_back(x);
+  GradientCheck(inputs, [&](Tape& tape) { return concat_channels(tape, sibling_conv2d(tape, x, weights)); },
+                {.ghost = 1})
+      .reduction_length(4)
+      .run();
+}
+
 TEST_CASE("conv2d: one weight used twice receives the sum of both gradients") {
   const Device device = Device::cpu(1);
   const Tensor x = random_activations(device, {2, 4, 4, 3}, 1);

@@ -1,0 +1,87 @@
+// y_i = x * w_i, and, outside of training, y_i = act(norm_i(x * w_i)), by 1x1 filters: several convolutions
+// that read one x. Backward: dx = sum of dy_i * w_i from the last to the first, dw_i as conv2d has it. Saved:
+// x and the w_i. Observed, they are conv2d and conv2d_norm one by one.
+#include "engine/ops/conv2d.h"
+#include "engine/ops/ghost_batch_norm.h"
+
+namespace crescendo {
+namespace {
+
+Conv2dGeometry sibling_geometry(const Tape& tape, const Tensor& x, const Tensor& weight) {
+  const Conv2dGeometry g = conv2d_geometry(tape, x, weight, {});
+  require(g.r == 1 && g.s == 1, "sibling_conv2d: filters must be 1 x 1, got ", weight.shape());
+  return g;
+}
+
+void reserve(const Device& device, std::span<const Conv2dGeometry> geometries) {
+  const Backend& kernels = device.kernels();
+  device.memory().reserve_workspace(kernels.sibling_workspace(geometries));
+  for (const Conv2dGeometry& g : geometries) device.memory().reserve_workspace(kernels.workspace(g));
+}
+
+bool one_by_one(const Tape& tape, size_t siblings) { return siblings < 2 || tape.observer; }
+
+}  // namespace
+
+std::vector<Tensor> sibling_conv2d(Tape& tape, const Tensor& x, std::span<const Tensor> weights) {
+  std::vector<Conv2dGeometry> geometries;
+  for (const Tensor& weight : weights) geometries.push_back(sibling_geometry(tape, x, weight));
+  std::vector<Tensor> results;
+  if (one_by_one(tape, weights.size())) {
+    for (const Tensor& weight : weights) results.push_back(conv2d(tape, x, weight));
+    return results;
+  }
+  const Device& device = x.device();
+  reserve(device, geometries);
+  std::vector<SiblingConvolution> siblings;
+  for (size_t i = 0; i < weights.size(); ++i) {
+    const Conv2dGeometry& g = geometries[i];
+    results.push_back(Tensor::activations(device, {g.n, g.p, g.q, g.k}));
+    siblings.push_back({g, tape.weight(g, weights[i]), {}, results[i].as_activations()});
+  }
+  device.kernels().sibling_conv2d_forward(x.as_activations(), siblings);
+
+  std::vector<Tensor> inputs(weights.begin(), weights.end());
+  inputs.push_back(x);
+  tape.record("sibling_conv2d", inputs, results, [=](std::span<const Tensor> dys) {
+    std::vector<SiblingGradient> gradients;
+    for (size_t i = dys.size(); i-- > 0;) {
+      if (!dys[i].defined()) continue;
+      const Tensor& weight = inputs[i];
+      gradients.push_back({geometries[i], dys[i].as_activations(), weight.as_activations()});
+      if (!weight.needs_gradient()) continue;
+      const auto [dw, write] = weight.gradient_slot();
+      device.kernels().conv2d_backward_weight(geometries[i], x.as_activations(), dys[i].as_activations(),
+                                              dw.as_reals(), write);
+    }
+    if (!x.needs_gradient()) return;
+    const auto [dx, write] = x.gradient_slot();
+    device.kernels().sibling_conv2d_backward_data(gradients, dx.as_activations(), write);
+  });
+  return results;
+}
+
+std::vector<Tensor> sibling_conv2d_norm(Tape& tape, const Tensor& x, std::span<const SiblingNorm> layers) {
+  require(!tape.is_training(), "sibling_conv2d_norm: training needs the statistics of each result first");
+  std::vector<Tensor> results;
+  if (one_by_one(tape, layers.size())) {
+    for (const auto& [weight, norm, place] : layers)
+      results.push_back(conv2d_norm(tape, x, weight, {}, norm, {}, place));
+    return results;
+  }
+  const Device& device = x.device();
+  std::vector<Conv2dGeometry> geometries;
+  std::vector<SiblingConvolution> siblings;
+  for (const auto& [weight, norm, place] : layers) {
+    const Conv2dGeometry g = sibling_geometry(tape, x, weight);
+    const Tensor y = conv2d_norm_result(tape, device, g, {}, place);
+    geometries.push_back(g);
+    results.push_back(y);
+    siblings.push_back({g, tape.weight(g, weight), norm_epilogue(tape, y, norm, {}), y.as_channels().first});
+  }
+  reserve(device, geometries);
+  device.kernels().sibling_conv2d_forward(x.as_activations(), siblings);
+  return results;
+}
+
+}  // namespace crescendo
