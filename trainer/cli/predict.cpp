@@ -37,7 +37,7 @@ std::vector<Guess> softmax(const std::vector<real>& logits, const std::vector<st
   return guesses;
 }
 
-std::vector<Guess> predict(const LoadedRun& run, PackedWeights& packed, const std::string& path) {
+std::vector<Guess> predict(const LoadedRun& run, PackedWeights* packed, const std::string& path) {
   DatasetOptions data = dataset_options(run.options);
   data.directory.clear();  // the size of its images is known without it
   const ImageSize size = dataset_traits(data).image_size;
@@ -45,7 +45,7 @@ std::vector<Guess> predict(const LoadedRun& run, PackedWeights& packed, const st
   read_picture(data, path, pixels.data());
   const Tensor image = Tensor::activations(run.device, {1, size.height, size.width, size.channels});
   image.upload(pixels);
-  Tape tape = Tape::off(&packed);
+  Tape tape = Tape::off(packed);
   return softmax(run.model->forward(tape, image).to_host(), run.info.class_names);
 }
 
@@ -53,9 +53,12 @@ void predict_all(const PredictOptions& options) {
   const LoadedRun run = load_run(options.run, options.computer);
   const auto top = std::min(static_cast<size_t>(options.top), run.info.class_names.size());
   nlohmann::json all = nlohmann::json::array();
+  // So many pictures save what packing takes, to memory that is new (docs/results.md).
+  constexpr size_t kWorthPacking = 8;
   PackedWeights packed;
+  PackedWeights* shared = options.images.size() >= kWorthPacking ? &packed : nullptr;
   for (const std::string& path : options.images) {
-    std::vector<Guess> guesses = predict(run, packed, path);
+    std::vector<Guess> guesses = predict(run, shared, path);
     guesses.resize(top);
     nlohmann::json classes = nlohmann::json::array();
     std::string line = path + ":";
