@@ -54,7 +54,7 @@ void predict_all(const PredictOptions& options) {
   const auto top = std::min(static_cast<size_t>(options.top), run.info.class_names.size());
   nlohmann::json all = nlohmann::json::array();
   // So many pictures save what packing takes, to memory that is new (docs/results.md).
-  constexpr size_t kWorthPacking = 8;
+  constexpr size_t kWorthPacking = 10;
   PackedWeights packed;
   PackedWeights* shared = options.images.size() >= kWorthPacking ? &packed : nullptr;
   for (const std::string& path : options.images) {
