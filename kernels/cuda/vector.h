@@ -1,4 +1,4 @@
-// Neighbouring elements in one access of memory.
+// Neighbouring elements in one access of memory, at addresses that are multiples of their size.
 #pragma once
 
 #include <cstdint>
@@ -12,13 +12,23 @@ struct alignas(sizeof(T) * Width) Vector {
   T lanes[Width];
 };
 
+// An address as that of a vector. A GPU faults on others; where its kernels are emulated, sanitizers do.
+template <class V, class Memory>
+__device__ V* vector_at(Memory* memory) {
+#ifdef __CUDA_ARCH__
+  return static_cast<V*>(memory);
+#else
+  return static_cast<V*>(__builtin_assume_aligned(memory, sizeof(V)));
+#endif
+}
+
 template <int Width, class T>
 __device__ Vector<T, Width> load(const T* from) {
-  return *reinterpret_cast<const Vector<T, Width>*>(from);
+  return *vector_at<const Vector<T, Width>, const void>(from);
 }
 template <class T, int Width>
 __device__ void store(T* to, const Vector<T, Width>& values) {
-  *reinterpret_cast<Vector<T, Width>*>(to) = values;
+  *vector_at<Vector<T, Width>, void>(to) = values;
 }
 
 // Whether vectors of that many elements may begin here.
