@@ -88,6 +88,7 @@ class TimingBackend final : public Backend {
 
   void bias_backward(const BiasGeometry&, const activation* dy, real* dbias, Write) override;
 
+  bool stores_among_channels() const override { return timed_->stores_among_channels(); }
   void ghost_moments(const BatchNormGeometry&, const activation* x, real* mean, real* variance) override;
   void normalise(const BatchNormGeometry&, const activation* x, const NormOperands&,
                  const activation* residual, activation* y) override;

@@ -34,9 +34,9 @@ NormLayer BatchNorm::layer() const {
       options_};
 }
 
-Tensor BatchNorm::operator()(Tape& tape, const Tensor& x, const Tensor& residual) const {
+Tensor BatchNorm::operator()(Tape& tape, const Tensor& x, const Tensor& residual, const Tensor& place) const {
   const NormLayer norm = layer();
-  return ghost_batch_norm(tape, x, norm.scale, norm.shift, norm.statistics, norm.options, residual);
+  return ghost_batch_norm(tape, x, norm.scale, norm.shift, norm.statistics, norm.options, residual, place);
 }
 
 Tensor norm_conv2d(Tape& tape, const BatchNorm& norm, const Conv2d& convolution, const Tensor& x,
@@ -60,7 +60,7 @@ Tensor rest_of_chain(Tape& tape, const NormedChain& chain, Tensor y, Tensor resi
   const size_t last = convolutions.size() - 1;
   if (tape.is_training()) {
     for (size_t i = 1; i <= last; ++i) y = norm_conv2d(tape, norms[i - 1], convolutions[i], y);
-    return norms[last](tape, y, residual);
+    return norms[last](tape, y, residual, place);
   }
   if (last == 0) return y;
   for (size_t i = 1; i < last; ++i) y = conv2d_norm(tape, convolutions[i], norms[i], y);

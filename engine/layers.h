@@ -40,8 +40,9 @@ class BatchNorm {
  public:
   BatchNorm(const Scope& scope, int64_t channels, const BatchNormOptions& options,
             NormScale scale = NormScale::from_one);
-  // act(norm(x) + residual), the residual optional
-  Tensor operator()(Tape& tape, const Tensor& x, const Tensor& residual = {}) const;
+  // act(norm(x) + residual), the residual optional; without one, to its place in a Concatenation, unless that
+  // is undefined
+  Tensor operator()(Tape& tape, const Tensor& x, const Tensor& residual = {}, const Tensor& place = {}) const;
   NormLayer layer() const;
 
  private:

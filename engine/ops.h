@@ -45,9 +45,11 @@ struct NormStatistics {
 
 // x [n,h,w,c] or [n,c], scale and shift [c] -> the same shape. Training normalises each ghost batch by its
 // own mean and biased variance (docs/derivations/ghost_batch_norm.md) and updates the running statistics;
-// otherwise those are used. The residual, of x's shape, is optional: act(normalised x + residual).
+// otherwise those are used. The residual, of x's shape, is optional: act(normalised x + residual). Without
+// one, the result may have a place in a Concatenation.
 Tensor ghost_batch_norm(Tape&, const Tensor& x, const Tensor& scale, const Tensor& shift,
-                        const NormStatistics&, const BatchNormOptions& = {}, const Tensor& residual = {});
+                        const NormStatistics&, const BatchNormOptions& = {}, const Tensor& residual = {},
+                        const Tensor& place = {});
 
 // A norm before or behind a convolution: as the arguments of ghost_batch_norm.
 struct NormLayer {
@@ -61,8 +63,8 @@ struct NormLayer {
 Tensor norm_conv2d(Tape&, const Tensor& x, const NormLayer&, const Tensor& weight, const Conv2dOptions& = {},
                    const Tensor& residual = {});
 
-// ghost_batch_norm(conv2d(x, weight), residual), the residual optional; outside of training in one pass, and
-// to the memory of a residual that nobody else holds, or to its place in a Concatenation.
+// ghost_batch_norm(conv2d(x, weight), residual), the residual and the place optional; outside of training in
+// one pass, and to the memory of a residual that nobody else holds.
 Tensor conv2d_norm(Tape&, const Tensor& x, const Tensor& weight, const Conv2dOptions&, const NormLayer&,
                    Tensor residual = {}, const Tensor& place = {});
 
@@ -84,20 +86,20 @@ Tensor add(Tape&, const Tensor& a, const Tensor& b);                       // eq
 Tensor scale_add(Tape&, const Tensor& a, double factor, const Tensor& b);  // a + factor * b
 Tensor concat_channels(Tape&, std::span<const Tensor> parts);  // [n,h,w,c0], [n,h,w,c1].. -> [n,h,w,c0+c1..]
 
-// concat_channels of parts that are made one after another. Outside of training, on devices that finish a
-// convolution's sums before they store them, a part that was made in its place is not copied.
+// concat_channels of parts that are made one after another. Of a part that was made in its place neither
+// values nor gradient are copied.
 class Concatenation {
  public:
   // Of parts that will have this shape together.
-  Concatenation(const Tape&, const Device&, const Shape& shape);
-  // The place of a part that will have so many channels before it, for ops that take one; undefined where
-  // parts are copied.
+  Concatenation(const Device&, const Shape& shape);
+  // The place of a part that will have so many channels before it, for ops that take one; undefined on
+  // devices that do not store among channels.
   Tensor place(int64_t first, int64_t channels) const;
   void add(const Tensor& part);
   Tensor result(Tape&) const;
 
  private:
-  Tensor room_;  // for the result; or undefined
+  Tensor room_;  // for the result, or undefined
   std::vector<Tensor> parts_;
 };
 
@@ -108,7 +110,7 @@ struct Pool2dOptions {
   bool count_padding = true;  // average pooling only
 };
 
-Tensor max_pool2d(Tape&, const Tensor& x, const Pool2dOptions&);
+Tensor max_pool2d(Tape&, const Tensor& x, const Pool2dOptions&, const Tensor& place = {});
 Tensor average_pool2d(Tape&, const Tensor& x, const Pool2dOptions&);
 Tensor global_average_pool(Tape&, const Tensor& x);  // [n,h,w,c] -> [n,c]
 

@@ -78,8 +78,8 @@ Tensor Tensor::channels(int64_t first, int64_t count) const {
 
 Tensor::Channels Tensor::as_channels() const {
   if (element() != Element::activation) throw std::logic_error("tensor: does not hold activations");
-  if (shape().rank() != 4) throw std::logic_error("tensor: has no pixels");
-  return {static_cast<activation*>(block_->memory), block_->pixel != 0 ? block_->pixel : shape()[3]};
+  const int64_t all = shape().rank() == 0 ? 1 : shape()[shape().rank() - 1];
+  return {static_cast<activation*>(block_->memory), is_channels() ? block_->pixel : all};
 }
 
 void Tensor::upload(std::span<const float> values) const {
@@ -101,6 +101,16 @@ void Tensor::upload(std::span<const int32_t> values) const {
 
 std::vector<real> Tensor::to_host() const {
   std::vector<real> host(static_cast<size_t>(size()));
+  if (host.empty()) return host;
+  if (is_channels()) {
+    const std::vector<real> whole = Tensor(block_->whole).to_host();
+    const auto first =
+        static_cast<size_t>(static_cast<char*>(block_->memory) - static_cast<char*>(block_->whole->memory)) /
+        element_bytes(device(), element());
+    const auto count = static_cast<size_t>(shape()[3]), pixel = static_cast<size_t>(block_->pixel);
+    for (size_t i = 0; i < host.size(); ++i) host[i] = whole[i / count * pixel + first + i % count];
+    return host;
+  }
   if (element() == Element::activation)
     device().kernels().download_activations(size(), as_activations(), host.data());
   else
@@ -116,6 +126,7 @@ std::vector<int32_t> Tensor::indices_to_host() const {
 
 Tensor Tensor::without_memory() const {
   auto shell = std::make_shared<Block>(device(), shape(), element());
+  shell->pixel = block_->pixel;
   shell->gradient = block_->gradient;
   return Tensor(std::move(shell));
 }
@@ -134,7 +145,8 @@ GradientSlot Tensor::gradient_slot() const {
 
 void Tensor::add_to_gradient(const Tensor& gradient) const {
   Gradient& own = *block_->gradient;
-  if (!own.written && !own.home.defined() && gradient.is_sole_owner()) {
+  if (!own.written && !own.home.defined() &&
+      (gradient.is_channels() ? is_channels() : gradient.is_sole_owner())) {
     own.home = gradient;
     own.written = true;
     return;

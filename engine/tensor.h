@@ -51,7 +51,8 @@ class Tensor {
   // Channels [first, first + count) of every pixel of activations [n,h,w,c], for ops that say they take such:
   // they do not lie side by side, so as_activations() and what rests on it throw std::logic_error.
   Tensor channels(int64_t first, int64_t count) const;
-  // Of activations [n,h,w,c], such a part or not.
+  bool is_channels() const { return block_->pixel != 0; }  // whether channels() made it
+  // Of activations [..,c], such a part or not.
   struct Channels {
     activation* first;  // of the first pixel
     int64_t pixel;      // elements from one to the next
@@ -72,7 +73,8 @@ class Tensor {
   // contribution) or add (all later ones). Call it once for each contribution.
   GradientSlot gradient_slot() const;
   // A contribution equal to `gradient`, in whose place it may be taken: of activations that nobody else
-  // holds, the first contribution is the very same memory.
+  // holds, the first contribution is the very same memory; and so it is of channels, which only a tensor that
+  // is channels takes.
   void add_to_gradient(const Tensor& gradient) const;
   // Without claiming a contribution; undefined before the first.
   Tensor gradient() const;

@@ -196,12 +196,15 @@ class Backend {
   // dbias[c] (=|+=) sum over n, pixels of dy[n,pixels,c]: the bias of a convolution or a linear layer.
   virtual void bias_backward(const BiasGeometry&, const activation* dy, real* dbias, Write) = 0;
 
+  // Whether norms and max pools store y as some channels of larger pixels, where their geometry says so.
+  virtual bool stores_among_channels() const = 0;
+
   // ---- Ghost batch norm. x, y, dx, dy [n,pixels,c]; scale, shift [c]; mean, variance (biased) [ghosts,c].
   //   y = act((x - mean) / sqrt(variance + epsilon) * scale + shift + residual), act = ReLU where
   //   geometry.relu, else identity; residual [n,pixels,c] or null
   // The statistics of each ghost batch.
   virtual void ghost_moments(const BatchNormGeometry&, const activation* x, real* mean, real* variance) = 0;
-  // y may be x.
+  // y may be x, unless it is channels among others.
   virtual void normalise(const BatchNormGeometry&, const activation* x, const NormOperands&,
                          const activation* residual, activation* y) = 0;
   // The gradient passes through the statistics; of y without a residual. dscale and dshift share one Write: a

@@ -71,6 +71,7 @@ class DryRunBackend : public Backend {
 
   void bias_backward(const BiasGeometry&, const activation*, real*, Write) override {}
 
+  bool stores_among_channels() const override { return modelled_->stores_among_channels(); }
   void ghost_moments(const BatchNormGeometry&, const activation*, real*, real*) override {}
   void normalise(const BatchNormGeometry&, const activation*, const NormOperands&, const activation*,
                  activation*) override {}

@@ -37,7 +37,10 @@ struct Pool2dGeometry {
   int64_t r, s;
   int64_t stride_h, stride_w;
   int64_t pad_top, pad_left;
-  bool count_padding;  // average pooling: divide by r*s always, or by the pixels inside the image only
+  bool count_padding;      // average pooling: divide by r*s always, or by the pixels inside the image only
+  int64_t y_channels = 0;  // max pooling: of a pixel of y and dy, whose c channels these are; 0: c
+
+  int64_t y_pixel() const { return y_channels != 0 ? y_channels : c; }
 };
 
 // x [n, pixels, c], normalised per channel over ghosts of `ghost` images
@@ -46,9 +49,11 @@ struct BatchNormGeometry {
   int64_t n, pixels, c;
   int64_t ghost;  // divides n
   double epsilon;
-  bool relu;  // y = max(0, .) of the normalised value, and its gradient
+  bool relu;               // y = max(0, .) of the normalised value, and its gradient
+  int64_t y_channels = 0;  // of a pixel of y and dy, whose c channels these are; 0: c
 
   int64_t ghosts() const { return n / ghost; }
+  int64_t y_pixel() const { return y_channels != 0 ? y_channels : c; }
 };
 
 // x [n,in] * weight [out,in]^T (+ bias [out]) -> y [n,out]

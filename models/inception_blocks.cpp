@@ -71,9 +71,9 @@ Tensor Branches::operator()(Tape& tape, const Tensor& x) const {
   const auto grid = [&](int64_t size) {
     return pool_ ? (size - kHalve.window_h) / kHalve.stride_h + 1 : size;
   };
-  Concatenation parts(tape, x.device(), {in[0], grid(in[1]), grid(in[2]), width_});
+  Concatenation parts(x.device(), {in[0], grid(in[1]), grid(in[2]), width_});
   add_branches(tape, branches_, x, parts);
-  if (pool_) parts.add(max_pool2d(tape, x, kHalve));
+  if (pool_) parts.add(max_pool2d(tape, x, kHalve, parts.place(width_ - in[3], in[3])));
   return parts.result(tape);
 }
 

@@ -88,7 +88,7 @@ Tensor InceptionResNetV2::Mixed5b::operator()(Tape& tape, const Tensor& x) const
                                   .padding = {1, 1, 1, 1},
                                   .count_padding = false};
   const Shape& in = x.shape();
-  Concatenation parts(tape, x.device(), {in[0], in[1], in[2], kChannels35});
+  Concatenation parts(x.device(), {in[0], in[1], in[2], kChannels35});
   add_branches(tape, branches, x, parts);
   const Tensor place = parts.place(kChannels35 - smoothed.width(), smoothed.width());
   parts.add(smoothed(tape, average_pool2d(tape, x, kSmooth), place));

@@ -39,6 +39,7 @@ class GraphBackend final : public DryRunBackend {
 
   // Values keep their memory for themselves, and weights are as they were named.
   bool finishes_before_storing() const override { return false; }
+  bool stores_among_channels() const override { return false; }
   int64_t packed_weight_size(const Conv2dGeometry&) const override { return 0; }
   bool fuses_norm(const Conv2dGeometry&) const override { return false; }
 

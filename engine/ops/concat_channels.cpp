@@ -1,5 +1,5 @@
 // y[..., offset_i + c] = x_i[..., c]. Backward: each part takes its own channels of dy. Saved: nothing. Parts
-// that are channels of y already stay where they are.
+// that are channels of y already stay where they are, and their gradients are channels of dy.
 #include "engine/ops.h"
 
 namespace crescendo {
@@ -22,14 +22,15 @@ Tensor concatenate(Tape& tape, std::span<const Tensor> parts, Tensor y) {
   require(y.shape() == shape, "concat_channels: parts of ", shape, " for ", y.shape());
   struct Part {
     Tensor input;
-    ChannelSlice slice;
+    ChannelSlice slice;  // to y
   };
   std::vector<Part> placed;
   int64_t offset = 0;
   for (const Tensor& part : parts) {
     const int64_t count = part.shape()[3];
     const ChannelSlice slice{first[0] * first[1] * first[2], count, count, 0, channels, offset};
-    if (part.as_channels() != y.channels(offset, count).as_channels())
+    const bool in_place = part.is_channels() && part.as_channels() == y.channels(offset, count).as_channels();
+    if (!in_place)
       device.kernels().copy_channels(slice, part.as_activations(), y.as_activations(), Write::overwrite);
     placed.push_back({part.without_memory(), slice});
     offset += count;
@@ -37,6 +38,10 @@ Tensor concatenate(Tape& tape, std::span<const Tensor> parts, Tensor y) {
   return tape.record("concat_channels", parts, y, [device, placed = std::move(placed)](const Tensor& dy) {
     for (const auto& [input, slice] : placed) {
       if (!input.needs_gradient()) continue;
+      if (input.is_channels()) {
+        input.add_to_gradient(dy.channels(slice.to_offset, slice.count));
+        continue;
+      }
       const auto [dx, write] = input.gradient_slot();
       const ChannelSlice back{slice.rows,      slice.count,         slice.to_channels,
                               slice.to_offset, slice.from_channels, slice.from_offset};
@@ -49,9 +54,8 @@ Tensor concatenate(Tape& tape, std::span<const Tensor> parts, Tensor y) {
 
 Tensor concat_channels(Tape& tape, std::span<const Tensor> parts) { return concatenate(tape, parts, {}); }
 
-Concatenation::Concatenation(const Tape& tape, const Device& device, const Shape& shape) {
-  if (!tape.is_training() && device.kernels().finishes_before_storing())
-    room_ = Tensor::activations(device, shape);
+Concatenation::Concatenation(const Device& device, const Shape& shape) {
+  if (device.kernels().stores_among_channels()) room_ = Tensor::activations(device, shape);
 }
 
 Tensor Concatenation::place(int64_t first, int64_t channels) const {

@@ -1,17 +1,18 @@
 // y = act(norm(x * w) + residual). Training needs the statistics of x * w first: there it is two ops.
-// Otherwise they are known, and the norm happens where the convolution writes.
+// Otherwise they are known, and the norm happens where the convolution writes; but a result that has a place,
+// on a device that stores sums before it finishes them, comes there by a norm of its own.
 #include "engine/ops/conv2d.h"
 #include "engine/ops/ghost_batch_norm.h"
+#include "engine/ops/place.h"
 
 namespace crescendo {
 
 Tensor conv2d_norm_result(const Tape& tape, const Device& device, const Conv2dGeometry& g,
                           const Tensor& residual, const Tensor& place) {
   const Shape shape{g.n, g.p, g.q, g.k};
-  require(!place.defined() || (place.shape() == shape && !residual.defined()), "conv2d_norm: a place of ",
-          place.defined() ? place.shape() : Shape(), " for ", shape, ", which has ",
-          residual.defined() ? "a" : "no", " residual");
-  return place.defined() ? place : conv2d_result("conv2d_norm", tape, device, shape, residual);
+  if (!place.defined()) return conv2d_result("conv2d_norm", tape, device, shape, residual);
+  require(!residual.defined(), "conv2d_norm: a residual, and a place for the result");
+  return placed_result("conv2d_norm", device, shape, place);
 }
 
 ConvolutionEpilogue norm_epilogue(const Tape& tape, const Tensor& y, const NormLayer& norm,
@@ -29,12 +30,12 @@ ConvolutionEpilogue norm_epilogue(const Tape& tape, const Tensor& y, const NormL
 Tensor conv2d_norm(Tape& tape, const Tensor& x, const Tensor& weight, const Conv2dOptions& options,
                    const NormLayer& norm, Tensor residual, const Tensor& place) {
   // NOLINTEND(performance-unnecessary-value-param)
-  if (tape.is_training())
-    return ghost_batch_norm(tape, conv2d(tape, x, weight, options), norm.scale, norm.shift, norm.statistics,
-                            norm.options, residual);
-  const Conv2dGeometry g = conv2d_geometry(tape, x, weight, options);
   const Device& device = x.device();
   Backend& kernels = device.kernels();
+  if (tape.is_training() || (place.defined() && !kernels.finishes_before_storing()))
+    return ghost_batch_norm(tape, conv2d(tape, x, weight, options), norm.scale, norm.shift, norm.statistics,
+                            norm.options, residual, place);
+  const Conv2dGeometry g = conv2d_geometry(tape, x, weight, options);
   device.memory().reserve_workspace(kernels.workspace(g));
   const Tensor y = conv2d_norm_result(tape, device, g, residual, place);
   kernels.conv2d_forward(g, x.as_activations(), tape.weight(g, weight),

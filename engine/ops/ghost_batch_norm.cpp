@@ -7,6 +7,8 @@
 // mask unless there is a residual: then y is saved.
 #include "engine/ops/ghost_batch_norm.h"
 
+#include "engine/ops/place.h"
+
 namespace crescendo {
 
 BatchNormGeometry batch_norm_geometry(const Tape& tape, const Tensor& x, const Tensor& scale,
@@ -82,18 +84,21 @@ Tensor masked_by_relu(const Tensor& y, const Tensor& dy) {
 
 Tensor ghost_batch_norm(Tape& tape, const Tensor& x, const Tensor& scale, const Tensor& shift,
                         const NormStatistics& statistics, const BatchNormOptions& options,
-                        const Tensor& residual) {
+                        const Tensor& residual, const Tensor& place) {
   BatchNormGeometry g = batch_norm_geometry(tape, x, scale, shift, options);
-  if (residual.defined())
+  if (residual.defined()) {
     require(residual.shape() == x.shape(), "ghost_batch_norm: residual ", residual.shape(), " for ",
             x.shape());
+    require(!place.defined(), "ghost_batch_norm: a residual, and a place for the result");
+  }
   const Device& device = x.device();
   Backend& kernels = device.kernels();
   const Moments moments = take_moments(tape, g, x, statistics, options.momentum);
   device.memory().reserve_workspace(kernels.workspace(g));
-  const Tensor y = Tensor::activations(device, x.shape());
+  const Tensor y = placed_result("ghost_batch_norm", device, x.shape(), place);
+  g.y_channels = y.as_channels().pixel;
   kernels.normalise(g, x.as_activations(), norm_operands(scale, shift, moments),
-                    residual.defined() ? residual.as_activations() : nullptr, y.as_activations());
+                    residual.defined() ? residual.as_activations() : nullptr, y.as_channels().first);
 
   const bool masks = g.relu && residual.defined();
   if (masks) g.relu = false;  // the mask has been applied before the kernel of dx
@@ -104,9 +109,12 @@ Tensor ghost_batch_norm(Tape& tape, const Tensor& x, const Tensor& scale, const 
     const Tensor& gradient = mask.defined() ? masked : dy;
     const auto [dx, write_dx] = input_slot(x);
     const auto [dscale, dshift, write_parameters] = norm_slots(scale, shift);
+    const auto [first_dy, dy_pixel] = gradient.as_channels();
+    BatchNormGeometry backward = g;
+    backward.y_channels = dy_pixel;
     device.kernels().ghost_batch_norm_backward(
-        g, x.as_activations(), gradient.as_activations(), norm_operands(scale, shift, moments),
-        dx.as_activations(), write_dx, dscale.as_reals(), dshift.as_reals(), write_parameters);
+        backward, x.as_activations(), first_dy, norm_operands(scale, shift, moments), dx.as_activations(),
+        write_dx, dscale.as_reals(), dshift.as_reals(), write_parameters);
     if (through.needs_gradient()) through.add_to_gradient(gradient);
   });
 }

@@ -1,6 +1,6 @@
 // y = the maximum, or the average, over windows of pixels. Backward: dy goes to the winning pixel (the first
 // of equals), or in equal shares to all pixels of the window. Saved: the winners' places; nothing.
-#include "engine/ops.h"
+#include "engine/ops/place.h"
 
 namespace crescendo {
 namespace {
@@ -42,16 +42,20 @@ Tensor average(Tape& tape, const Tensor& x, const Pool2dGeometry& g, const Shape
 
 }  // namespace
 
-Tensor max_pool2d(Tape& tape, const Tensor& x, const Pool2dOptions& options) {
-  const Pool2dGeometry g = geometry_of("max_pool2d", x, options);
+Tensor max_pool2d(Tape& tape, const Tensor& x, const Pool2dOptions& options, const Tensor& place) {
+  Pool2dGeometry g = geometry_of("max_pool2d", x, options);
   const Device& device = x.device();
   const Shape out{g.n, g.p, g.q, g.c};
-  const Tensor y = Tensor::activations(device, out);
+  const Tensor y = placed_result("max_pool2d", device, out, place);
   const Tensor winners = Tensor::indices(device, out);
-  device.kernels().max_pool2d_forward(g, x.as_activations(), y.as_activations(), winners.as_indices());
+  g.y_channels = y.as_channels().pixel;
+  device.kernels().max_pool2d_forward(g, x.as_activations(), y.as_channels().first, winners.as_indices());
   return tape.record("max_pool2d", {x}, y, [=, x = x.without_memory()](const Tensor& dy) {
     const auto [dx, write] = x.gradient_slot();
-    device.kernels().max_pool2d_backward(g, dy.as_activations(), winners.as_indices(), dx.as_activations(),
+    const auto [first_dy, dy_pixel] = dy.as_channels();
+    Pool2dGeometry backward = g;
+    backward.y_channels = dy_pixel;
+    device.kernels().max_pool2d_backward(backward, first_dy, winners.as_indices(), dx.as_activations(),
                                          write);
   });
 }

@@ -63,13 +63,13 @@ std::vector<Tensor> sibling_conv2d(Tape& tape, const Tensor& x, std::span<const 
 
 std::vector<Tensor> sibling_conv2d_norm(Tape& tape, const Tensor& x, std::span<const SiblingNorm> layers) {
   require(!tape.is_training(), "sibling_conv2d_norm: training needs the statistics of each result first");
+  const Device& device = x.device();
   std::vector<Tensor> results;
-  if (one_by_one(tape, layers.size())) {
+  if (one_by_one(tape, layers.size()) || !device.kernels().finishes_before_storing()) {
     for (const auto& [weight, norm, place] : layers)
       results.push_back(conv2d_norm(tape, x, weight, {}, norm, {}, place));
     return results;
   }
-  const Device& device = x.device();
   std::vector<Conv2dGeometry> geometries;
   std::vector<SiblingConvolution> siblings;
   for (const auto& [weight, norm, place] : layers) {

@@ -85,16 +85,16 @@ void normalise_image(const BatchNormGeometry& g, const NormInput& in, bool past_
     const real v = in.residual == nullptr ? linear : linear + in.residual[i];
     return g.relu ? relu_of(v) : v;
   };
-  for (int64_t pixel = 0; pixel < g.pixels; ++pixel) {
+  for (int64_t pixel = 0; pixel < g.pixels; ++pixel, y += g.y_pixel()) {
     const int64_t place = pixel * g.c;
     if (!past_cache) {
-      for (int64_t c = 0; c < g.c; ++c) y[place + c] = value(place + c, c);
+      for (int64_t c = 0; c < g.c; ++c) y[c] = value(place + c, c);
       continue;
     }
     for (int64_t first = 0; first < g.c; first += kLanes) {
       real lanes[kLanes];
       for (int64_t c = 0; c < kLanes; ++c) lanes[c] = value(place + first + c, first + c);
-      stream(y + place + first, load(lanes));
+      stream(y + first, load(lanes));
     }
   }
   end_streaming();
@@ -138,9 +138,9 @@ void sum_gradients(const BatchNormGeometry& g, const real* x, const real* dy, co
       real run_g[kStrip] = {}, run_gu[kStrip] = {};
       for (int64_t pixel = run; pixel < std::min(run + kRun, g.pixels); ++pixel)
         for (int64_t c = 0; c < count; ++c) {
-          const int64_t i = pixel * g.c + first + c;
-          const real u = x[i] - mean[c];
-          const real d = Relu ? relu_gradient(output_of(u, factor[c], shift[c]), dy[i]) : dy[i];
+          const real u = x[pixel * g.c + first + c] - mean[c];
+          const real dyi = dy[pixel * g.y_pixel() + first + c];
+          const real d = Relu ? relu_gradient(output_of(u, factor[c], shift[c]), dyi) : dyi;
           run_g[c] += d;
           run_gu[c] += d * u;
         }
@@ -165,10 +165,10 @@ void write_gradients(const BatchNormGeometry& g, const real* x, const real* dy, 
       mean_g[c] = ghost.mean_g[first + c], coefficient[c] = ghost.coefficient[first + c];
     }
     for (int64_t pixel = 0; pixel < g.pixels; ++pixel) {
-      const int64_t begin = pixel * g.c + first;
+      const int64_t begin = pixel * g.c + first, dy_begin = pixel * g.y_pixel() + first;
       for (int64_t c = 0; c < count; ++c) {
         const real u = x[begin + c] - mean[c];
-        const real dyi = dy[begin + c];
+        const real dyi = dy[dy_begin + c];
         const real d = Relu ? relu_gradient(output_of(u, factor[c], shift[c]), dyi) : dyi;
         gradient[c] = factor[c] * ((d - mean_g[c]) - u * coefficient[c]);
       }
@@ -232,12 +232,12 @@ void CpuBackend::normalise(const BatchNormGeometry& g, const activation* x, cons
   if (g.n * image_size == 0) return;
   real* factors = workspace_as<real>();
   norm_factors(g, norm, factors);
-  const bool past_cache = goes_past_cache(values_of(y), g.n * image_size, g.c);
+  const bool past_cache = g.c % kLanes == 0 && goes_past_cache(values_of(y), g.n * image_size, g.y_pixel());
   parallel_for(g.n, [&](int64_t image, int) {
     const int64_t ghost = image / g.ghost * g.c, first = image * image_size;
     const real* skip = residual == nullptr ? nullptr : values_of(residual) + first;
     normalise_image(g, {values_of(x) + first, skip, norm.mean + ghost, factors + ghost, norm.shift},
-                    past_cache, values_of(y) + first);
+                    past_cache, values_of(y) + image * g.pixels * g.y_pixel());
   });
 }
 
@@ -269,7 +269,7 @@ void finish_backward(const BatchNormGeometry& g, bool relu, int threads, const r
     const int64_t ghost = image / g.ghost;
     with_modes(relu, write_dx, [&](auto masks, auto write) {
       write_gradients<masks(), write()>(
-          g, x + image * image_size, dy + image * image_size, norm.mean + ghost * g.c, norm.shift,
+          g, x + image * image_size, dy + image * g.pixels * g.y_pixel(), norm.mean + ghost * g.c, norm.shift,
           GhostConstants(g, ghost, factors, constants), past_cache, dx + image * image_size);
     });
     end_streaming();
@@ -285,9 +285,10 @@ void CpuBackend::ghost_batch_norm_backward(const BatchNormGeometry& g, const act
   real* factors = reinterpret_cast<real*>(sums + g.n * 2 * g.c);
   norm_factors(g, norm, factors);
   parallel_for(g.n, [&](int64_t image, int) {
-    const int64_t ghost = image / g.ghost, first = image * g.pixels * g.c;
+    const int64_t ghost = image / g.ghost;
     with_modes(g.relu, write_dx, [&](auto relu, auto) {
-      sum_gradients<relu()>(g, values_of(x) + first, values_of(dy) + first, norm.mean + ghost * g.c,
+      sum_gradients<relu()>(g, values_of(x) + image * g.pixels * g.c,
+                            values_of(dy) + image * g.pixels * g.y_pixel(), norm.mean + ghost * g.c,
                             norm.shift, factors + ghost * g.c, sums + image * 2 * g.c);
     });
   });

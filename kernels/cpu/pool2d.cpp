@@ -21,11 +21,11 @@ Window window_at(const Pool2dGeometry& g, int64_t p, int64_t q) {
           std::min(g.w, left + g.s)};
 }
 
-// f(window, place of the output pixel's first channel) for every output pixel of one image.
+// f(window, output pixel) for every one of an image.
 template <class F>
 void each_window(const Pool2dGeometry& g, int64_t image, const F& f) {
   for (int64_t p = 0; p < g.p; ++p)
-    for (int64_t q = 0; q < g.q; ++q) f(window_at(g, p, q), ((image * g.p + p) * g.q + q) * g.c);
+    for (int64_t q = 0; q < g.q; ++q) f(window_at(g, p, q), (image * g.p + p) * g.q + q);
 }
 
 // f(h * W + w) for every pixel of the window.
@@ -50,8 +50,8 @@ void CpuBackend::max_pool2d_forward(const Pool2dGeometry& g, const activation* x
   parallel_for(g.n, [&](int64_t image, int) {
     const real* from = values_of(x) + image * g.h * g.w * g.c;
     each_window(g, image, [&](const Window& window, int64_t at) {
-      real* best = values_of(y) + at;
-      int32_t* winner = winners + at;
+      real* best = values_of(y) + at * g.y_pixel();
+      int32_t* winner = winners + at * g.c;
       const int64_t first = window.top * g.w + window.left;
       std::copy(from + first * g.c, from + (first + 1) * g.c, best);
       std::fill(winner, winner + g.c, static_cast<int32_t>(first));
@@ -75,7 +75,9 @@ void CpuBackend::max_pool2d_backward(const Pool2dGeometry& g, const activation* 
     real* to = values_of(dx) + image * image_size;
     clear(to, image_size, write);
     each_window(g, image, [&](const Window&, int64_t at) {
-      for (int64_t c = 0; c < g.c; ++c) to[winners[at + c] * g.c + c] += values_of(dy)[at + c];
+      const real* gradient = values_of(dy) + at * g.y_pixel();
+      const int32_t* winner = winners + at * g.c;
+      for (int64_t c = 0; c < g.c; ++c) to[winner[c] * g.c + c] += gradient[c];
     });
   });
 }
@@ -84,7 +86,7 @@ void CpuBackend::average_pool2d_forward(const Pool2dGeometry& g, const activatio
   parallel_for(g.n, [&](int64_t image, int) {
     const real* from = values_of(x) + image * g.h * g.w * g.c;
     each_window(g, image, [&](const Window& window, int64_t at) {
-      real* sum = values_of(y) + at;
+      real* sum = values_of(y) + at * g.c;
       std::fill(sum, sum + g.c, real{0});
       each_pixel(g, window, [&](int64_t pixel) {
         for (int64_t c = 0; c < g.c; ++c) sum[c] += from[pixel * g.c + c];
@@ -102,8 +104,9 @@ void CpuBackend::average_pool2d_backward(const Pool2dGeometry& g, const activati
     clear(to, image_size, write);
     each_window(g, image, [&](const Window& window, int64_t at) {
       const real factor = share(g, window);
+      const real* gradient = values_of(dy) + at * g.c;
       each_pixel(g, window, [&](int64_t pixel) {
-        for (int64_t c = 0; c < g.c; ++c) to[pixel * g.c + c] += factor * values_of(dy)[at + c];
+        for (int64_t c = 0; c < g.c; ++c) to[pixel * g.c + c] += factor * gradient[c];
       });
     });
   });

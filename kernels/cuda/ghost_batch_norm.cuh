@@ -42,8 +42,8 @@ template <class T, int Width>
 __global__ void __launch_bounds__(kThreads) moments_kernel(Slices s, const T* x, double* sums) {
   sum_slice<double, Width>(
       s,
-      [x](int64_t place, double* sum, double* squares) {
-        const auto pixel = load<Width>(x + place);
+      [x, c = s.c](int64_t row, int64_t channel, double* sum, double* squares) {
+        const auto pixel = load<Width>(x + row * c + channel);
         for (int lane = 0; lane < Width; ++lane) {
           const double v = static_cast<double>(static_cast<real>(pixel.lanes[lane]));
           sum[lane] += v;
@@ -55,7 +55,8 @@ __global__ void __launch_bounds__(kThreads) moments_kernel(Slices s, const T* x,
 
 template <class T, int Width>
 __global__ void __launch_bounds__(kThreads)
-    normalise_kernel(Slices s, BatchNormGeometry g, const T* x, NormOperands norm, const T* residual, T* y) {
+    normalise_kernel(Slices s, BatchNormGeometry g, const T* x, NormOperands norm, const T* residual, T* y,
+                     int64_t y_pixel) {
   const Walk<Width> walk(s);
   if (!walk.works) return;
   const Channels<Width> channels(s, g, norm, walk.ghost, walk.channel);
@@ -70,24 +71,24 @@ __global__ void __launch_bounds__(kThreads)
       if (residual != nullptr) v += static_cast<real>(skip.lanes[lane]);
       pixel.lanes[lane] = T(g.relu ? relu_of(v) : v);
     }
-    store(y + place, pixel);
+    store(y + row * y_pixel + walk.channel, pixel);
   }
 }
 
 // ---- Backward
 
-// Sums of g and g u.
-template <class T, int Width>
+// Sums of g and g u. dy is read by vectors of DyWidth, Width or 1.
+template <class T, int Width, int DyWidth>
 __global__ void __launch_bounds__(kThreads)
-    gradient_sums_kernel(Slices s, BatchNormGeometry g, const T* x, const T* dy, NormOperands norm,
-                         double* sums) {
+    gradient_sums_kernel(Slices s, BatchNormGeometry g, const T* x, const T* dy, int64_t dy_pixel,
+                         NormOperands norm, double* sums) {
   const Walk<Width> walk(s);
   const Channels<Width> channels(s, g, norm, walk.ghost, walk.works ? walk.channel : 0);
   sum_slice<real, Width>(
       s,
-      [&](int64_t place, real* sum, real* products) {
-        const auto pixel = load<Width>(x + place);
-        const auto gradient = load<Width>(dy + place);
+      [&](int64_t row, int64_t channel, real* sum, real* products) {
+        const auto pixel = load<Width>(x + row * s.c + channel);
+        const auto gradient = load_by<Width, DyWidth>(dy + row * dy_pixel + channel);
         for (int lane = 0; lane < Width; ++lane) {
           const real u = pixel.lanes[lane] - channels.mean[lane];
           const real d = channels.gradient(g, lane, u, gradient.lanes[lane]);
@@ -126,8 +127,8 @@ HD inline void add_ghosts(const double* totals, int64_t ghosts, int64_t channels
 
 template <class T, int Width>
 __global__ void __launch_bounds__(kThreads)
-    write_gradients_kernel(Slices s, BatchNormGeometry g, const T* x, const T* dy, NormOperands norm,
-                           const real* constants, T* dx, Write write) {
+    write_gradients_kernel(Slices s, BatchNormGeometry g, const T* x, const T* dy, int64_t dy_pixel,
+                           NormOperands norm, const real* constants, T* dx, Write write) {
   const Walk<Width> walk(s);
   if (!walk.works) return;
   const Channels<Width> channels(s, g, norm, walk.ghost, walk.channel);
@@ -138,7 +139,7 @@ __global__ void __launch_bounds__(kThreads)
   for (int64_t row = walk.row; row < walk.end; row += walk.step) {
     const int64_t place = row * s.c + walk.channel;
     const auto pixel = load<Width>(x + place);
-    const auto gradient = load<Width>(dy + place);
+    const auto gradient = load<Width>(dy + row * dy_pixel + walk.channel);
     Vector<T, Width> result{};
     if (write == Write::add) result = load<Width>(dx + place);
     for (int lane = 0; lane < Width; ++lane) {
@@ -155,8 +156,8 @@ template <class T, int Width>
 __global__ void __launch_bounds__(kThreads) bias_sums_kernel(Slices s, const T* dy, double* sums) {
   sum_slice<double, Width>(
       s,
-      [dy](int64_t place, double* sum, double*) {
-        const auto gradient = load<Width>(dy + place);
+      [dy, c = s.c](int64_t row, int64_t channel, double* sum, double*) {
+        const auto gradient = load<Width>(dy + row * c + channel);
         for (int lane = 0; lane < Width; ++lane)
           sum[lane] += static_cast<double>(static_cast<real>(gradient.lanes[lane]));
       },
@@ -181,6 +182,13 @@ void with_width(int64_t channels, const F& f) {
     f(std::integral_constant<int, kWide>());
   else
     f(std::integral_constant<int, 1>());
+}
+
+// Whether y or dy, whose pixels may be larger than x's, can be taken by such vectors.
+template <class T>
+bool takes_vectors(const T* y, const BatchNormGeometry& g) {
+  constexpr int kWide = 16 / sizeof(T);
+  return is_aligned(y, kWide) && g.y_pixel() % kWide == 0;
 }
 
 template <int Width>
@@ -217,10 +225,10 @@ template <class T>
 void OwnKernels<T>::normalise(const BatchNormGeometry& g, const activation* x, const NormOperands& norm,
                               const activation* residual, activation* y) {
   if (g.n * g.pixels * g.c == 0) return;
-  with_width<T>(g.c, [&](auto width) {
+  with_width<T>(takes_vectors(values_of(y), g) ? g.c : 1, [&](auto width) {
     const Slices s(g.n, g.pixels, g.c, g.ghost, width());
     launch(stream_, s.grid(), normalise_kernel<T, width()>, s, g, values_of(x), norm,
-           residual == nullptr ? nullptr : values_of(residual), values_of(y));
+           residual == nullptr ? nullptr : values_of(residual), values_of(y), g.y_pixel());
   });
 }
 
@@ -234,13 +242,18 @@ void OwnKernels<T>::ghost_batch_norm_backward(const BatchNormGeometry& g, const 
   auto* totals = static_cast<double*>(workspace_memory());
   auto* constants = reinterpret_cast<real*>(totals + 2 * size);
   double* sums = totals + 4 * size;
+  const bool vectors = takes_vectors(values_of(dy), g);
   with_width<T>(g.c, [&](auto width) {
     const Slices s(g.n, g.pixels, g.c, g.ghost, width());
-    launch(stream_, s.grid(kSliceShared<width()>), gradient_sums_kernel<T, width()>, s, g, values_of(x),
-           values_of(dy), norm, sums);
+    launch(stream_, s.grid(kSliceShared<width()>),
+           vectors ? gradient_sums_kernel<T, width(), width()> : gradient_sums_kernel<T, width(), 1>, s, g,
+           values_of(x), values_of(dy), g.y_pixel(), norm, sums);
     launch(stream_, totals_grid(s), finish_gradients_kernel, s, g, norm, sums, totals, constants);
-    launch(stream_, s.grid(), write_gradients_kernel<T, width()>, s, g, values_of(x), values_of(dy), norm,
-           constants, values_of(dx), write_dx);
+  });
+  with_width<T>(vectors ? g.c : 1, [&](auto width) {
+    const Slices s(g.n, g.pixels, g.c, g.ghost, width());
+    launch(stream_, s.grid(), write_gradients_kernel<T, width()>, s, g, values_of(x), values_of(dy),
+           g.y_pixel(), norm, constants, values_of(dx), write_dx);
   });
   each(stream_, g.c, [=, ghosts = g.ghosts(), c = g.c] __device__(int64_t channel) {
     add_ghosts(totals, ghosts, c, channel, write_parameters, dshift);

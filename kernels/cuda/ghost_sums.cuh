@@ -69,14 +69,14 @@ HD inline real norm_factor(real scale, real variance, double epsilon) {
 // The normalised value before the ReLU.
 HD inline real output_of(real u, real factor, real shift) { return u * factor + shift; }
 
-// sums[ghost][slice][which][channel] of what f(place, sum, other) adds to a thread's two sums for each
-// of its elements: in `real` over the rows of a thread, in double from there on.
+// sums[ghost][slice][which][channel] of what f(row, channel, sum, other) adds to a thread's two sums for each
+// of its vectors: in `real` over the rows of a thread, in double from there on.
 template <class V, int Width, class F>
 __device__ void sum_slice(const Slices& s, const F& f, double* sums) {
   const Walk<Width> walk(s);
   V first[Width] = {}, second[Width] = {};
   if (walk.works)
-    for (int64_t row = walk.row; row < walk.end; row += walk.step) f(row * s.c + walk.channel, first, second);
+    for (int64_t row = walk.row; row < walk.end; row += walk.step) f(row, walk.channel, first, second);
 
   double* shared = dynamic_shared<double>();  // [threads_down][vectors][Width][2]
   if (walk.works)

@@ -23,6 +23,7 @@ class OwnKernels : public Backend {
 
   void bias_backward(const BiasGeometry&, const activation* dy, real* dbias, Write) override;
 
+  bool stores_among_channels() const override { return true; }
   void ghost_moments(const BatchNormGeometry&, const activation* x, real* mean, real* variance) override;
   void normalise(const BatchNormGeometry&, const activation* x, const NormOperands&,
                  const activation* residual, activation* y) override;

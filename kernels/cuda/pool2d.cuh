@@ -48,21 +48,20 @@ struct Outputs {
   }
 };
 
-// f(window, its place among the outputs) for every window that holds the pixel, in order.
+// f(window, its output pixel) for every window that holds the pixel, in order.
 template <class F>
 HD void each_window_over(const Pool2dGeometry& g, const PixelPlace& at, const F& f) {
   const Outputs rows(at.row, g.pad_top, g.r, g.stride_h, g.p),
       columns(at.column, g.pad_left, g.s, g.stride_w, g.q);
   for (int64_t p = rows.first; p < rows.last; ++p)
-    for (int64_t q = columns.first; q < columns.last; ++q)
-      f(Window(g, p, q), ((at.n * g.p + p) * g.q + q) * g.c + at.c);
+    for (int64_t q = columns.first; q < columns.last; ++q) f(Window(g, p, q), (at.n * g.p + p) * g.q + q);
 }
 
 template <class T>
 void OwnKernels<T>::max_pool2d_forward(const Pool2dGeometry& g, const activation* x, activation* y,
                                        int32_t* winners) {
   each(stream_, g.n * g.p * g.q * g.c,
-       [g, x = values_of(x), y = values_of(y), winners] __device__(int64_t index) {
+       [g, y_pixel = g.y_pixel(), x = values_of(x), y = values_of(y), winners] __device__(int64_t index) {
          const PixelPlace at(index, g.p, g.q, g.c);
          const Window window(g, at.row, at.column);
          const T* image = x + at.n * g.h * g.w * g.c + at.c;
@@ -76,7 +75,7 @@ void OwnKernels<T>::max_pool2d_forward(const Pool2dGeometry& g, const activation
                winner = h * g.w + w;
              }
            }
-         y[index] = T(best);
+         y[index / g.c * y_pixel + at.c] = T(best);
          winners[index] = static_cast<int32_t>(winner);
        });
 }
@@ -85,12 +84,12 @@ template <class T>
 void OwnKernels<T>::max_pool2d_backward(const Pool2dGeometry& g, const activation* dy, const int32_t* winners,
                                         activation* dx, Write write) {
   each_write(stream_, g.n * g.h * g.w * g.c, write, values_of(dx),
-             [g, dy = values_of(dy), winners] __device__(int64_t index) {
+             [g, dy_pixel = g.y_pixel(), dy = values_of(dy), winners] __device__(int64_t index) {
                const PixelPlace at(index, g.h, g.w, g.c);
                const int64_t pixel = at.row * g.w + at.column;
                real sum = 0;
                each_window_over(g, at, [&](const Window&, int64_t output) {
-                 if (winners[output] == pixel) sum += dy[output];
+                 if (winners[output * g.c + at.c] == pixel) sum += dy[output * dy_pixel + at.c];
                });
                return sum;
              });
@@ -114,10 +113,11 @@ void OwnKernels<T>::average_pool2d_backward(const Pool2dGeometry& g, const activ
                                             Write write) {
   each_write(stream_, g.n * g.h * g.w * g.c, write, values_of(dx),
              [g, dy = values_of(dy)] __device__(int64_t index) {
+               const PixelPlace at(index, g.h, g.w, g.c);
                real sum = 0;
-               each_window_over(
-                   g, PixelPlace(index, g.h, g.w, g.c),
-                   [&](const Window& window, int64_t output) { sum += window.share(g) * dy[output]; });
+               each_window_over(g, at, [&](const Window& window, int64_t output) {
+                 sum += window.share(g) * dy[output * g.c + at.c];
+               });
                return sum;
              });
 }

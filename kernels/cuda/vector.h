@@ -26,6 +26,17 @@ template <int Width, class T>
 __device__ Vector<T, Width> load(const T* from) {
   return *vector_at<const Vector<T, Width>, const void>(from);
 }
+// By accesses of so many elements: Width, or 1 for one at any address.
+template <int Width, int Access, class T>
+__device__ Vector<T, Width> load_by(const T* from) {
+  if constexpr (Access == Width) {
+    return load<Width>(from);
+  } else {
+    Vector<T, Width> values;
+    for (int lane = 0; lane < Width; ++lane) values.lanes[lane] = from[lane];
+    return values;
+  }
+}
 template <class T, int Width>
 __device__ void store(T* to, const Vector<T, Width>& values) {
   *vector_at<Vector<T, Width>, void>(to) = values;

@@ -85,15 +85,36 @@ TEST_CASE("tensor: channels of a larger tensor know where they lie, and nobody t
   CHECK(whole.channels(0, 7).as_channels() == whole.as_channels());
   CHECK(whole.channels(0, 6).as_channels() == Tensor::Channels{whole.as_activations(), 7});
   CHECK_THROWS_AS(part.as_activations(), std::logic_error);
-  CHECK_THROWS_AS(part.to_host(), std::logic_error);
   CHECK_THROWS_AS(part.view(0, {1}, Element::activation), std::logic_error);
   CHECK_THROWS_AS(whole.channels(5, 3), std::logic_error);
   CHECK_THROWS_AS(whole.channels(-1, 3), std::logic_error);
   CHECK_THROWS_AS(Tensor::activations(device, {7}).channels(0, 3), std::logic_error);
-  CHECK_THROWS_AS(Tensor::activations(device, {7}).as_channels(), std::logic_error);
+  CHECK(Tensor::activations(device, {5, 7}).as_channels().pixel == 7);
   CHECK_THROWS_AS(Tensor::reals(device, {2, 3, 4, 7}).as_channels(), std::logic_error);
   CHECK(Tensor::activations(device, {0, 3, 4, 7}).channels(2, 3).as_channels().first == nullptr);
   CHECK_FALSE(part.is_sole_owner());
+  CHECK(part.is_channels());
+  CHECK_FALSE(whole.is_channels());
+}
+
+TEST_CASE("tensor: channels come to the host side by side") {
+  const Device device = tested_device(1);
+  std::vector<real> values(2 * 1 * 2 * 5);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<real>(i);
+  const Tensor part = make_activations(device, {2, 1, 2, 5}, values).channels(1, 3);
+  CHECK(part.to_host() == std::vector<real>{1, 2, 3, 6, 7, 8, 11, 12, 13, 16, 17, 18});
+  CHECK(Tensor::activations(device, {0, 1, 2, 5}).channels(1, 3).to_host().empty());
+}
+
+TEST_CASE("tensor: channels take a gradient that is channels, and other tensors do not") {
+  const Device device = tested_device(1);
+  const Tensor whole = Tensor::activations(device, {1, 1, 2, 5}),
+               gradient = Tensor::activations(device, {1, 1, 2, 5});
+  const Tensor part = whole.channels(1, 3).without_memory(),
+               apart = Tensor::activations(device, {1, 1, 2, 3});
+  part.add_to_gradient(gradient.channels(2, 3));
+  CHECK(part.gradient().as_channels() == gradient.channels(2, 3).as_channels());
+  CHECK_THROWS_AS(apart.add_to_gradient(gradient.channels(2, 3)), std::logic_error);
 }
 
 TEST_CASE("tensor: a view is a part of the whole, and keeps it alive") {

@@ -55,6 +55,18 @@ TEST_CASE("concat_channels: gradients equal central differences") {
     const std::vector<Tensor> parts{b};
     GradientCheck(parts, [&](Tape& tape) { return concat_channels(tape, parts); }).run();
   }
+  SUBCASE("parts made in their places, and one that is not") {
+    const Tensor scale = random_reals(device, {5}, 4), shift = random_reals(device, {5}, 5);
+    const NormStatistics statistics{random_reals(device, {5}, 6), random_reals(device, {5}, 7), {}, {}};
+    GradientCheck({a, b, c, scale, shift}, [&](Tape& tape) {
+      Concatenation all(device, {2, 3, 2, 10});
+      all.add(a);
+      all.add(ghost_batch_norm(tape, b, scale, shift, statistics, {}, {}, all.place(1, 5)));
+      all.add(
+          max_pool2d(tape, c, {.window_h = 1, .window_w = 1, .stride_h = 1, .stride_w = 1}, all.place(6, 4)));
+      return all.result(tape);
+    }).run();
+  }
   SUBCASE("a tensor used twice receives the sum") {
     const std::vector<Tensor> parts{b, a, b};
     GradientCheck({a, b}, [&](Tape& tape) { return concat_channels(tape, parts); }).run();

@@ -216,6 +216,47 @@ TEST_CASE("inference uses the given statistics") {
   }
 }
 
+TEST_CASE("batch norm of channels among others has the bits of batch norm alone") {
+  struct Place {
+    int64_t first, others;
+  };
+  const auto backend = tested_backend(2);
+  for (const BatchNormGeometry& g : batch_norm_cases())
+    for (const Place place : {Place{16, 32}, {3, 5}, {0, 8}}) {
+      CAPTURE(g.n);
+      CAPTURE(g.c);
+      CAPTURE(place.first);
+      const int64_t rows = g.n * g.pixels, size = rows * g.c;
+      BatchNormGeometry wide = g;
+      wide.y_channels = g.c + place.others;
+      backend->reserve_workspace(backend->workspace(g));
+      const Problem problem(g);
+      const std::vector<real> around = noise(rows * wide.y_channels, 8);
+      const Buffer<real> x(*backend, problem.x), dy(*backend, problem.dy), scale(*backend, problem.scale),
+          shift(*backend, problem.shift), residual(*backend, noise(size, 7)),
+          wide_dy(*backend, with_channels(around, wide.y_channels, place.first, problem.dy, g.c));
+      Buffer<real> mean(*backend, poison(g.ghosts() * g.c)), variance(*backend, poison(g.ghosts() * g.c)),
+          y(*backend, poison(size)), wide_y(*backend, around);
+      backend->ghost_moments(g, x, mean, variance);
+      const NormOperands norm{scale, shift, mean, variance};
+      for (const activation* skipped : {static_cast<const activation*>(nullptr), residual.at(0)}) {
+        backend->normalise(g, x, norm, skipped, y);
+        backend->normalise(wide, x, norm, skipped, wide_y.at(place.first));
+        check_same_bits(wide_y.values(),
+                        with_channels(around, wide.y_channels, place.first, y.values(), g.c));
+      }
+      for (const Write write : {Write::overwrite, Write::add}) {
+        const auto gradients = [&](const BatchNormGeometry& geometry, const activation* of_y) -> Results {
+          Buffer<real> dx(*backend, problem.x), dscale(*backend, problem.scale),
+              dshift(*backend, problem.shift);
+          backend->ghost_batch_norm_backward(geometry, x, of_y, norm, dx, write, dscale, dshift, write);
+          return {dx.values(), dscale.values(), dshift.values()};
+        };
+        check_same_bits(gradients(wide, wide_dy.at(place.first)), gradients(g, dy));
+      }
+    }
+}
+
 TEST_CASE("running statistics take each ghost in order, with the unbiased variance") {
   const BatchNormGeometry g{.n = 6, .pixels = 2, .c = 3, .ghost = 2, .epsilon = 0, .relu = false};
   const auto backend = tested_backend(1);

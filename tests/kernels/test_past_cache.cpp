@@ -20,34 +20,49 @@ void each_cut(const std::function<void(int64_t first, int64_t images, size_t res
 
 }  // namespace
 
-TEST_CASE("past the cache: batch norm") {
-  const auto backend = tested_backend(2);
-  BatchNormGeometry g{
-      .n = kImages, .pixels = kSide * kSide, .c = kChannels, .ghost = 1, .epsilon = 1e-3, .relu = true};
-  const int64_t size = g.pixels * g.c;
-  const Buffer<real> x(*backend, noise(kImages * size, 1)), dy(*backend, noise(kImages * size, 2)),
-      scale(*backend, noise(g.c, 3)), shift(*backend, noise(g.c, 4));
-  Results y(2), dx(2);
-  Buffer<real> mean(*backend, poison(kImages * g.c)), variance(*backend, poison(kImages * g.c)),
-      dscale(*backend, poison(g.c)), dshift(*backend, poison(g.c));
-  backend->reserve_workspace(backend->workspace(g));
-  backend->ghost_moments(g, x, mean, variance);
-  each_cut([&](int64_t first, int64_t images, size_t result) {
-    g.n = images;
-    const NormOperands norm{scale, shift, mean.data() + first * g.c, variance.data() + first * g.c};
-    Buffer<real> to(*backend, poison(images * size));
-    const auto append = [&](std::vector<real>& values) {
-      const std::vector<real> more = to.values();
-      values.insert(values.end(), more.begin(), more.end());
-    };
-    backend->normalise(g, x.at(first * size), norm, dy.at(first * size), to);
-    append(y[result]);
-    backend->ghost_batch_norm_backward(g, x.at(first * size), dy.at(first * size), norm, to, Write::overwrite,
-                                       dscale, dshift, Write::overwrite);
-    append(dx[result]);
-  });
-  check_same_bits(y[0], y[1]);
-  check_same_bits(dx[0], dx[1]);
+TEST_CASE("past the cache: batch norm, also to channels among others") {
+  struct Channels {
+    int64_t c, y;
+  };
+  for (const Channels channels : {Channels{kChannels, kChannels},
+                                  {kChannels, kChannels + 32},
+                                  {kChannels, kChannels + 4},
+                                  {kChannels - 4, kChannels}}) {
+    CAPTURE(channels.c);
+    CAPTURE(channels.y);
+    const auto backend = tested_backend(2);
+    BatchNormGeometry g{.n = kImages,
+                        .pixels = kSide * kSide,
+                        .c = channels.c,
+                        .ghost = 1,
+                        .epsilon = 1e-3,
+                        .relu = true,
+                        .y_channels = channels.y};
+    const int64_t size = g.pixels * channels.c, y_size = g.pixels * channels.y;
+    const Buffer<real> x(*backend, noise(kImages * size, 1)), dy(*backend, noise(kImages * y_size, 2)),
+        scale(*backend, noise(g.c, 3)), shift(*backend, noise(g.c, 4));
+    Results y(2), dx(2);
+    Buffer<real> mean(*backend, poison(kImages * g.c)), variance(*backend, poison(kImages * g.c)),
+        dscale(*backend, poison(g.c)), dshift(*backend, poison(g.c));
+    backend->reserve_workspace(backend->workspace(g));
+    backend->ghost_moments(g, x, mean, variance);
+    each_cut([&](int64_t first, int64_t images, size_t result) {
+      g.n = images;
+      const NormOperands norm{scale, shift, mean.data() + first * g.c, variance.data() + first * g.c};
+      Buffer<real> to(*backend, poison(images * y_size)), gradient(*backend, poison(images * size));
+      const auto append = [](std::vector<real>& values, const Buffer<real>& buffer) {
+        const std::vector<real> more = buffer.values();
+        values.insert(values.end(), more.begin(), more.end());
+      };
+      backend->normalise(g, x.at(first * size), norm, dy.at(first * size), to);
+      append(y[result], to);
+      backend->ghost_batch_norm_backward(g, x.at(first * size), dy.at(first * y_size), norm, gradient,
+                                         Write::overwrite, dscale, dshift, Write::overwrite);
+      append(dx[result], gradient);
+    });
+    check_same_bits(y[0], y[1]);
+    check_same_bits(dx[0], dx[1]);
+  }
 }
 
 TEST_CASE("past the cache: convolutions") {

@@ -72,6 +72,31 @@ TEST_CASE("max pooling finds the first of the largest and sends the gradient the
   }
 }
 
+TEST_CASE("max pooling to channels among others has the bits of max pooling alone") {
+  const auto backend = tested_backend(2);
+  for (const auto& test : pool2d_cases()) {
+    CAPTURE(test.name);
+    const auto& g = test.geometry;
+    Pool2dGeometry wide = g;
+    wide.y_channels = g.c + 5;
+    constexpr int64_t kFirst = 3;
+    const std::vector<real> dy = noise(outputs(g), 2), around = noise(g.n * g.p * g.q * wide.y_channels, 3);
+    const Buffer<real> x(*backend, noise(inputs(g), 1)), dy_buffer(*backend, dy),
+        wide_dy(*backend, with_channels(around, wide.y_channels, kFirst, dy, g.c));
+    Buffer<real> y(*backend, poison(outputs(g))), wide_y(*backend, around), dx(*backend, poison(inputs(g))),
+        wide_dx(*backend, poison(inputs(g)));
+    Buffer<int32_t> winners(*backend, std::vector<int32_t>(dy.size(), -1)),
+        wide_winners(*backend, std::vector<int32_t>(dy.size(), -1));
+    backend->max_pool2d_forward(g, x, y, winners);
+    backend->max_pool2d_forward(wide, x, wide_y.at(kFirst), wide_winners);
+    check_same_bits(wide_y.values(), with_channels(around, wide.y_channels, kFirst, y.values(), g.c));
+    check_same_bits(wide_winners.values(), winners.values());
+    backend->max_pool2d_backward(g, dy_buffer, winners, dx, Write::overwrite);
+    backend->max_pool2d_backward(wide, wide_dy.at(kFirst), winners, wide_dx, Write::overwrite);
+    check_same_bits(wide_dx.values(), dx.values());
+  }
+}
+
 TEST_CASE("in max pooling the first NaN wins") {
   const Pool2dGeometry g{1, 1, 4, 1, 1, 1, 1, 4, 1, 1, 0, 0, true};
   const real nan = std::numeric_limits<real>::quiet_NaN();

@@ -54,19 +54,31 @@ int64_t multiply_adds(const std::string& name, int64_t height, int64_t width, bo
   return dynamic_cast<DryRunBackend&>(device.kernels()).forward_multiply_adds();
 }
 
-// Concatenated parts that an evaluation copies.
-int64_t copies(const std::string& name, int64_t side) {
+// As a GPU is, for which cuDNN convolves.
+struct StoresFirst final : DryRunBackend {
+  using DryRunBackend::DryRunBackend;
+  bool finishes_before_storing() const override { return false; }
+};
+
+// Concatenated parts, or gradients of such, that a pass copies.
+template <class DryBackend>
+int64_t copies(const std::string& name, int64_t side, bool training) {
   const auto cpu = std::make_shared<Device>(Device::cpu());
   auto backend = std::make_unique<TracingBackend>(
-      std::make_unique<DryRunBackend>(std::shared_ptr<const Backend>(cpu, &cpu->kernels())), false);
+      std::make_unique<DryBackend>(std::shared_ptr<const Backend>(cpu, &cpu->kernels())), false);
   const TracingBackend& traced = *backend;
   const Device device(std::move(backend));
   const auto model = make_model(name, {.classes = 1000});
   model->parameters.allocate(device);
-  Tape tape = Tape::off();
-  model->forward(tape, Tensor::activations(device, {1, side, side, 3}));
-  return std::count_if(traced.trace.begin(), traced.trace.end(),
-                       [](const std::string& call) { return call.starts_with("copy_channels"); });
+  Tape tape = training ? Tape::training() : Tape::off();
+  const Tensor logits = model->forward(tape, Tensor::activations(device, {1, side, side, 3}));
+  if (training) tape.backward(logits);
+  const auto calls = [&](const std::string& kernel) {
+    return std::count_if(traced.trace.begin(), traced.trace.end(),
+                         [&](const std::string& call) { return call.starts_with(kernel); });
+  };
+  CHECK((calls("max_pool2d_backward") > 0) == training);
+  return calls("copy_channels");
 }
 
 const Parameter& parameter(const Model& model, const std::string& name) {
@@ -87,8 +99,12 @@ std::vector<std::string> zero_scales(const Model& model) {
 
 }  // namespace
 
-TEST_CASE("inception-resnet-v2: an evaluation copies no branch, but what was pooled") {
-  CHECK(copies("inception-resnet-v2", 299) == 2);
+TEST_CASE("inception-resnet-v2: no branch is copied, nor its gradient") {
+  for (const bool training : {false, true}) {
+    CAPTURE(training);
+    CHECK(copies<DryRunBackend>("inception-resnet-v2", 299, training) == 0);
+    CHECK(copies<StoresFirst>("inception-resnet-v2", 299, training) == 0);
+  }
 }
 
 TEST_CASE("imagenet models: names, shapes and order are torchvision's and timm's") {

@@ -62,6 +62,16 @@ class Buffer {
   T* memory_ = nullptr;
 };
 
+// `all` with the rows of `part`, `count` elements each, in its own wider rows from `first` on.
+inline std::vector<real> with_channels(std::vector<real> all, int64_t width, int64_t first,
+                                       const std::vector<real>& part, int64_t count) {
+  for (size_t i = 0; i < part.size(); ++i) {
+    const auto at = static_cast<int64_t>(i);
+    all[static_cast<size_t>(at / count * width + first + at % count)] = part[i];
+  }
+  return all;
+}
+
 // What stands in an output before it is written: NaN, which any use but overwriting would spread.
 inline std::vector<real> poison(int64_t n) {
   return std::vector<real>(static_cast<size_t>(n), std::numeric_limits<real>::quiet_NaN());

@@ -133,6 +133,7 @@ class TracingBackend final : public Backend {
   void bias_backward(const BiasGeometry& g, const activation* dy, real* dbias, Write write) override {
     call("bias_backward", &Backend::bias_backward, g, dy, dbias, write);
   }
+  bool stores_among_channels() const override { return traced_->stores_among_channels(); }
   void ghost_moments(const BatchNormGeometry& g, const activation* x, real* mean, real* variance) override {
     call("ghost_moments", &Backend::ghost_moments, g, x, mean, variance);
   }
@@ -280,10 +281,10 @@ class TracingBackend final : public Backend {
   }
   static auto fields(const Pool2dGeometry& g) {
     return std::tie(g.n, g.h, g.w, g.c, g.p, g.q, g.r, g.s, g.stride_h, g.stride_w, g.pad_top, g.pad_left,
-                    g.count_padding);
+                    g.count_padding, g.y_channels);
   }
   static auto fields(const BatchNormGeometry& g) {
-    return std::tie(g.n, g.pixels, g.c, g.ghost, g.epsilon, g.relu);
+    return std::tie(g.n, g.pixels, g.c, g.ghost, g.epsilon, g.relu, g.y_channels);
   }
   static auto fields(const LinearGeometry& g) { return std::tie(g.n, g.in, g.out, g.ghost); }
   static auto fields(const BiasGeometry& g) { return std::tie(g.n, g.pixels, g.c, g.ghost); }
