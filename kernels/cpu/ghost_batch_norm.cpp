@@ -112,14 +112,20 @@ struct GhostConstants {
         coefficient(mean_g + g.c) {}
 };
 
-// Channels are taken kStrip at a time, so that a strip's sums and constants stay in registers while the
-// pixels pass by.
-constexpr int64_t kStrip = 16;
-// Pixels whose terms are added in `real` before the sum goes on in double.
+// An image is read as it lies in memory: pixel after pixel of kChunk channels, whose sums and constants are
+// in the first-level cache, kStrip of them at a time.
+constexpr int64_t kChunk = 1024, kStrip = 16;
+// The terms of so many pixels are added in `real` before the sum goes on in double.
 constexpr int64_t kRun = 16;
 
-// f(first channel, count) for each strip of an image; `count` is a compile-time kStrip but in the last, which
-// may be shorter.
+// f(first channel, count) for each chunk.
+template <class F>
+void each_chunk(int64_t channels, const F& f) {
+  for (int64_t first = 0; first < channels; first += kChunk) f(first, std::min(kChunk, channels - first));
+}
+
+// f(first, count) for each strip of a chunk; `count` is a compile-time kStrip but in the last, which may be
+// shorter.
 template <class F>
 void each_strip(int64_t channels, const F& f) {
   int64_t c = 0;
@@ -131,26 +137,29 @@ void each_strip(int64_t channels, const F& f) {
 template <bool Relu>
 void sum_gradients(const BatchNormGeometry& g, const real* x, const real* dy, const real* means,
                    const real* shifts, const real* factors, double* sums) {
-  each_strip(g.c, [&](int64_t first, auto count) {
+  std::fill(sums, sums + 2 * g.c, 0.0);
+  each_chunk(g.c, [&](int64_t first, int64_t channels) {
     const real *mean = means + first, *shift = shifts + first, *factor = factors + first;
-    double total_g[kStrip] = {}, total_gu[kStrip] = {};
     for (int64_t run = 0; run < g.pixels; run += kRun) {
-      real run_g[kStrip] = {}, run_gu[kStrip] = {};
-      for (int64_t pixel = run; pixel < std::min(run + kRun, g.pixels); ++pixel)
-        for (int64_t c = 0; c < count; ++c) {
-          const real u = x[pixel * g.c + first + c] - mean[c];
-          const real dyi = dy[pixel * g.y_pixel() + first + c];
-          const real d = Relu ? relu_gradient(output_of(u, factor[c], shift[c]), dyi) : dyi;
-          run_g[c] += d;
-          run_gu[c] += d * u;
-        }
-      for (int64_t c = 0; c < count; ++c) {
-        total_g[c] += static_cast<double>(run_g[c]);
-        total_gu[c] += static_cast<double>(run_gu[c]);
+      real run_g[kChunk], run_gu[kChunk];
+      std::fill_n(run_g, channels, real{0});
+      std::fill_n(run_gu, channels, real{0});
+      for (int64_t pixel = run; pixel < std::min(run + kRun, g.pixels); ++pixel) {
+        const real *x_at = x + pixel * g.c + first, *dy_at = dy + pixel * g.y_pixel() + first;
+        each_strip(channels, [&](int64_t strip, auto count) {
+          for (int64_t c = strip; c < strip + count; ++c) {
+            const real u = x_at[c] - mean[c];
+            const real d = Relu ? relu_gradient(output_of(u, factor[c], shift[c]), dy_at[c]) : dy_at[c];
+            run_g[c] += d;
+            run_gu[c] += d * u;
+          }
+        });
+      }
+      for (int64_t c = 0; c < channels; ++c) {
+        sums[first + c] += static_cast<double>(run_g[c]);
+        sums[g.c + first + c] += static_cast<double>(run_gu[c]);
       }
     }
-    std::copy_n(total_g, static_cast<int64_t>(count), sums + first);
-    std::copy_n(total_gu, static_cast<int64_t>(count), sums + g.c + first);
   });
 }
 
@@ -158,25 +167,29 @@ void sum_gradients(const BatchNormGeometry& g, const real* x, const real* dy, co
 template <bool Relu, Write write>
 void write_gradients(const BatchNormGeometry& g, const real* x, const real* dy, const real* means,
                      const real* shifts, const GhostConstants& ghost, bool past_cache, real* dx) {
-  each_strip(g.c, [&](int64_t first, auto count) {
-    real mean[kStrip], shift[kStrip], factor[kStrip], mean_g[kStrip], coefficient[kStrip], gradient[kStrip];
-    for (int64_t c = 0; c < count; ++c) {
+  each_chunk(g.c, [&](int64_t first, int64_t channels) {
+    real mean[kChunk], shift[kChunk], factor[kChunk], mean_g[kChunk], coefficient[kChunk];
+    for (int64_t c = 0; c < channels; ++c) {
       mean[c] = means[first + c], shift[c] = shifts[first + c], factor[c] = ghost.factor[first + c];
       mean_g[c] = ghost.mean_g[first + c], coefficient[c] = ghost.coefficient[first + c];
     }
     for (int64_t pixel = 0; pixel < g.pixels; ++pixel) {
-      const int64_t begin = pixel * g.c + first, dy_begin = pixel * g.y_pixel() + first;
-      for (int64_t c = 0; c < count; ++c) {
-        const real u = x[begin + c] - mean[c];
-        const real dyi = dy[dy_begin + c];
-        const real d = Relu ? relu_gradient(output_of(u, factor[c], shift[c]), dyi) : dyi;
-        gradient[c] = factor[c] * ((d - mean_g[c]) - u * coefficient[c]);
-      }
-      if (write == Write::overwrite && past_cache)
-        for (int64_t c = 0; c < count; c += kLanes) stream(dx + begin + c, load(gradient + c));
-      else
-        for (int64_t c = 0; c < count; ++c)
-          dx[begin + c] = write == Write::add ? dx[begin + c] + gradient[c] : gradient[c];
+      const real *x_at = x + pixel * g.c + first, *dy_at = dy + pixel * g.y_pixel() + first;
+      real* dx_at = dx + pixel * g.c + first;
+      each_strip(channels, [&](int64_t strip, auto count) {
+        real gradient[kStrip];
+        for (int64_t i = 0; i < count; ++i) {
+          const int64_t c = strip + i;
+          const real u = x_at[c] - mean[c];
+          const real d = Relu ? relu_gradient(output_of(u, factor[c], shift[c]), dy_at[c]) : dy_at[c];
+          gradient[i] = factor[c] * ((d - mean_g[c]) - u * coefficient[c]);
+        }
+        if (write == Write::overwrite && past_cache)
+          for (int64_t i = 0; i < count; i += kLanes) stream(dx_at + strip + i, load(gradient + i));
+        else
+          for (int64_t i = 0; i < count; ++i)
+            dx_at[strip + i] = write == Write::add ? dx_at[strip + i] + gradient[i] : gradient[i];
+      });
     }
   });
 }

@@ -20,8 +20,9 @@ inline std::vector<BatchNormGeometry> batch_norm_cases() {
     add(8, 25, 33, 4);
     add(3, 1024, 16, 3);
     add(40, 3, 2, 20);
-    add(4, 5, 260, 2);   // more channels than a block of threads takes
-    add(4, 8000, 3, 2);  // more pixels than a block of threads
+    add(4, 5, 260, 2);    // more channels than a block of threads takes
+    add(4, 8000, 3, 2);   // more pixels than a block of threads
+    add(2, 20, 1041, 1);  // more channels than the processor takes at once
   }
   return cases;
 }
