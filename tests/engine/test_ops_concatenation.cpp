@@ -89,6 +89,21 @@ TEST_CASE("concatenation: evaluates as concat_channels, and parts stay in their 
   }
 }
 
+TEST_CASE("concatenation: siblings evaluate to their places as apart") {
+  const Device device = tested_device(2);
+  const Tensor x = random_activations(device, kX, 1);
+  const Layer first(device, kWide, 1, 10), second(device, kNarrow, 1, 20);
+  Tape tape = Tape::off();
+  const auto siblings = [&](const Tensor& first_place, const Tensor& second_place) {
+    const std::vector<SiblingNorm> layers{{first.weight, first.norm, first_place},
+                                          {second.weight, second.norm, second_place}};
+    return sibling_conv2d_norm(tape, x, layers);
+  };
+  Concatenation all(device, {kImages, kSide, kSide, kWide + kNarrow});
+  for (const Tensor& part : siblings(all.place(0, kWide), all.place(kWide, kNarrow))) all.add(part);
+  check_same_bits(all.result(tape).to_host(), concat_channels(tape, siblings({}, {})).to_host());
+}
+
 TEST_CASE("concatenation: trains as concat_channels, and gradients stay in the result's") {
   const auto train = [](const Operands& operands, const auto& forward) -> Results {
     Tape tape = Tape::training({.ghost = kGhost});
