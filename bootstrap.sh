@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From a fresh Debian 12 to a built, tested and demonstrated Crescendo. See `./bootstrap.sh --help`.
+# Builds, tests and demonstrates Crescendo on a fresh Debian 12. See `./bootstrap.sh --help`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -16,15 +16,15 @@ usage() {
   cat <<'TEXT'
 Usage: ./bootstrap.sh COMMAND [OPTIONS]
 
-  build [-D...]      install what is missing, build build/crescendo
-  test [-D...]       the same, then build and run every test
-  demo [OPTIONS]     the same, then train a small wide ResNet three ways on built-in data and write a report;
-                     OPTIONS go to `crescendo demo`
+  build [-D...]      install missing packages, build build/crescendo
+  test [-D...]       install missing packages, build everything, run every test
+  demo [OPTIONS]     build, then train a small wide ResNet three ways on built-in data and write a report;
+                     OPTIONS are passed to `crescendo demo`
 
--D options go to CMake, e.g. ./bootstrap.sh build -DCRESCENDO_INSTRUCTION_SETS=native
+-D options are passed to CMake, e.g. ./bootstrap.sh build -DCRESCENDO_INSTRUCTION_SETS=native
 
-Missing Debian packages are listed, then installed with apt-get, as root or with sudo. Once they are installed
-nothing needs the network. On other distributions, install the equivalents of these first:
+Missing Debian packages are listed, then installed with apt-get, as root or with sudo. After that, nothing needs
+the network. On other distributions, first install the equivalents of
 TEXT
   printf '  %s\n' "${packages[*]}"
 }
@@ -49,7 +49,7 @@ missing_packages() {
 
 install_packages() {
   if ! command -v apt-get dpkg-query >/dev/null; then
-    say "This is not Debian: nothing is installed. Needed are the equivalents of"
+    say "This is not Debian, so nothing is installed. Install the equivalents of"
     printf '    %s\n' "${packages[*]}"
     return
   fi
@@ -92,7 +92,7 @@ main() {
     test)
       build_target all "$@"
       say "Running every test"
-      # One thread a test, as many tests as cores; tests of threads ask for their own.
+      # One thread per test, as many tests as cores. Tests of threading ask for their own threads.
       OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive \
         ctest --test-dir build --output-on-failure --no-tests=error --parallel "$(nproc)"
       ;;

@@ -3,17 +3,17 @@
 
     bench/compare.py --torch PYTHON [--only step evaluate ...] [--rounds N] [--threads N] [--out FILE]
 
-PYTHON is an interpreter that has torch; without --torch only our side is measured. PyTorch runs in every variant that
-fits (NCHW and channels last, eager and compiled), each as a process of its own, and the best of them is the peer. A
-ratio above 1 says that Crescendo is so many times faster, or takes so many times less memory.
+PYTHON is an interpreter that has torch. Without --torch only Crescendo is measured. PyTorch runs in every applicable
+variant (NCHW and channels last, eager and compiled), each in a process of its own; the fastest is the peer. A ratio
+above 1 means that Crescendo is that many times faster, or takes that many times less memory.
 
 step         a training step: forward, loss, backward, Nesterov momentum
-evaluate     the same images forward only
+evaluate     the forward pass on the same images
 memory       peak resident memory of the training step's process
 convolutions each convolution of WRN-16-4 and ResNet-50, batch 32, in its three passes
-start        from the program's start to the first update
-loader       images a second, shuffled, flipped, cropped, normalised, by one thread
-pictures     the same from files (--picture-dir): decoded, cropped at random to 224 x 224, by the calling thread
+start        time from the program's start to the first update
+loader       images per second, shuffled, flipped, cropped, normalised, by one thread
+pictures     images per second from files (--picture-dir): decoded, cropped to 224 x 224, by the calling thread
 """
 
 import argparse
@@ -42,7 +42,7 @@ Sample = collections.namedtuple("Sample", "section row side variant value")
 
 
 class Failure(Exception):
-    """A program that did not do what it was run for; the text is one line."""
+    """A program failed; the text is one line."""
 
 
 def run(words):
@@ -63,12 +63,12 @@ def run_json(words):
     return json.loads(run(words)[0])
 
 
-# ---- What is run. A runner does one program once and returns its samples.
+# ---- Running programs. A runner runs one program once and returns its samples.
 
 class Runners:
     def __init__(self, options):
         self.options = options
-        self.geometries = {}  # of each model, asked of kernel_bench once
+        self.geometries = {}  # model -> {geometry: count}, from kernel_bench
 
     def program(self, name, *words):
         return [self.options.build / name, *words]
@@ -110,7 +110,7 @@ class Runners:
         return [Sample("start", f"{self.options.model} on {source[0]}", OURS, "train", seconds * 1e3)]
 
     def peer_start(self):
-        """Its data, unlike ours, is made up; a process that reads files would take longer."""
+        """PyTorch's side reads no files; reading them would take longer."""
         seconds = run(self.peer("torch_step.py", "--model", self.options.model, "--batch", self.options.batch,
                                 "--threads", self.options.threads, "--steps", 0, "--warmup", 0))[1]
         row = f"{self.options.model} on {'cifar10' if self.options.data_dir else 'shapes'}"
@@ -140,7 +140,7 @@ class Runners:
         return ["--layers", model, "--threads", self.options.threads, "--benchmark_filter=^conv_"]
 
     def counts(self, model):
-        """{geometry: how often the model has it}, known once our side has run."""
+        """Returns {geometry: occurrences in the model}. Crescendo's side must have run."""
         return self.geometries[model]
 
     def convolution_samples(self, model, side, variant, seconds):
@@ -165,7 +165,7 @@ class Runners:
         return self.convolution_samples(model, PEER, layout, run_json(self.peer("torch_conv.py", *words))["seconds"])
 
     def of(self, section):
-        """(side, runner) of a section, in the order that they take turns."""
+        """Yields (side, runner) of a section, in the order in which they take turns."""
         if section in ("step", "evaluate"):
             evaluate = section == "evaluate"
             for convolution, layout in ("auto", "nchw"), ("direct", "channels_last"):
@@ -190,11 +190,11 @@ class Runners:
 
 
 def measure(options):
-    """All samples. A variant of PyTorch that fails is told and left out; our own programs must work."""
+    """Returns all samples. A variant of PyTorch that fails is reported and left out; our own programs must work."""
     runners = Runners(options)
     sections = ["step" if section == "memory" else section for section in options.only]
     samples = []
-    for section in dict.fromkeys(sections):  # each once, in order
+    for section in dict.fromkeys(sections):  # without duplicates, in order
         for number in range(1, options.rounds + 1):
             print(f"{section}: round {number} of {options.rounds}", file=sys.stderr)
             for side, runner in runners.of(section):
@@ -209,10 +209,10 @@ def measure(options):
     return [sample for sample in samples if sample.section in options.only]
 
 
-# ---- What is made of it
+# ---- Results
 
 def medians(samples, side):
-    """{variant: median}, in order of appearance."""
+    """Returns {variant: median}, in order of appearance."""
     values = collections.defaultdict(list)
     for sample in samples:
         if sample.side == side:
@@ -221,7 +221,7 @@ def medians(samples, side):
 
 
 def rows_of(samples):
-    """One entry for each row of the table: section, row, unit, medians of both sides, the peer, ratios."""
+    """Returns one entry per row of the table: section, row, unit, medians of both sides, the peer, ratios."""
     groups = collections.defaultdict(list)
     for sample in samples:
         groups[sample.section, sample.row].append(sample)
@@ -243,7 +243,7 @@ def number(value):
 
 
 def table(rows):
-    """The rows in Markdown, one line for each variant of ours."""
+    """Returns the rows in Markdown, one line for each variant of Crescendo."""
     lines = ["| what | ours | unit | Crescendo | PyTorch, its best | which | ratio |", "|---|---|---|---|---|---|---|"]
     for row in rows:
         for variant, value in row[OURS].items():
@@ -263,7 +263,7 @@ def processor():
 
 
 def report(options, torch_version, rows, samples):
-    """What --out gets: all that is needed to read the table later."""
+    """Returns the contents of --out: all that is needed to read the table later."""
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "machine": {"processor": processor(), "cores": os.cpu_count(), "system": platform.platform()},
@@ -282,19 +282,23 @@ class Parser(argparse.ArgumentParser):
 
 def parse(arguments):
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--torch", metavar="PYTHON", help="an interpreter that has torch")
+    parser.add_argument("--torch", metavar="PYTHON",
+                        help="Python interpreter that has torch; default: measure Crescendo only")
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=SECTIONS, metavar="SECTION",
-                        help="what to measure: " + ", ".join(SECTIONS))
-    parser.add_argument("--rounds", type=int, default=5, help="times that both sides take turns (%(default)s)")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of both sides (%(default)s)")
-    parser.add_argument("--steps", type=int, default=5, help="timed in each run of step and evaluate (%(default)s)")
-    parser.add_argument("--model", default="wrn-16-4", help="for step, evaluate, memory, start (%(default)s)")
-    parser.add_argument("--batch", type=int, default=128, help="for the same (%(default)s)")
-    parser.add_argument("--data-dir", metavar="DIR", help="CIFAR-10's files, for start; otherwise built-in shapes")
-    parser.add_argument("--picture-dir", metavar="DIR", help="DIR/train/CLASS/*, for pictures; left out without it")
+                        help="sections to measure (all): " + ", ".join(SECTIONS))
+    parser.add_argument("--rounds", type=int, default=5, help="rounds; both sides run once per round (%(default)s)")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="threads of each side (%(default)s)")
+    parser.add_argument("--steps", type=int, default=5, help="timed steps per run of step and evaluate (%(default)s)")
+    parser.add_argument("--model", default="wrn-16-4", help="model of step, evaluate, memory, start (%(default)s)")
+    parser.add_argument("--batch", type=int, default=128, help="batch of step, evaluate, memory, start (%(default)s)")
+    parser.add_argument("--data-dir", metavar="DIR",
+                        help="folder of CIFAR-10's files, for start; default: built-in shapes")
+    parser.add_argument("--picture-dir", metavar="DIR",
+                        help="folder with train/CLASS/*, for pictures; default: leave pictures out")
     parser.add_argument("--build", type=pathlib.Path, default=FOLDER.parent / "build", metavar="DIR",
-                        help="where our programs are (%(default)s)")
-    parser.add_argument("--out", type=pathlib.Path, metavar="FILE", help="all samples and the table, as JSON")
+                        help="folder of our programs (%(default)s)")
+    parser.add_argument("--out", type=pathlib.Path, metavar="FILE",
+                        help="write all samples and the table to FILE, as JSON")
     options = parser.parse_args(arguments)
     for name in "rounds", "threads", "steps", "batch":
         if getattr(options, name) < 1:

@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
-"""What the CUDA backend's own kernels are made of, as the built module tells without a GPU.
+"""Reads registers, memory accesses and instructions of our CUDA kernels from the built module, without a GPU.
 
     bench/gpu_code.py [--module build/libcrescendo_cuda.so] [--cuobjdump PROGRAM] [--json]
 
-For every kernel and architecture: registers, static shared memory and stack of a thread, accesses of local memory
-(spilled registers, or arrays that a variable indexes), accesses of global memory by their width in bits, tensor-core
-and FP64 instructions, each as they stand in the code, however often they run.
+Prints for every kernel and architecture: registers, static shared memory and stack per thread; accesses of local
+memory (spilled registers, or arrays with a variable index); accesses of global memory by width in bits; tensor-core
+and FP64 instructions. Instructions are counted once each, however often they run.
 
-occupancy  warps that fit on a multiprocessor at once, by registers, static shared memory and block size, of the 64
-           there are. NVIDIA's occupancy calculator, compute capability 8.0 and 9.0: 65,536 registers, given to a
-           warp in units of 256 and to warps in fours; 2,048 threads; 32 blocks; 164 or 228 KiB of shared memory, 1
-           KiB of it lost a block.
-must       bytes an element of a pointwise kernel, by its contract: what it reads and writes, each once
-moves      bytes an element that its instructions move, as many elements as the stores in the code write
+occupancy  share of the 64 warps that fit on a multiprocessor at once, limited by registers, static shared memory and
+           block size. As NVIDIA's occupancy calculator for compute capability 8.0 and 9.0: 65,536 registers, given to
+           a warp in units of 256 and to warps in fours; 2,048 threads; 32 blocks; 164 or 228 KiB of shared memory, of
+           which each block loses 1 KiB.
+must       bytes per element that a pointwise kernel has to move by its contract: each operand read or written once
+moves      bytes per element that its instructions move
 
 cuobjdump is in CUDA's toolkit and in pip's nvidia-cuda-cuobjdump; c++filt in binutils.
 """
@@ -29,8 +29,8 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
-# Of pointwise kernels, what is read, written, and written on demand for each element: a an activation, r a real.
-# With a + it adds to what is there.
+# Operands per element of the pointwise kernels: read, written, written on demand. a: activation, r: real.
+# A + marks kernels that add to their output.
 CONTRACTS = {
     "relu_forward": ("a", "a", ""), "relu_backward+": ("aaa", "a", ""), "relu_backward": ("aa", "a", ""),
     "scale_add": ("aa", "a", ""), "scale+": ("aa", "a", ""), "scale": ("a", "a", ""),
@@ -39,15 +39,15 @@ CONTRACTS = {
 }
 BYTES = {"bf16": 2, "float": 4}
 SHARED_OF_SM = {"sm_80": 164 << 10, "sm_90a": 228 << 10}
-RESERVED_SHARED = 1 << 10  # of a block; cuobjdump counts it in from sm_90 on
+RESERVED_SHARED = 1 << 10  # per block; cuobjdump includes it from sm_90 on
 
 
 class Failure(Exception):
-    """What cannot be done, in one line."""
+    """A failure; the text is one line."""
 
 
 def output(words):
-    """Of a program; cuobjdump looks for nvdisasm on the path."""
+    """Returns a program's output. cuobjdump looks for nvdisasm on the path."""
     path = os.pathsep.join([str(pathlib.Path(words[0]).parent), os.environ.get("PATH", "")])
     done = subprocess.run([str(word) for word in words], capture_output=True, text=True, check=False,
                           env={**os.environ, "PATH": path})
@@ -56,10 +56,10 @@ def output(words):
     return done.stdout
 
 
-# ---- What cuobjdump prints
+# ---- Parsing cuobjdump's output
 
 def resources(text):
-    """{(architecture, mangled name): {"REG": ..., "STACK": ..., "SHARED": ...}} of -res-usage."""
+    """Returns {(architecture, mangled name): {"REG": ..., "STACK": ..., "SHARED": ...}} of -res-usage."""
     found, architecture, name = {}, None, None
     for line in text.splitlines():
         if line.startswith("arch = "):
@@ -73,7 +73,7 @@ def resources(text):
 
 
 def block_sizes(text):
-    """{mangled name: threads of a block} of -elf, where the kernel has launch bounds."""
+    """Returns {mangled name: threads of a block} of -elf, for kernels with launch bounds."""
     found, name, attribute = {}, None, None
     for line in text.splitlines():
         words = line.split()
@@ -91,7 +91,7 @@ INSTRUCTION = re.compile(r"\s+/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z][\w.]*
 
 
 def instructions(text):
-    """{(architecture, mangled name): Counter of instructions with their modifiers} of -sass."""
+    """Returns {(architecture, mangled name): Counter of instructions with their modifiers} of -sass."""
     found, architecture, counts = {}, None, collections.Counter()
     for line in text.splitlines():
         match = INSTRUCTION.match(line)
@@ -105,10 +105,10 @@ def instructions(text):
     return found
 
 
-# ---- What is made of it
+# ---- Facts of a kernel
 
 def short_name(demangled):
-    """The backend's function, its type, elements at once, + where it adds; or the kernel with its arguments."""
+    """Returns the backend's function, its type, elements at once, + if it adds; or the kernel with its arguments."""
     text = re.sub(r"\bcrescendo::(cuda::)?", "", demangled)
     text = re.sub(r"\(\w+\)(?=\d)", "", text)  # the type of an enumerator
     function = re.search(r"OwnKernels<(\w+)>::(\w+)\(", text)
@@ -128,7 +128,7 @@ def of_prefix(counts, *prefixes):
 
 
 def accesses(counts, *opcodes):
-    """{bits: how many} of the accesses of global memory by these instructions."""
+    """Returns {bits: count} of the accesses of global memory by these instructions."""
     found = collections.Counter()
     for instruction, count in counts.items():
         opcode, *modifiers = instruction.split(".")
@@ -155,7 +155,7 @@ def occupancy(architecture, registers, shared, threads):
 
 
 def bytes_an_element(name, loads, stores):
-    """(must, moves); None where there is no contract of elements, or where it does not tell the stores apart."""
+    """Returns (must, moves); None if there is no contract per element, or if it cannot tell the stores apart."""
     match = re.fullmatch(r"(\w+)<(\w+)(?:, \d+)?>(\+)?", name)
     contract = CONTRACTS.get(match[1] + (match[3] or "")) if match else None
     if not contract:
@@ -163,7 +163,7 @@ def bytes_an_element(name, loads, stores):
     size = {"a": BYTES[match[2]], "r": 4}
     read, written, on_demand = (sum(size[letter] for letter in part) for part in contract)
     must = read + written + on_demand
-    if on_demand:  # one code for all optimizers: it does not tell which of its accesses an optimizer makes
+    if on_demand:  # one code for all optimizers, so the accesses of one are unknown
         return must, None
     elements, rest = divmod(bytes_of(stores), written)
     return must, None if rest or not elements else bytes_of(loads) / elements + written
@@ -185,7 +185,7 @@ def facts(architecture, name, numbers, counts, threads):
 
 
 def kernels(module, cuobjdump):
-    """The facts of every own kernel of a module, by name. A kernel that two files have stands once."""
+    """Returns the facts of every own kernel of a module, by name. Kernels that are in two files appear once."""
     found = resources(output([cuobjdump, "-res-usage", module]))
     code = instructions(output([cuobjdump, "-sass", module]))
     threads = block_sizes(output([cuobjdump, "-elf", module]))

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What needs a GPU, in stages of a few minutes. See bench/gpu_suite.sh --help.
+# Everything that needs a GPU, in stages of a few minutes. See bench/gpu_suite.sh --help.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -12,29 +12,29 @@ Usage: bench/gpu_suite.sh dependencies DIR
        bench/gpu_suite.sh [STAGE...] [OPTIONS]
        bench/gpu_suite.sh summary [--out DIR]
 
-For a machine with a GPU, nvcc, cuDNN, CMake, Python and a C++ compiler, that may have no network and none of the
-libraries: `dependencies` copies the headers and the two libraries that are needed from a Debian machine that has them.
+Runs on a machine with a GPU, nvcc, cuDNN, CMake, Python and a C++ compiler. The machine may lack a network and the
+other libraries: `dependencies` copies the headers and the two libraries needed from a Debian machine that has them.
 
-  build       build/gpu: the program, the benchmarks and the tests
-  test        the tests with label gpu
-  sanitize    compute-sanitizer: memcheck and racecheck on the kernel tests
-  kernels     kernel_bench on the layers of WRN-16-4 and ResNet-50, cuDNN's convolutions and our own, beside PyTorch's
-  step        step_bench at batch 128 in fp32, TF32 and bf16, time and memory, beside FILE --all
+  build       build the program, the benchmarks and the tests in build/gpu
+  test        run the tests with label gpu
+  sanitize    run compute-sanitizer (memcheck and racecheck) on the kernel tests
+  kernels     time the layers of WRN-16-4 and ResNet-50: cuDNN's convolutions, our own, and PyTorch's
+  step        time training steps at batch 128 in fp32, TF32 and bf16, with memory, beside FILE --all
   step-large  the same at larger batches
-  train       WRN-16-4 on CIFAR-10, increased-momentum schedule: equal bits when repeated and when killed and resumed;
-              then the 200 epochs, or as many as there is time for
-  summary     what was measured so far beside what it should be
+  train       train WRN-16-4 on CIFAR-10, increased-momentum schedule: equal bits when repeated and when killed and
+              resumed; then 200 epochs, or as many as there is time for
+  summary     print the results so far beside their targets
 
-  --out DIR           where each stage writes STAGE.json (build/gpu/results), ready for bench/results/
-  --dependencies DIR  what `dependencies` copied
-  --torch PYTHON      an interpreter that has PyTorch (python3); where it has not, PyTorch is left out
-  --torch-step FILE   a PyTorch program that times training steps: --device, --dtype, --batch, --steps, --warmup, and
-                      --all for every variant; it prints a JSON object a line
-  --data-dir DIR      CIFAR-10's binary files, for train
-  --commit NAME       what the results say where the sources are no repository
+  --out DIR           folder for STAGE.json of each stage (build/gpu/results), ready for bench/results/
+  --dependencies DIR  folder that `dependencies` filled
+  --torch PYTHON      interpreter that has PyTorch (python3); if it has none, PyTorch is left out
+  --torch-step FILE   PyTorch program that times training steps: --device, --dtype, --batch, --steps, --warmup, and
+                      --all for every variant; it prints one JSON object per line
+  --data-dir DIR      folder of CIFAR-10's binary files, for train
+  --commit NAME       commit to record, if the sources are not a git repository
 
-Without a STAGE, all of them in this order and the summary. A stage takes eight minutes at most. Stops at the first that
-fails.
+Without a STAGE, runs all of them in this order, then the summary. A stage takes at most eight minutes. The suite stops
+at the first stage that fails.
 TEXT
 }
 fail() {
@@ -44,7 +44,7 @@ fail() {
 
 # ---- Dependencies
 
-# config NAME VERSION TARGET BODY: what find_package(NAME) reads.
+# config NAME VERSION TARGET BODY: writes the files that find_package(NAME) reads.
 config() {
   local folder=$dependencies/lib/cmake/$1
   mkdir -p "$folder"
@@ -57,7 +57,7 @@ TEXT
   printf 'set(PACKAGE_VERSION %s)\nset(PACKAGE_VERSION_COMPATIBLE TRUE)\n' "$2" >"$folder/$1ConfigVersion.cmake"
 }
 
-# As the packages of bootstrap.sh install them.
+# Copies what the packages of bootstrap.sh install.
 copy_dependencies() {
   [[ -n $dependencies ]] || fail "dependencies: which folder?"
   local header library
@@ -85,7 +85,7 @@ target_link_options(benchmark::benchmark INTERFACE LINKER:-rpath,${prefix}/lib)'
   echo "$dependencies: $(du -sh "$dependencies" | cut -f 1)"
 }
 
-# ---- Running them
+# ---- Stages
 
 run_stage() {
   local start=$SECONDS

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""The results of bench/gpu_suite.sh beside what they should be.
+"""Prints the results of bench/gpu_suite.sh beside their targets.
 
     bench/gpu_summary.py DIR
 
-DIR holds the files that the stages wrote. A line for each target: what must be reached, what is aimed at, what was
-measured, and of what. A ratio is PyTorch's time through ours, except that cuDNN's time through that of our own
-convolution is told in the line on it, and our memory through PyTorch's in the line on memory.
+DIR contains the files that the stages wrote. Each line has one target: the value to reach, the value to aim at, the
+measured value and its case. Ratios are PyTorch's time divided by ours, with two exceptions: `own` is cuDNN's time
+divided by that of our own convolution, and `memory` is our memory divided by PyTorch's.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import json
 import pathlib
 import sys
 
-# (row, must, aim): a measured value is to be at least these where must < aim, at most these otherwise.
+# (row, must, aim): lower bounds of the measured value if must < aim, otherwise upper bounds.
 TARGETS = [
     ("step", "WRN-16-4 bf16 training step at batch 128, against the best of PyTorch", 1.4, 2),
     ("large", "the same at batch 1,024 and more", 1.15, 1.3),
@@ -22,11 +22,11 @@ TARGETS = [
     ("train", "200 epochs of WRN-16-4, increased-momentum schedule, seconds", 100, 65),
     ("memory", "peak device memory, same micro-batch", 0.7, 0.55),
 ]
-PRECISION_OF_DTYPE = {"bf16": "bf16", "f32": "tf32"}  # of torch_step.py, which lets fp32 be multiplied in TF32
+PRECISION_OF_DTYPE = {"bf16": "bf16", "f32": "tf32"}  # torch_step.py multiplies fp32 in TF32
 
 
 def load(folder):
-    """(results of all stages, {stage: everything else that its file says})."""
+    """Returns (results of all stages, {stage: the rest of its file})."""
     results, heads = [], {}
     for file in sorted(folder.glob("*.json")):
         whole = json.loads(file.read_text())
@@ -39,10 +39,10 @@ def chosen(results, **wanted):
     return [one for one in results if all(one.get(key) == value for key, value in wanted.items())]
 
 
-# ---- What was measured: (value, of what) for each row; None where there is nothing to tell
+# ---- Measured values: (value, case) for each row; None if there is none
 
 def step_ratios(results):
-    """{batch: (ratio, text)} of bf16 steps, the best variant of each side."""
+    """Returns {batch: (ratio, text)} of bf16 steps, with the best variant of each side."""
     ratios = {}
     for batch in sorted({one["batch"] for one in chosen(results, program="step_bench", precision="bf16")}):
         ours = [one["seconds_per_step"] for one in chosen(results, program="step_bench", precision="bf16", batch=batch)]
@@ -67,7 +67,7 @@ def large(results):
 
 
 def convolution_ratios(ours, theirs):
-    """(ratio, name, precision) of the kernels that both sides have timed."""
+    """Returns (ratio, name, precision) of the kernels that both sides have timed."""
     seconds = {(one["name"], one["precision"]): one["seconds"] for one in theirs}
     return [(seconds[key] / one["seconds"], *key) for one in ours
             if (key := (one["name"], one["precision"])) in seconds]
@@ -97,7 +97,7 @@ def train(results):
 
 
 def memory(results):
-    """The worst ratio of what nvidia-smi saw of both processes."""
+    """Returns the worst ratio of the two processes' memory, as nvidia-smi saw it."""
     ratios = []
     for theirs in chosen(results, program="torch_step"):
         precision = PRECISION_OF_DTYPE.get(theirs.get("dtype"))
@@ -134,7 +134,7 @@ def table(results):
 
 
 def notes(heads):
-    """On what each stage ran, what failed in it and what it left out."""
+    """Returns the machine, failures and omissions of each stage."""
     for stage, head in heads.items():
         yield f"{stage}: {head['gpu']}, driver {head['driver']}, commit {head['commit'][:12]}, {head['date']}"
         yield from (f"  failed: {text}" for text in head["failures"])

@@ -1,4 +1,4 @@
-"""The stages build, test and sanitize: that the backend works on this GPU."""
+"""The stages build, test and sanitize, which check that the backend works on this GPU."""
 
 import os
 import shlex
@@ -51,7 +51,7 @@ def sanitize(stage, tool, program, chosen):
 
 
 def stage_sanitize(stage):
-    # Of convolutions, those of our own: cuDNN's are not for us to check.
+    # Checks our own convolutions only, not cuDNN's.
     for program, chosen in (("test_gpu_kernels", "--test-case-exclude=convolutions *"),
                             ("test_gpu_convolutions", "--test-case=*conv*")):
         for tool in "memcheck", "racecheck":

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""One stage of bench/gpu_suite.sh: runs it and writes OUT/STAGE.json, what was measured and on what.
+"""Runs one stage of bench/gpu_suite.sh and writes OUT/STAGE.json: the results, the machine and the commit.
 
     bench/gpu/run.py STAGE --out DIR [--dependencies DIR] [--torch PYTHON] [--torch-step FILE] [--data-dir DIR]
 
-A stage ends by itself before eight minutes are over; what it had no time for is listed under "left_out". The exit code
-is 1 where something failed, and 2 where the stage could not begin.
+A stage ends by itself within eight minutes. Whatever it had no time for is listed under "left_out". The exit code
+is 1 if something failed, and 2 if the stage could not begin.
 """
 
 import argparse
@@ -27,7 +27,7 @@ STAGES = {"build": stage_build, "test": stage_test, "sanitize": stage_sanitize, 
 
 
 def gpu_and_driver():
-    """(name, driver) of the first GPU; Unable where there is none."""
+    """Returns (name, driver) of the first GPU. Raises Unable if there is none."""
     words = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
     try:
         text = subprocess.run(words, capture_output=True, text=True, check=True).stdout
@@ -51,7 +51,7 @@ def report(stage, name, driver):
 
 
 def write(file, whole):
-    """A result a line, so that files can be compared."""
+    """Writes one result per line, so that files can be compared."""
     head = json.dumps({key: value for key, value in whole.items() if key != "results"}, indent=1)
     lines = ",\n".join("  " + json.dumps(result) for result in whole["results"])
     file.write_text(f'{head[:-2]},\n "results": [\n{lines}\n ]\n}}\n')
@@ -71,7 +71,7 @@ def parse(arguments):
     parser.add_argument("--torch", default="python3", metavar="PYTHON")
     parser.add_argument("--torch-step", type=pathlib.Path, metavar="FILE")
     parser.add_argument("--data-dir", type=pathlib.Path, metavar="DIR")
-    parser.add_argument("--commit", help="where the sources are no repository")
+    parser.add_argument("--commit", help="commit to record, if the sources are not a git repository")
     options = parser.parse_args(arguments)
     options.command = shlex.join(["bench/gpu/run.py", *arguments])
     return parser, options

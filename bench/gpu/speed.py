@@ -7,8 +7,8 @@ import subprocess
 from gpu.stage import DEVICE, PRECISIONS, ROOT, DeviceMemory, has_torch, json_lines
 
 KERNEL_BATCH = 128
-KERNEL_SECONDS = 0.1  # of each benchmark
-STEPS = {128: 50, 1024: 20, 4096: 10}  # timed, of a batch
+KERNEL_SECONDS = 0.1  # per benchmark
+STEPS = {128: 50, 1024: 20, 4096: 10}  # batch -> timed steps
 
 # ---- kernels
 
@@ -16,14 +16,14 @@ KEPT = ["gflops", "gbytes_per_second", "peak_share", "bandwidth_share", "times_i
 
 
 def convolutions_of(stage):
-    """The choices of kernel_bench --convolution."""
+    """Returns the choices of kernel_bench --convolution."""
     text = subprocess.run([stage.program("kernel_bench"), "--help"], capture_output=True, text=True, check=False).stdout
     found = re.search(r"--convolution TEXT:\{([^}]*)\}", text)
     return found[1].split(",") if found else []
 
 
 def our_kernels(stage, model, precision, convolution, pattern):
-    """Returns the geometries of the convolutions it timed."""
+    """Times our kernels and returns the geometries of the convolutions among them."""
     words = [stage.program("kernel_bench"), "--device", DEVICE, "--precision", precision, "--layers", model, "--batch",
              KERNEL_BATCH, "--convolution", convolution, f"--benchmark_min_time={KERNEL_SECONDS}",
              "--benchmark_format=json", f"--benchmark_filter={pattern}"]
@@ -51,7 +51,7 @@ def torch_kernels(stage, model, precision, geometries):
 
 
 def stage_kernels(stage):
-    """WRN-16-4 with all that runs on its layers, ResNet-50 with its convolutions, each in turn with PyTorch's."""
+    """Times all kernels of WRN-16-4's layers and the convolutions of ResNet-50, each in turn with PyTorch's."""
     with_own, with_torch = "own" in convolutions_of(stage), has_torch(stage)
     for precision in PRECISIONS:
         for model in "wrn-16-4", "resnet-50":
@@ -76,7 +76,7 @@ def our_step(stage, batch, precision):
 
 
 def torch_step(stage, batch, dtype, *flags):
-    """With --all every variant, of which those that end in time count; without, one alone, for its memory."""
+    """Times PyTorch: with --all every variant that finishes in time; otherwise one variant alone, for its memory."""
     words = [stage.options.torch, stage.options.torch_step, "--device", DEVICE, "--dtype", dtype, "--batch", batch,
              "--steps", STEPS[batch], "--warmup", 5, *flags]
     with DeviceMemory() as memory:

@@ -1,4 +1,4 @@
-"""What the stages of bench/gpu_suite.sh have in common: running programs, the time that is left, what was found."""
+"""Shared by the stages of bench/gpu_suite.sh: running programs, the time left, the results."""
 
 import json
 import os
@@ -9,7 +9,7 @@ import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-STAGE_SECONDS = 460  # of eight minutes; the rest is for starting and ending
+STAGE_SECONDS = 460  # less than eight minutes: the rest is for start and end
 DEVICE = "cuda"
 PRECISIONS = ["bf16", "tf32", "fp32"]  # the most important first
 
@@ -19,9 +19,9 @@ class Unable(Exception):
 
 
 class Done:
-    """What a program did: its output, its seconds, and its exit code, None where the time was up.
+    """A finished program: its output, its seconds, and its exit code, which is None if the time was up.
 
-    It gets a group of its own, so that what it has started ends with it.
+    The program gets a process group of its own, so that its children end with it.
     """
 
     def __init__(self, words, seconds, **options):
@@ -42,7 +42,7 @@ class Done:
 
 
 class Stage:
-    """The options, the time that is left, and what has been found so far."""
+    """The options, the time left, and the results so far."""
 
     def __init__(self, options):
         self.options = options
@@ -66,7 +66,7 @@ class Stage:
         self.failures.append(what)
 
     def output(self, what, words, peer=False):
-        """Of a program, as far as it came in time. A peer that fails is left out; our own programs must work."""
+        """Returns what a program printed in time. A peer that fails is left out; our own programs must work."""
         print(f"{what} ({self.left():.0f} s left)", flush=True)
         done = Done(words, self.left(), stdout=subprocess.PIPE)
         if done.code is None:
@@ -79,7 +79,7 @@ class Stage:
 
 
 def json_lines(text):
-    """The JSON objects that stand each on a line of their own, a last one cut off left out."""
+    """Returns the JSON objects in `text`, one per line. Lines that are cut off are left out."""
     found = []
     for line in text.splitlines():
         try:
@@ -97,7 +97,7 @@ def has_torch(stage):
 
 
 class DeviceMemory:
-    """The most bytes that nvidia-smi saw in use on the GPU during a block, above what there was before."""
+    """The peak of GPU memory during a block, in bytes above the use before it, as nvidia-smi sees it."""
 
     def __init__(self):
         self.before, self.peak, self.ended = self.used(), 0, threading.Event()

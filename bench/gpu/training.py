@@ -1,4 +1,4 @@
-"""The stage train: WRN-16-4 on CIFAR-10, the same bits however it is stopped, and as fast as it goes."""
+"""The stage train: WRN-16-4 on CIFAR-10. Equal bits when repeated and resumed; then the whole run, timed."""
 
 import datetime
 import json
@@ -11,7 +11,7 @@ from gpu.stage import DEVICE, Done, Unable, json_lines
 TRAINING = ["--recipe", "cifar10-max5120-increased-momentum", "--precision", "bf16"]
 SHORT_UPDATES = 32  # two epochs and a little
 LONG_RUN = ["--eval-every", "10", "--checkpoint-every", "200"]
-TO_STOP = 20  # seconds that the whole run is left to save and end
+TO_STOP = 20  # seconds for the whole run to save and end
 
 
 class Runs:
@@ -35,7 +35,7 @@ class Runs:
         return json_lines(file.read_text()) if file.is_file() else []
 
     def record(self, what, name, seconds, **more):
-        """The run's result, with how far it came."""
+        """Records and returns the run's result and how far it came."""
         events = self.events(name)
         tested = [event for event in events if event.get("event") == "evaluate"]
         result = {"what": what, "seconds": seconds, "epochs": max([e.get("epoch", 0) for e in events], default=0),
@@ -62,7 +62,7 @@ class Runs:
             self.stage.fail(f"the run that was to be killed ended with {process.returncode}")
 
     def whole(self):
-        """To its end, or asked to stop when the time is nearly up."""
+        """Trains to the end, or stops the run when the time is nearly up."""
         start = time.monotonic()
         with subprocess.Popen([str(word) for word in self.words("whole", *LONG_RUN)]) as process:
             try:
@@ -75,7 +75,7 @@ class Runs:
 
 
 def stage_train(stage):
-    """Two epochs, the same again, the same killed and resumed: equal bits. Then the whole run."""
+    """Trains two epochs, repeats them, kills and resumes them: equal bits. Then makes the whole run."""
     if not stage.options.data_dir:
         raise Unable("train: where is CIFAR-10? (--data-dir DIR)")
     runs = Runs(stage)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""PyTorch at the convolutions that kernel_bench times: the three passes of each geometry, under the same names.
+"""Times PyTorch's convolutions as kernel_bench times ours: the three passes of each geometry, under the same names.
 
     torch_conv.py [--threads N] [--layout nchw|channels_last] n32_h32_w32_c64_k64_r3_s3_t1_p1 ...
     torch_conv.py --device cuda --precision bf16 --layout channels_last n128_h32_w32_c64_k64_r3_s3_t1_p1 ...
@@ -56,7 +56,7 @@ def passes(geometry, layout, device, dtype):
 
 
 def mean_seconds(function, least):
-    """Of as many runs as fit into `least` seconds, after one that is not counted."""
+    """Returns the mean of as many runs as fit into `least` seconds, after one that is not counted."""
     function()
     start = time.perf_counter()
     runs = 0
@@ -67,7 +67,7 @@ def mean_seconds(function, least):
 
 
 def mean_seconds_of_events(function, least):
-    """The same on a GPU, which is given all runs at once: how many is told by a few that come before."""
+    """Like mean_seconds on a GPU, which gets all runs at once. A few runs before tell how many."""
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
 
     def mean_of(runs):
@@ -83,7 +83,7 @@ def mean_seconds_of_events(function, least):
 
 
 def set_precision(precision):
-    """Returns the type of operands."""
+    """Sets the precision of products and returns the operands' type."""
     exact = "highest" if precision == "fp32" else "high"
     torch.set_float32_matmul_precision(exact)
     torch.backends.cudnn.allow_tf32 = precision != "fp32"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""PyTorch at what loader_bench does: CIFAR-sized images from bytes in memory, shuffled, flipped, cropped, normalised.
+"""Times PyTorch's loading as loader_bench times ours: CIFAR-sized images from bytes in memory, augmented.
 
 --variant tensors   whole batches by tensor operations, in the calling thread
 --variant workers   torch.utils.data.DataLoader, image by image, with as many worker processes as --threads
@@ -21,7 +21,7 @@ DEVIATION = torch.tensor([63.0, 62.1, 66.7]).view(3, 1, 1)
 
 
 def augmented_batch(batch):
-    """[n, 3, 32, 32] bytes -> floats, each image with a flip and a crop of its own."""
+    """Turns [n, 3, 32, 32] bytes into floats, each image with its own flip and crop."""
     images = (batch.float() - MEAN) / DEVIATION
     count = len(images)
     flip = torch.rand(count, 1, 1, 1) < 0.5
@@ -34,7 +34,7 @@ def augmented_batch(batch):
 
 
 class AugmentedImages(Dataset):
-    """Image by image, as a DataLoader asks for them."""
+    """Images one by one, as a DataLoader asks for them."""
 
     def __init__(self, images):
         self.images = images
@@ -52,7 +52,7 @@ class AugmentedImages(Dataset):
 
 
 def batches(images, options):
-    """One epoch's batches."""
+    """Yields one epoch's batches."""
     if options.variant == "workers":
         yield from DataLoader(AugmentedImages(images), options.batch, shuffle=True, drop_last=True,
                               num_workers=options.threads)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""One variant of PyTorch at what step_bench does: training steps, or evaluation, on images in memory.
+"""Times one variant of PyTorch as step_bench times ours: training steps, or evaluation, on images in memory.
 
-Prints one JSON object with the seconds of each step. A variant is a process of its own, so that its peak memory is
-its own. With --steps 0 --warmup 0 it stops where the first step would begin.
+Prints one JSON object with the seconds of each step. Each variant runs in its own process, so that the peak memory is
+its own. With --steps 0 --warmup 0 it stops before the first step.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def arguments():
 
 
 def make_model(name):
-    """The network, the height and width of its images, and its classes."""
+    """Returns the network, the height and width of its images, and its classes."""
     if name.startswith("wrn-"):
         _, depth, width = name.split("-")
         return WideResNet(int(depth), int(width)), 32, CLASSES
@@ -50,7 +50,7 @@ def make_model(name):
 
 
 def make_step(options):
-    """A function that does one step."""
+    """Returns a function that does one step."""
     layout = torch.channels_last if options.layout == "channels_last" else torch.contiguous_format
     model, side, classes = make_model(options.model)
     model = model.to(memory_format=layout)

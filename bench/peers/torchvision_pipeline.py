@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""torchvision's usual way to ImageNet's training images, at what loader_bench --data image-folder does: PIL decodes,
+"""Times torchvision's usual pipeline, as loader_bench --data image-folder times ours: PIL decodes,
 RandomResizedCrop(224), flip, ToTensor, Normalize, in a DataLoader of --threads workers (0: in the calling process).
 
 Prints one JSON object with the seconds of each epoch.

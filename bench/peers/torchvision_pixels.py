@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""How far the pixels that our evaluation sees are from torchvision's: Resize(256), CenterCrop(224), by PIL.
+"""Compares the pixels of our evaluation with torchvision's: Resize(256), CenterCrop(224), by PIL.
 
     torchvision_pixels.py BUILD FOLDER
 
-BUILD has picture_pixels; pictures are all files below FOLDER. Differences are in steps of 1/255, before normalisation.
+BUILD contains picture_pixels; all files below FOLDER are pictures. Differences are in 1/255, before normalisation.
 """
 
 import pathlib
@@ -20,14 +20,14 @@ DEVIATION = numpy.array([0.229, 0.224, 0.225], dtype=numpy.float32)
 
 
 def theirs(path):
-    """[h, w, 3] in 0..255."""
+    """Returns torchvision's pixels, [h, w, 3] in 0..255."""
     crop = transforms.Compose([transforms.Resize(round(SIZE * 256 / 224)), transforms.CenterCrop(SIZE)])
     with Image.open(path) as picture:
         return numpy.asarray(crop(picture.convert("RGB")), dtype=numpy.float32)
 
 
 def ours(build, path):
-    """The same, with the normalisation undone."""
+    """Returns our pixels, with the normalisation undone."""
     done = subprocess.run([build / "picture_pixels", path], capture_output=True, check=True)
     pixels = numpy.frombuffer(done.stdout, dtype=numpy.float32).reshape(SIZE, SIZE, 3)
     return (pixels * DEVIATION + MEAN) * 255
