@@ -2,8 +2,8 @@
 """Opens a report in headless Chromium: light, dark, at phone width and in print.
 
 Usage: report_in_browser.py REPORT.html
-Checked: nothing on the console, no request, no sideways scrolling, and on the screenshots that each chart has its axes
-and each run's line in the run's colour. Exits with 1 and one line for the first thing that is wrong.
+Checks that nothing is on the console, that there is no request and no sideways scrolling, and that each chart on the
+screenshots has its axes and each run's line in the run's colour. Exits with 1 and one line at the first fault.
 """
 import html
 import json
@@ -21,7 +21,7 @@ import zlib
 HEIGHT = 6000
 VIEWS = {"light": (1280, False), "dark": (1280, True), "phone": (390, False), "phone, dark": (390, True)}
 
-# Tells the frame around the page where everything is: the screenshot is then searched in the right places.
+# Tells the frame around the page where everything is, so that the screenshot is searched in the right places.
 PROBE = """<script>addEventListener("load", () => setTimeout(() => {
   const box = (e) => { const r = e.getBoundingClientRect(); return [r.left, r.top, r.right, r.bottom]; };
   const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -41,7 +41,7 @@ PROBE = """<script>addEventListener("load", () => setTimeout(() => {
     rows: document.querySelectorAll("#figures tbody tr").length}));
 }, 100));</script>"""
 
-# Chromium's windows are at least 500 wide: a frame can be as narrow as a phone, and media queries go by the frame.
+# Chromium's windows are at least 500 wide. A frame can be as narrow as a phone, and media queries see the frame.
 FRAME = """<!DOCTYPE html><meta name="color-scheme" content="light dark"><body style="margin:0">
 <iframe srcdoc="{page}" style="border:0;display:block;width:{width}px;height:{height}px"></iframe>"""
 
@@ -56,7 +56,7 @@ def require(condition, message):
 
 
 def chromium(*arguments):
-    """Its output; anything on the console is wrong."""
+    """Runs Chromium and returns its output. Anything on the console is an error."""
     browser = next((b for b in ("chromium", "chromium-browser", "google-chrome") if shutil.which(b)), None)
     require(browser, "no Chromium found (Debian: chromium)")
     done = subprocess.run([browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
@@ -69,7 +69,7 @@ def chromium(*arguments):
 
 
 def add_bytes(a, b, width):
-    """a + b, byte by byte and modulo 256, as one addition of large integers."""
+    """Returns a + b, byte by byte and modulo 256, as one addition of large integers."""
     low = int.from_bytes(b"\x7f" * width, "little")
     a, b = int.from_bytes(a, "little"), int.from_bytes(b, "little")
     return (((a & low) + (b & low)) ^ ((a ^ b) & ~low)).to_bytes(width, "little")
@@ -120,7 +120,7 @@ class Picture:
         return tuple(self.rows[y][x * self.pixel:x * self.pixel + 3])
 
     def near(self, x, y, reach, colours):
-        """Is one of the colours within `reach` pixels?"""
+        """Returns True if one of the colours is within `reach` pixels."""
         for row in range(max(0, round(y) - reach), min(self.height, round(y) + reach + 1)):
             for column in range(max(0, round(x) - reach), min(self.width, round(x) + reach + 1)):
                 if any(close(self.at(column, row), colour) for colour in colours):
@@ -128,7 +128,7 @@ class Picture:
         return False
 
     def drawn(self, box, background):
-        """How many pixels of the box are not the background."""
+        """Returns the number of pixels of the box that are not background."""
         left, top, right, bottom = (round(v) for v in box)
         return sum(not close(self.at(x, y), background) for y in range(top, bottom) for x in range(left, right))
 
@@ -157,7 +157,7 @@ def inside(point, area):
 
 
 def along(path, count=150):
-    """The path's points and as many between them as make about `count`, evenly spaced."""
+    """Returns about `count` evenly spaced points on the path, its own points included."""
     lengths = [math.dist(a, b) for a, b in zip(path, path[1:])]
     every = max(1, sum(lengths) / count)
     points, next_at, walked = [path[-1]], 0, 0
@@ -171,7 +171,7 @@ def along(path, count=150):
 
 
 def check_lines(picture, chart, where):
-    """Most of each line must lie by its colour (its dashes have gaps); of a line under others less may show."""
+    """Checks that most of each line has its colour (dashes have gaps; a line under others may show less)."""
     colours = [rgb(line["colour"]) for line in chart["lines"]]
     for line, colour in zip(chart["lines"], colours):
         if line["marks"]:

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""bench/gpu_code.py reads cuobjdump's output rightly; and what the built module must be: no kernel spills registers.
+"""Tests that bench/gpu_code.py reads cuobjdump's output correctly, and that no kernel of the module spills registers.
 
 Usage: test_gpu_code.py                    on made-up output
-       test_gpu_code.py MODULE CUOBJDUMP   on the module; exit code 77 where one of them is not there
+       test_gpu_code.py MODULE CUOBJDUMP   on the module; exit code 77 if one of them is missing
 """
 
 import pathlib
@@ -13,8 +13,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
 import gpu_code
 
 MODULE, CUOBJDUMP = None, None  # set by main()
-# Bytes of stack that kernels have: an array that a variable indexes (dropout's random words), and one value that
-# ptxas puts there before a loop and takes back after it.
+# Bytes of stack that kernels may have: an array with a variable index (dropout's random words), and one value that
+# ptxas saves before a loop and restores after it.
 STACK = {"dropout<bf16>": 16, "dropout<float>": 16, "normalise_kernel<float, 1>": 8}
 
 RESOURCES = """
@@ -63,10 +63,10 @@ class Reading(unittest.TestCase):
         expected = {"registers": 70, "stack_bytes": 16, "shared_bytes": 0, "local_accesses": 1, "tensor_core": 1,
                     "fp64": 3, "instructions": 9, "must": None, "moves": None}
         self.assertEqual({key: facts[key] for key in expected}, expected)
-        self.assertEqual(facts["occupancy"], 24 / 64)  # 72 registers a thread: 28 warps, 3 blocks of 8
+        self.assertEqual(facts["occupancy"], 24 / 64)  # 72 registers per thread: 28 warps, 3 blocks of 8
 
     def test_occupancy(self):
-        # By registers, by threads, by shared memory (each block loses 1 KiB), by the number of blocks.
+        # Limited by registers, by threads, by shared memory (each block loses 1 KiB), by the number of blocks.
         self.assertEqual(gpu_code.occupancy("sm_80", 32, 0, 256), 1)
         self.assertEqual(gpu_code.occupancy("sm_80", 33, 0, 256), 48 / 64)
         self.assertEqual(gpu_code.occupancy("sm_80", 255, 0, 256), 8 / 64)
@@ -97,7 +97,7 @@ class Reading(unittest.TestCase):
         self.assertEqual(gpu_code.short_name(convolve), "convolve_kernel<1, 64, false>")
 
     def test_bytes_an_element(self):
-        # Unrolled four times with a rest; by vectors of 16 bytes; by the reals of an optimizer; untold.
+        # Unrolled four times with a rest; vectors of 16 bytes; reals of an optimizer; unknown.
         self.assertEqual(gpu_code.bytes_an_element("scale_add<bf16>", {"16": 10}, {"16": 5}), (6, 6))
         self.assertEqual(gpu_code.bytes_an_element("scale_add<bf16>", {"128": 3}, {"128": 1}), (6, 8))
         self.assertEqual(gpu_code.bytes_an_element("scale+<float>", {"32": 2}, {"32": 1}), (None, None))

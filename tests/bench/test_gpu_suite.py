@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""bench/gpu_suite.sh without a GPU: bad input, its stages on the processor with stand-ins, its summary.
+"""Tests bench/gpu_suite.sh without a GPU: bad input, its stages on the CPU with stand-ins, its summary.
 
 Usage: test_gpu_suite.py BUILD_FOLDER
 """
@@ -21,7 +21,7 @@ from gpu import run, speed, stage, training
 BUILD = pathlib.Path("build")  # set by main()
 TINY_TRAINING = ["--model", "wrn-10-1", "--data", "shapes", "--train-images", "256", "--epochs", "8", "--batch", "64",
                  "--ghost-batch", "32", "--milestones", "none", "--eval-every", "0", "--threads", "2"]
-# Prints, for --all, two variants and an error; else one.
+# Prints two variants and an error with --all, otherwise one variant.
 PEER = """
 import json, sys
 variants = [("nchw", "eager", 0.5), ("nhwc", "default", 0.25)] if "--all" in sys.argv else [("nhwc", "eager", 0.4)]
@@ -58,7 +58,7 @@ class Suite(unittest.TestCase):
 
 
 class Stages(unittest.TestCase):
-    """On the processor: what a stage runs, records and fails on."""
+    """Runs stages on the CPU and checks what they run, record and fail on."""
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
@@ -66,7 +66,7 @@ class Stages(unittest.TestCase):
         self.out = pathlib.Path(folder.name)
         self.peer = self.out / "peer.py"
         self.peer.write_text(PEER)
-        build = self.out / "build"  # with the programs, but what is written there goes with the test
+        build = self.out / "build"  # has the programs; files written there are deleted with the test
         build.mkdir()
         for name in "crescendo", "kernel_bench", "step_bench":
             (build / name).symlink_to((BUILD / name).resolve())

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs a benchmark program in a tiny form: it must end with 0 and valid JSON, and refuse bad input in one line.
+"""Runs a benchmark program on tiny cases. It must exit with 0 and print valid JSON, and reject bad input in one line.
 
 Usage: test_programs.py BUILD_FOLDER kernel_bench|step_bench|loader_bench|conv2d_ladder|compare
 """
@@ -16,11 +16,11 @@ import unittest
 BUILD = pathlib.Path("build")  # set by main()
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TINY_STEP = ["--model", "wrn-10-1", "--batch", "32", "--threads", "2", "--steps", "1"]
-CONVOLUTIONS = 9  # of wrn-10-1
+CONVOLUTIONS = 9  # in wrn-10-1
 
 
 def multiply_adds(name):
-    """Of a convolution, from its benchmark's name: conv_forward/n1_h17_w17_c128_k160_r1_s7_t1_p0x3."""
+    """Returns a convolution's multiply-adds from its name: conv_forward/n1_h17_w17_c128_k160_r1_s7_t1_p0x3."""
     sizes = dict(re.fullmatch("([a-z])(.*)", part).groups() for part in name.split("/")[1].split("_"))
     n, h, w, c, k, r, s, stride = (int(sizes[letter]) for letter in "nhwckrst")
     top, left = (int(size) for size in (sizes["p"].split("x") * 2)[:2])
@@ -166,7 +166,7 @@ class Conv2dLadder(ProgramTest):
             self.assertTrue(version["agrees"], version)
             self.assertLessEqual(version["difference"], version["tolerance"], version)
             self.assertGreater(version["seconds_per_call"], 0)
-        # Winograd's algorithm rounds in another way: a difference of zero would mean that nothing was compared.
+        # Winograd's algorithm rounds differently: a difference of zero would mean that nothing was compared.
         for version in versions[5:]:
             self.assertGreater(version["difference"], 0, version)
 

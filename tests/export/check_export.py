@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Loads exported models into torchvision's and timm's classes and into onnxruntime, and compares what they compute.
+"""Loads exported models into torchvision's and timm's classes and into onnxruntime, and compares their results.
 
     check_export.py EXPORT_FIXTURE
 
-Then the way back: weights that PyTorch wrote, in float and in half precision. Exits with 77 where PyTorch is not
-installed; what else is missing is said and left out.
+Then imports weights that PyTorch wrote, in float and in half precision. Exits with 77 if PyTorch is not installed;
+other missing packages are reported and left out.
 """
 
 import importlib
@@ -30,13 +30,13 @@ torchvision, timm, onnxruntime = installed("torchvision"), installed("timm"), in
 
 EPSILON = 2.0 ** -23
 CLASSES = 10
-# Name, side of the images, and the products that an output goes through: the sum of r * s * c over the layers.
+# Name, side of the images, and the number of products behind an output: the sum of r * s * c over the layers.
 CASES = [("wrn-10-2", 32, 6e3), ("resnet-18", 64, 3.1e4), ("resnet-50", 64, 5.3e4), ("inception-resnet-v2", 107, 1.3e5),
          ("inception-resnet-v2-without-scale", 107, 1.3e5)]
 
 
 def peer_of(name):
-    """PyTorch's class, or None."""
+    """Returns PyTorch's class, or None."""
     if name.startswith("resnet") and torchvision:
         return getattr(torchvision.models, name.replace("-", ""))(num_classes=CLASSES).eval()
     if name.startswith("inception") and timm:
@@ -45,7 +45,7 @@ def peer_of(name):
 
 
 def run_fixture(fixture, name, side, *weights):
-    """Images [n, c, h, w], logits, and the exported files' paths."""
+    """Returns images [n, c, h, w], logits, and the exported files' paths."""
     folder = pathlib.Path(tempfile.mkdtemp(dir=SCRATCH))
     subprocess.run([fixture, name, str(side), folder, *weights], check=True)
     values = safetensors_torch.load_file(folder / "values.safetensors")
@@ -53,7 +53,7 @@ def run_fixture(fixture, name, side, *weights):
 
 
 def check(what, found, expected, products):
-    """Each side is off by a random walk of rounding errors: each layer's sum of K products adds epsilon * sqrt(K)."""
+    """Compares within both sides' rounding errors: a random walk, to which a sum of K products adds epsilon * sqrt(K)."""
     error = float(np.abs(np.asarray(found) - np.asarray(expected)).max() / np.abs(np.asarray(expected)).max())
     tolerance = 2 * 4 * EPSILON * math.sqrt(products)
     print(f"{what}: error {error:.2e}, tolerance {tolerance:.2e}")

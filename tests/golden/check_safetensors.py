@@ -4,7 +4,7 @@
     check_safetensors.py CHECKPOINT [NAMES]
 
 NAMES is a file of lines "name (16, 3, 3, 3) ...": each must be a tensor of that shape, under that name or with ".weight"
-added. Exits with 77 where the package is not installed.
+added. Exits with 77 if the package is not installed.
 """
 import json
 import re
@@ -20,7 +20,7 @@ except ImportError:
 
 
 def read_file(path):
-    """The header, its length, and the data, by the format's own words."""
+    """Returns the header, its length, and the data, read as the format's specification says."""
     with open(path, "rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         return length, json.loads(file.read(length)), file.read()

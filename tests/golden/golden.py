@@ -1,5 +1,5 @@
-"""What the scripts that write golden files share: the numbers that both sides start from (golden_values.h in C++), and
-what stands for a tensor in a file."""
+"""Shared by the scripts that write golden files: the numbers that both sides start from (golden_values.h in C++), and
+the digest of a tensor."""
 
 import math
 
@@ -13,7 +13,7 @@ DIGITS = 13
 
 
 def words(stream, count):
-    """The first word of Philox4x32-10 at counters (i, 0, stream, 0), i < count, as uint64."""
+    """Returns the first word of Philox4x32-10 at counters (i, 0, stream, 0), i < count, as uint64."""
     mask = np.uint64(0xFFFFFFFF)
     low = np.uint64(32)
     c0 = np.arange(count, dtype=np.uint64)
@@ -31,17 +31,17 @@ def words(stream, count):
 
 
 def golden_values(stream, count):
-    """Uniform multiples of 2^-15 in [-1, 1)."""
+    """Returns uniform multiples of 2^-15 in [-1, 1)."""
     return (words(stream, count) >> np.uint64(16)).astype(np.float64) / 32768 - 1
 
 
 def weight_scale(fan_in):
-    """The power of two nearest (in logarithm) to He's bound sqrt(6 / fan_in)."""
+    """Returns the power of two nearest (in logarithm) to He's bound sqrt(6 / fan_in)."""
     return 2.0 ** math.floor(math.log2(math.sqrt(6 / fan_in)) + 0.5)
 
 
 def ours(tensor):
-    """A convolution's weight as this project stores it, [out, r, s, in]; anything else as it is."""
+    """Returns a convolution's weight as this project stores it, [out, r, s, in]; anything else unchanged."""
     return tensor.permute(0, 2, 3, 1) if tensor.ndim == 4 else tensor
 
 
@@ -59,7 +59,7 @@ def fill(model):
 
 
 def make_images(update, batch, side):
-    """Images [n, 3, side, side]: noise per pixel plus an offset per image and channel."""
+    """Returns images [n, 3, side, side]: noise per pixel plus an offset per image and channel."""
     noise = golden_values(IMAGES + update, batch * side * side * 3).reshape(batch, side, side, 3)
     offset = golden_values(OFFSETS + update, batch * 3).reshape(batch, 1, 1, 3)
     return torch.from_numpy(np.ascontiguousarray((noise + offset).transpose(0, 3, 1, 2)))
@@ -70,7 +70,7 @@ def make_labels(update, batch, classes):
 
 
 def digest(index, tensor):
-    """What stands for a tensor in the file: its norm, its product with a random vector, and some elements."""
+    """Returns what the file stores for a tensor: its norm, its product with a random vector, and some elements."""
     flat = ours(tensor.detach()).reshape(-1).numpy()
     places = words(SAMPLES + index, SAMPLE_COUNT) % np.uint64(flat.size)
     return {"norm": number(np.sqrt(np.sum(flat * flat))),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Everything wrong that a user can ask for gets one clear line and exit code 2."""
+"""Every wrong input gets one clear line and exit code 2."""
 
 import unittest
 
@@ -7,7 +7,7 @@ import cifar_files
 import support
 from support import flags
 
-# What is wrong, the flags that make it so, and a word that the message must have.
+# The error, the flags that cause it, and a word that the message must contain.
 BAD_FLAGS = [
     ("unknown model", {"--model": "vgg-16"}, "vgg-16"),
     ("depth not 6n + 4", {"--model": "wrn-17-4"}, "17"),
@@ -115,7 +115,7 @@ class BadFlags(support.SmokeTest):
                 run_dir = self.folder / name.replace(" ", "-")
                 self.refuse("train", *flags(changes), "--run-dir", run_dir, saying=word)
                 self.assertFalse(list(run_dir.rglob("*.safetensors")), "a refused run leaves no checkpoint")
-            # What concerns files and this machine alone does not concern a plan.
+            # Options of files and of this machine do not concern a plan.
             if not {"--data-dir", "--data", "--init", "--threads", "--keep"} & changes.keys() and "there are" not in name:
                 with self.subTest("plan: " + name):
                     self.refuse("plan", *flags(changes), saying=word)
@@ -163,7 +163,7 @@ class BadCheckpoints(support.SmokeTest):
         self.damaged = self.folder / "damaged.safetensors"
 
     def test_truncated(self):
-        # Every byte is tried by the tests of checkpoints themselves; here, what the user sees.
+        # The checkpoint tests try every byte; this test checks what the user sees.
         size = len(self.content)
         for length in 0, 1, 7, 8, 9, 100, size // 2, size - 1:
             with self.subTest(length=length):

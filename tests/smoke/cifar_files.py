@@ -1,4 +1,4 @@
-"""Folders that look like CIFAR-10's official binary files to the last byte count, and ways to spoil them."""
+"""Folders with the names and sizes of CIFAR-10's official binary files, and ways to spoil them."""
 
 import os
 import pathlib
@@ -9,7 +9,7 @@ FILES = [*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"]
 
 
 def make(folder):
-    """Writes the six files: equally many images of each class, every file different."""
+    """Writes the six files, with equally many images of each class. No two files are equal."""
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True)
     for number, name in enumerate(FILES):
@@ -20,7 +20,7 @@ def make(folder):
 
 
 def spoil(folder, good, name, content):
-    """A folder like `good` with the file `name` replaced by `content` bytes; None leaves it out."""
+    """Makes a folder like `good` with the file `name` replaced by the bytes `content`; None leaves the file out."""
     folder.mkdir()
     for file in FILES:
         if file != name:

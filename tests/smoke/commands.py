@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Each command does its work on one short run, in text and in JSON."""
+"""Runs each command on one short training run, in text and in JSON."""
 
 import json
 import math

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""On a full disk training goes on, says so, tries again, and loses nothing once there is room."""
+"""Fills the disk: training goes on, says so, tries again, and loses nothing once there is room."""
 
 import resource
 import signal
@@ -7,12 +7,12 @@ import signal
 import support
 from support import checkpoints, has_checkpoint, flags, start, wait_for
 
-SMALL = 16 * 1024  # bytes a file may have: metrics fit, a checkpoint does not
+SMALL = 16 * 1024  # bytes per file: metrics fit, a checkpoint does not
 ROOM = resource.RLIM_INFINITY
 
 
 def ignore_file_size_signal():
-    """A file over the limit then gives an error, as a full disk does, and no signal."""
+    """Makes a file over the limit an error, as on a full disk, instead of a signal."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
 
@@ -42,7 +42,7 @@ class DiskFull(support.SmokeTest):
         self.assertEqual(self.digest(run_dir), self.digest(self.folder / "whole"))
 
     def read_until(self, process, word):
-        """Lines of stderr up to one with `word`."""
+        """Returns the lines of stderr up to one with `word`."""
         lines = ""
         for line in process.stderr:
             lines += line

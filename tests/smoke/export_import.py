@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Weights that leave for PyTorch's files and come back, and what is said of files that cannot."""
+"""Exports weights to PyTorch's files, imports them back, and checks the messages for files that cannot be imported."""
 
 import json
 import struct
@@ -9,7 +9,7 @@ from support import flags
 
 
 def read(path):
-    """Metadata, entries and data of a safetensors file."""
+    """Returns metadata, entries and data of a safetensors file."""
     content = path.read_bytes()
     (length,) = struct.unpack("<Q", content[:8])
     header = json.loads(content[8:8 + length])
@@ -47,7 +47,7 @@ class ExportImport(support.SmokeTestOfOneRun):
         again = self.folder / "again.safetensors"
         self.succeed("export", self.checkpoint, "-o", again)
         self.assertEqual(read(again)[2], data)
-        # An imported checkpoint, and PyTorch's own file, begin a run.
+        # An imported checkpoint, and PyTorch's own file, can start a run.
         for file in self.checkpoint, self.weights:
             run_dir = self.folder / f"from-{file.stem}"
             self.succeed("train", *flags({"--init": str(file)}), "--max-updates", 0, "--run-dir", run_dir)

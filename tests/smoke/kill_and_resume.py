@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""However often a run is killed or stopped, resuming ends in the same bits as a run left alone.
+"""Kills and stops runs: resuming must end in the same bits as a run left alone.
 
-`--kills N` sets how often the first test kills (10).
+`--kills N` sets the number of kills in the first test (10).
 """
 
 import random
@@ -34,12 +34,12 @@ class KillAndResume(support.SmokeTestOfOneRun):
             _, errors = process.communicate()
             self.assertIn(process.returncode, (0, -signal.SIGKILL), f"kill {kill}: {errors}")
             if has_checkpoint(self.folder / "killed"):
-                self.digest(self.folder / "killed")  # at every moment there is one that verifies
+                self.digest(self.folder / "killed")  # at every moment one checkpoint verifies
         self.assert_same_end("killed")
 
     def test_killed_at_every_save(self):
-        # Each start is killed at the first, second or third change of the checkpoints: as a file is begun, as it
-        # takes its name, as an old one goes.
+        # Each start is killed at the first, second or third change of the checkpoints: when a file is created, when it
+        # gets its name, when an old one is deleted.
         run_dir = self.folder / "saves"
         for attempt in range(100):
             process = start(*self.words("saves"))
@@ -66,7 +66,7 @@ class KillAndResume(support.SmokeTestOfOneRun):
             time.sleep(moments.uniform(0.2, self.duration))
             process.send_signal(number)
             _, errors = process.communicate(timeout=120)
-            # Before the program has taken the signals over, they end it the system's way.
+            # Before the program has installed its handlers, signals have their default effect.
             self.assertIn(process.returncode, (code, 0, -number), errors)
         self.assert_same_end("stopped")
 
@@ -91,7 +91,7 @@ class KillAndResume(support.SmokeTestOfOneRun):
 
 class Signals(support.SmokeTest):
     def long_run(self, changes=None):
-        """A long run, new or resumed, in its first update."""
+        """Returns a long run, new or resumed, in its first update."""
         run_dir = self.folder / "run"
         metrics = run_dir / "metrics.jsonl"
 
@@ -103,7 +103,7 @@ class Signals(support.SmokeTest):
         self.addCleanup(process.communicate)
         self.addCleanup(process.kill)
         wait_for(lambda: lines() > before, process)
-        # That line comes just before the first update, and nothing else after it takes long.
+        # That line is printed just before the first update, and nothing in between takes long.
         begin = main_thread_seconds(process)
         wait_for(lambda: main_thread_seconds(process) > begin + 0.1, process)
         return process, run_dir

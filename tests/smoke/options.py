@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Flags win over --config, that over --recipe, wherever they stand; mistakes are one line that names them."""
+"""Flags override --config, and --config overrides --recipe, in any order; a mistake is one line that names it."""
 
 import unittest
 

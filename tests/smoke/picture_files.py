@@ -1,11 +1,11 @@
-"""PNG files, and folders of them as ImageNet's users have them."""
+"""PNG files, and folders of them laid out like ImageNet."""
 
 import pathlib
 import zlib
 
 
 def png(width, height, colour):
-    """A plain picture."""
+    """Returns the bytes of a picture of one colour."""
 
     def chunk(kind, body):
         data = kind + body
@@ -21,7 +21,7 @@ CLASSES = {"blue": (20, 30, 200), "green": (30, 190, 40), "red": (210, 30, 20)}
 
 
 def make(folder, train=16, val=4):
-    """So many pictures of each class in both splits, each a little different, some of them called JPEG."""
+    """Writes pictures of each class in both splits, each slightly different, some of them named .JPEG."""
     folder = pathlib.Path(folder)
     for split, count in ("train", train), ("val", val):
         for name, (red, green, blue) in CLASSES.items():

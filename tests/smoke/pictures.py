@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Folders and packs of pictures, from verifying to predicting, and what is said of those that are none."""
+"""Uses folders and packs of pictures, from verify to predict, and checks the messages for bad ones."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ class Pictures(support.SmokeTest):
         self.set = picture_files.make(self.folder / "set")
 
     def train(self, name, changes=None, data=None):
-        """Trains; the run's folder."""
+        """Trains and returns the run's folder."""
         run_dir = self.folder / name
         self.succeed("train", *flags(RUN, {"--data-dir": str(data or self.set)}, changes or {}), "--run-dir", run_dir)
         return run_dir
@@ -148,7 +148,7 @@ class Pictures(support.SmokeTest):
 
 
 class BadFolders(support.SmokeTest):
-    """Each is refused in one line."""
+    """Bad folders, each refused in one line."""
 
     def refuse_folder(self, saying, *spoil):
         folder = picture_files.make(self.folder / "set", train=1, val=1)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`crescendo plan` counts the updates of the paper's schedules, and plans without data or output files."""
+"""Checks that `crescendo plan` counts the updates of the paper's schedules, without data or output files."""
 
 import unittest
 

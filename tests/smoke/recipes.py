@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The paper's ImageNet runs with the batches they name, on a few small pictures: end to end, and stopped and resumed."""
+"""Trains the paper's ImageNet recipes with their own batches on a few small pictures: to the end, and resumed."""
 
 import json
 import os
@@ -10,7 +10,7 @@ import support
 
 IMAGES = 48  # of training
 
-# recipe, its first and its last batch, its ghost batch
+# recipe, first batch, last batch, ghost batch
 RECIPES = [
     ("inception-decaying-lr", 8192, 8192, 32),
     ("inception-increasing-batch", 8192, 81920, 32),
@@ -22,13 +22,13 @@ RECIPES = [
     ("resnet-50-increasing-batch", 8192, 16384, 32),
 ]
 
-# In place of what makes a recipe long. The small network knows no options of the large ones.
+# Replaces what makes a recipe long. The small network has no options of the large ones.
 SMALL = {"--model": "wrn-10-1", "--norm-scale": "on", "--auxiliary-weight": "none", "--zero-gamma": "off",
          "--image-size": "8", "--eval-every": "0", "--checkpoint-every": "1", "--threads": "2"}
 
 
 def peak_memory(*words):
-    """Runs the program to its end; exit code and most resident memory in bytes."""
+    """Runs the program to its end and returns the exit code and the peak resident memory in bytes."""
     process = subprocess.Popen([support.PROGRAM, *map(str, words)], stdin=subprocess.DEVNULL,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -42,7 +42,7 @@ class Recipes(support.SmokeTest):
         cls.set = picture_files.make(support.temporary_folder(cls.addClassCleanup) / "set", train=IMAGES // 3)
 
     def words(self, recipe, first, last):
-        """An update of the first batch and one of the last, between which a milestone lies; half of the first warms up."""
+        """Returns the flags of two updates, one of the first and one of the last batch, with a milestone between."""
         epochs = (first + last) / IMAGES
         schedule = {"--milestones": repr(first / IMAGES), "--epochs": repr(epochs)}
         if "resnet-50" in recipe:
@@ -60,7 +60,7 @@ class Recipes(support.SmokeTest):
         self.assertEqual([line["samples"] for line in updates], [first, first + last])
         self.assertEqual([line["batch"] for line in updates], [first, last])
 
-        # Of the smallest batch, one value for each pixel and channel of the first layer.
+        # One value for each pixel and channel of the first layer at the smallest batch.
         bound = 8192 * 8 * 8 * 16 * 4
         code, least = peak_memory("train", *words, "--batch", ghost, "--max-batch", ghost, "--max-updates", 2,
                                   "--run-dir", folder / "least")
@@ -77,7 +77,7 @@ class Recipes(support.SmokeTest):
                 self.check(self.folder / recipe[0], *recipe)
 
     def test_networks_of_the_recipes(self):
-        """One update of the recipe's own network, its auxiliary head included, on one ghost batch of two."""
+        """Makes one update of the recipe's own network, with its auxiliary head, on one ghost batch of two images."""
         for recipe, classifier in (("imagenet-inception-momentum-0.9", "classif.weight"),
                                    ("imagenet-resnet-50-increasing-batch", "fc.weight")):
             with self.subTest(recipe):

@@ -33,7 +33,7 @@ LONG = {"--epochs": "1000", "--milestones": "400,800"}  # longer than any test w
 
 
 def flags(*changes):
-    """The flags of a tiny run with `changes`, dictionaries from flag to value; None takes a flag away."""
+    """Returns the flags of a tiny run with `changes`, dictionaries from flag to value; None removes a flag."""
     merged = dict(TINY)
     for change in changes:
         merged.update(change)
@@ -53,13 +53,13 @@ def start(*words, **options):
 
 
 def checkpoints(run_dir):
-    """Names in the run's folder of checkpoints, unfinished files included."""
+    """Returns the file names in the run's folder of checkpoints, unfinished files included."""
     folder = pathlib.Path(run_dir) / "checkpoints"
     return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
 
 
 def wait_for(condition, process, seconds=120):
-    """Waits until condition() holds; fails when the process ends or the time is over before."""
+    """Waits until condition() holds. Fails if the process ends or the time is over before that."""
     limit = time.monotonic() + seconds
     while not condition():
         if process.poll() is not None:
@@ -71,7 +71,7 @@ def wait_for(condition, process, seconds=120):
 
 
 def main_thread_seconds(process):
-    """Processor time that the process's first thread has taken."""
+    """Returns the processor time of the process's first thread."""
     stat = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/stat").read_text()
     user, system = stat.rpartition(")")[2].split()[11:13]
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
@@ -94,7 +94,7 @@ class SmokeTest(unittest.TestCase):
         self.folder = temporary_folder(self.addCleanup)
 
     def succeed(self, *words, **options):
-        """Runs the program, which must end with 0; its standard output."""
+        """Runs the program, which must exit with 0, and returns its standard output."""
         result = run(*words, **options)
         self.assertEqual(result.returncode, 0, f"{words}\n{result.stdout}\n{result.stderr}")
         return result.stdout
@@ -103,13 +103,13 @@ class SmokeTest(unittest.TestCase):
         return json.loads(self.succeed(*words, "--json"))
 
     def digest(self, run_dir):
-        """The one line that `inspect --digest` prints."""
+        """Returns the line that `inspect --digest` prints."""
         line = self.succeed("inspect", run_dir, "--digest")
         self.assertRegex(line, r"^[^\n]*[0-9a-f]{32}[^\n]*\n$")
         return line
 
     def refuse(self, *words, saying="", **options):
-        """Runs the program, which must end with 2 and one line of stderr that has the word `saying`."""
+        """Runs the program, which must exit with 2 and one line on stderr that contains `saying`."""
         result = run(*words, **options)
         about = f"{' '.join(map(str, words))}\nstdout: {result.stdout}\nstderr: {result.stderr}"
         self.assertEqual(result.returncode, 2, about)
@@ -120,7 +120,7 @@ class SmokeTest(unittest.TestCase):
 
 
 class SmokeTestOfOneRun(SmokeTest):
-    """Its tests share one finished run, `whole`, which took `duration` seconds; they must not change it."""
+    """Tests that share one finished run, `whole`, which took `duration` seconds. They must not change it."""
 
     RUN = {}  # changes to the flags of a tiny run
 

@@ -1,8 +1,8 @@
-"""The kernels compiled for one instruction set leave nothing behind that runs without it.
+"""Checks that code compiled for one instruction set cannot run on a processor without it.
 
-The linker keeps one copy of an inline function that several files share. Were that the copy of a file compiled for
-AVX-512, a processor without it would meet it anywhere in the program. So all code of those files that is visible to
-others must lie in the instruction set's own namespace, and none may run before main().
+The linker keeps one copy of an inline function that several files share. If that copy came from a file compiled for
+AVX-512, it could run anywhere in the program, on a processor without AVX-512 too. So all code of such files that is
+visible to others must be in the instruction set's own namespace, and none may run before main().
 
 usage: isolated_kernels.py NM NAMESPACE OBJECT...
 """
@@ -16,7 +16,7 @@ CODE = "TtWi"  # in a text section, weak, indirect
 
 
 def leaks(symbols, namespace):
-    """The lines of nm's output, demangled, that name code outside the namespace."""
+    """Returns the lines of nm's output, demangled, that name code outside the namespace."""
     found = []
     for line in symbols.splitlines():
         match = SYMBOL.match(line)
