@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <set>
 
-#include "engine/check.h"
+#include "base/check.h"
 #include "kernel_list.h"
 #include "kernel_table.h"
 #include "operands.h"

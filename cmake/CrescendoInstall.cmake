@@ -9,9 +9,9 @@ foreach(module crescendo_cuda crescendo_opencv crescendo_onnx)
     install(TARGETS ${module} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/crescendo)
   endif()
 endforeach()
-install(TARGETS crescendo_kernels crescendo_engine crescendo_models crescendo_data crescendo_trainer
+install(TARGETS crescendo_base crescendo_kernels crescendo_engine crescendo_models crescendo_data crescendo_trainer
         EXPORT CrescendoTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(DIRECTORY kernels engine models data trainer DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/crescendo
+install(DIRECTORY base kernels engine models data trainer DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/crescendo
         FILES_MATCHING PATTERN "*.h" PATTERN kernels/cpu EXCLUDE PATTERN kernels/cuda EXCLUDE PATTERN engine/ops EXCLUDE
         PATTERN data/decoder EXCLUDE PATTERN trainer/cli EXCLUDE PATTERN trainer/recipes EXCLUDE)
 

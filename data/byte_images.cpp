@@ -1,8 +1,8 @@
 #include "data/byte_images.h"
 
+#include "base/huge_pages.h"
+#include "base/rng.h"
 #include "data/xxh3.h"
-#include "engine/rng.h"
-#include "kernels/huge_pages.h"
 
 namespace crescendo {
 

@@ -6,9 +6,9 @@
 #include <fstream>
 #include <system_error>
 
+#include "base/check.h"
 #include "data/byte_images.h"
 #include "data/mapped_file.h"
-#include "engine/check.h"
 
 namespace crescendo {
 namespace fs = std::filesystem;

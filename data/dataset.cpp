@@ -1,9 +1,9 @@
 #include "data/dataset.h"
 
+#include "base/check.h"
 #include "data/cifar.h"
 #include "data/image_folder.h"
 #include "data/shapes.h"
-#include "engine/check.h"
 
 namespace crescendo {
 namespace {

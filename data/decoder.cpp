@@ -1,7 +1,7 @@
 #include "data/decoder.h"
 
-#include "engine/check.h"
-#include "kernels/module.h"
+#include "base/check.h"
+#include "base/module.h"
 
 namespace crescendo {
 namespace {

@@ -8,9 +8,9 @@
 #include <span>
 #include <vector>
 
+#include "base/check.h"
 #include "data/picture_header.h"
 #include "data/resample.h"
-#include "engine/check.h"
 
 namespace crescendo {
 

@@ -4,9 +4,9 @@
 
 #include <cstdlib>
 
+#include "base/check.h"
 #include "data/cifar.h"
 #include "data/process.h"
-#include "engine/check.h"
 
 namespace crescendo {
 namespace fs = std::filesystem;

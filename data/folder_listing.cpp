@@ -5,7 +5,7 @@
 #include <fstream>
 #include <unordered_map>
 
-#include "engine/check.h"
+#include "base/check.h"
 
 namespace crescendo {
 namespace fs = std::filesystem;

@@ -7,10 +7,10 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/check.h"
 #include "data/folder_listing.h"
 #include "data/image_pack.h"
 #include "data/xxh3.h"
-#include "engine/check.h"
 
 namespace crescendo {
 namespace fs = std::filesystem;

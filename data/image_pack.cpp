@@ -9,7 +9,7 @@
 #include <fstream>
 #include <system_error>
 
-#include "engine/check.h"
+#include "base/check.h"
 
 namespace crescendo {
 namespace fs = std::filesystem;

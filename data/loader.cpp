@@ -9,9 +9,9 @@
 #include <thread>
 #include <vector>
 
+#include "base/check.h"
+#include "base/huge_pages.h"
 #include "data/sampler.h"
-#include "engine/check.h"
-#include "kernels/huge_pages.h"
 
 namespace crescendo {
 namespace {

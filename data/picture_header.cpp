@@ -5,7 +5,7 @@
 #include <optional>
 #include <string_view>
 
-#include "engine/check.h"
+#include "base/check.h"
 
 namespace crescendo {
 namespace {

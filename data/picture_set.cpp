@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/check.h"
+#include "base/parallel_ranges.h"
 #include "data/xxh3.h"
-#include "engine/check.h"
-#include "engine/parallel_ranges.h"
 
 namespace crescendo {
 namespace {

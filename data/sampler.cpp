@@ -1,6 +1,8 @@
 #include "data/sampler.h"
 
-#include "engine/rng.h"
+#include <cstddef>
+
+#include "base/rng.h"
 
 namespace crescendo {
 

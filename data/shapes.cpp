@@ -4,10 +4,10 @@
 #include <array>
 #include <cstdlib>
 
+#include "base/check.h"
+#include "base/parallel_ranges.h"
+#include "base/rng.h"
 #include "data/byte_images.h"
-#include "engine/check.h"
-#include "engine/parallel_ranges.h"
-#include "engine/rng.h"
 
 namespace crescendo {
 namespace {

@@ -6,8 +6,8 @@
 #include <array>
 #include <cmath>
 
-#include "engine/check.h"
-#include "engine/parallel_ranges.h"
+#include "base/check.h"
+#include "base/parallel_ranges.h"
 
 namespace crescendo {
 namespace {

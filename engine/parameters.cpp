@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "engine/parallel_ranges.h"
-#include "engine/rng.h"
+#include "base/parallel_ranges.h"
+#include "base/rng.h"
 
 namespace crescendo {
 namespace {

@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "engine/check.h"
+#include "base/check.h"
 
 namespace crescendo {
 namespace {

@@ -3,7 +3,7 @@
 // the original size.
 #pragma once
 
-#include "kernels/philox.h"
+#include "base/philox.h"
 
 namespace crescendo {
 

@@ -4,8 +4,8 @@
 
 #include <cmath>
 
+#include "base/philox.h"
 #include "kernels/geometry.h"
-#include "kernels/philox.h"
 #include "kernels/real.h"
 
 namespace crescendo {

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "engine/check.h"
+#include "base/check.h"
 #include "engine/safetensors.h"
 #include "trainer/stored_weights.h"
 

@@ -6,7 +6,7 @@
 #include <numeric>
 #include <utility>
 
-#include "engine/check.h"
+#include "base/check.h"
 #include "trainer/option_table.h"
 #include "trainer/toml.h"
 

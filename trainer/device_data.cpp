@@ -5,9 +5,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/rng.h"
 #include "data/byte_images.h"
 #include "data/sampler.h"
-#include "engine/rng.h"
 
 namespace crescendo {
 namespace {

@@ -10,7 +10,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "engine/check.h"
+#include "base/check.h"
 
 namespace crescendo {
 namespace {

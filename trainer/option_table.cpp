@@ -8,7 +8,7 @@
 #include <optional>
 #include <utility>
 
-#include "engine/check.h"
+#include "base/check.h"
 
 namespace crescendo {
 

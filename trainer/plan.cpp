@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "base/check.h"
 #include "data/dataset.h"
-#include "engine/check.h"
 
 namespace crescendo {
 

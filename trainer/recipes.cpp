@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "engine/check.h"
+#include "base/check.h"
 #include "trainer/embedded.h"
 
 namespace crescendo {

@@ -15,7 +15,7 @@
 #include <string_view>
 #include <utility>
 
-#include "engine/check.h"
+#include "base/check.h"
 #include "trainer/embedded.h"
 #include "trainer/file.h"
 #include "trainer/metrics.h"

@@ -5,7 +5,7 @@
 #include <span>
 #include <string_view>
 
-#include "engine/check.h"
+#include "base/check.h"
 #include "trainer/open_device.h"
 #include "trainer/option_table.h"
 #include "trainer/run_folder.h"

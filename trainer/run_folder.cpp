@@ -13,7 +13,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "engine/check.h"
+#include "base/check.h"
 #include "trainer/metrics.h"
 
 namespace crescendo {

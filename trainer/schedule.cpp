@@ -5,7 +5,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "engine/check.h"
+#include "base/check.h"
 
 namespace crescendo {
 

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <set>
 
-#include "engine/check.h"
+#include "base/check.h"
 
 namespace crescendo {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
-#include "engine/check.h"
+#include "base/check.h"
 
 namespace crescendo {
 

@@ -2,7 +2,7 @@
 #include <cmath>
 #include <string_view>
 
-#include "engine/check.h"
+#include "base/check.h"
 #include "trainer/open_device.h"
 
 namespace crescendo {

@@ -8,7 +8,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "engine/check.h"
+#include "base/check.h"
 #include "kernels/cpu/backend.h"
 #include "ladder.h"
 #include "peak.h"

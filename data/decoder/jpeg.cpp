@@ -8,7 +8,7 @@
 #include <jerror.h>
 #include <jpeglib.h>
 
-#include "engine/check.h"
+#include "base/check.h"
 
 namespace crescendo {
 namespace {

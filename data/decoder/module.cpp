@@ -2,8 +2,8 @@
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 
+#include "base/check.h"
 #include "data/decoder/jpeg.h"
-#include "engine/check.h"
 
 namespace crescendo {
 namespace {

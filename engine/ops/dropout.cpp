@@ -1,7 +1,7 @@
 // y = mask * x / keep, the mask drawn by (seed, position of the image in the run, layer, element): the same
 // however the batch is cut. Backward: dx = mask * dy / keep with the mask drawn again. Saved: nothing.
+#include "base/rng.h"
 #include "engine/ops.h"
-#include "engine/rng.h"
 
 namespace crescendo {
 

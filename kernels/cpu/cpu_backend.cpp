@@ -7,7 +7,7 @@
 #include <memory>
 #include <new>
 
-#include "kernels/huge_pages.h"
+#include "base/huge_pages.h"
 #include "kernels/instruction_set.h"
 
 namespace crescendo::CRESCENDO_CPU {

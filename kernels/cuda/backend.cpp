@@ -4,8 +4,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "base/module.h"
 #include "kernels/cuda/module.h"
-#include "kernels/module.h"
 
 namespace crescendo {
 

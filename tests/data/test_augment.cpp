@@ -5,8 +5,8 @@
 #include <random>
 #include <vector>
 
+#include "base/rng.h"
 #include "data/augment.h"
-#include "engine/rng.h"
 
 namespace crescendo {
 namespace {

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "data/byte_images.h"
 #include "data/cifar.h"
 #include "data/cifar_fixture.h"
-#include "engine/check.h"
 
 namespace fs = std::filesystem;
 

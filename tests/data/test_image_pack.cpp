@@ -1,8 +1,8 @@
 #include <doctest/doctest.h>
 
+#include "base/check.h"
 #include "data/image_folder.h"
 #include "data/write_pack.h"
-#include "engine/check.h"
 #include "picture_fixture.h"
 
 using namespace crescendo;

@@ -1,7 +1,7 @@
 #include <doctest/doctest.h>
 
+#include "base/rng.h"
 #include "data/picture_header.h"
-#include "engine/rng.h"
 #include "picture_fixture.h"
 
 using namespace crescendo;

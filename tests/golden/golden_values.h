@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "engine/rng.h"
+#include "base/rng.h"
 
 namespace crescendo::test {
 

@@ -10,11 +10,12 @@ import sys
 
 # What each layer may include.
 LAYERS = {
-    "kernels": {"kernels"},
-    "engine": {"engine", "kernels"},
-    "models": {"models", "engine", "kernels"},
-    "data": {"data", "engine", "kernels"},
-    "trainer": {"trainer", "models", "data", "engine", "kernels"},
+    "base": {"base"},
+    "kernels": {"kernels", "base"},
+    "engine": {"engine", "kernels", "base"},
+    "models": {"models", "engine", "kernels", "base"},
+    "data": {"data", "kernels", "base"},
+    "trainer": {"trainer", "models", "data", "engine", "kernels", "base"},
 }
 EIGEN = re.compile(r"(unsupported/)?Eigen/")
 CUDA = re.compile(r"(cuda|cudnn|cublas|cooperative_groups|cub/|thrust/|nccl|nvtx|mma\.h|sm_\d+|device_launch)")

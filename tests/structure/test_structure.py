@@ -8,8 +8,9 @@ import unittest
 import structure
 
 CLEAN = {
+    "base/check.h": "#include <string>\n",
     "kernels/backend.h": '#include "kernels/real.h"\n#include <cstdint>\n',
-    "kernels/real.h": "#include <cstddef>\n",
+    "kernels/real.h": '#include "base/check.h"\n#include <cstddef>\n',
     "kernels/cpu/backend.h": '#include "kernels/backend.h"\n',
     "kernels/cpu/matmul.cpp": '#include <Eigen/Core>\n#include "kernels/cpu/backend.h"\n',
     "kernels/cuda/backend.h": '#include "kernels/backend.h"\n',
@@ -18,7 +19,7 @@ CLEAN = {
     "engine/device.h": "",
     "engine/tensor.h": '#include "engine/device.h"\n#include "kernels/real.h"\n',
     "models/model.h": '#include "engine/tensor.h"\n',
-    "data/dataset.h": '#include "engine/tensor.h"\n#include "cuda_free_name.txt"\n',
+    "data/dataset.h": '#include "kernels/real.h"\n#include "cuda_free_name.txt"\n',
     "data/cuda_free_name.txt": "",
     "trainer/trainer.cpp": '#include "models/model.h"\n#include "data/dataset.h"\n#include <fmt/core.h>\n',
     "tests/kernels/test_matmul.cpp": '#include <Eigen/Core>\n#include "kernels/cpu/backend.h"\n',
@@ -26,11 +27,13 @@ CLEAN = {
 
 # (name, file, its text, words that the report must contain)
 PLANTED = [
+    ("base above", "base/check.h", '#include "kernels/real.h"\n', "base must not include kernels"),
     ("kernels above", "kernels/cpu/matmul.cpp", '#include "engine/tensor.h"\n', "kernels must not include engine"),
     ("kernels trainer", "kernels/backend.h", '#include "trainer/x.h"\n', "kernels must not include trainer"),
     ("engine above", "engine/tensor.h", '  #  include "models/model.h"\n', "engine must not include models"),
     ("by a relative path", "engine/tensor.h", '#include "../data/dataset.h"\n', "engine must not include data"),
     ("in angle brackets", "engine/tensor.h", "#include <models/model.h>\n", "engine must not include models"),
+    ("data knows engine", "data/dataset.h", '#include "engine/tensor.h"\n', "data must not include engine"),
     ("data knows models", "data/dataset.h", '#include "models/model.h"\n', "data must not include models"),
     ("models know data", "models/model.h", '#include "data/dataset.h"\n', "models must not include data"),
     ("models know trainer", "models/model.h", '#include "trainer/x.h"\n', "models must not include trainer"),

@@ -3,7 +3,8 @@
 
 #include <vector>
 
-#include "kernels/philox.h"
+#include "base/philox.h"
+#include "kernels/real.h"
 
 namespace crescendo::test {
 

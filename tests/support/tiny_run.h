@@ -7,8 +7,8 @@
 #include <limits>
 #include <string>
 
+#include "base/rng.h"
 #include "data/byte_images.h"
-#include "engine/rng.h"
 #include "trainer/open_device.h"
 #include "trainer/resume.h"
 #include "trainer/trainer.h"

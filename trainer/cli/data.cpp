@@ -5,9 +5,9 @@
 #include <cstdio>
 #include <memory>
 
+#include "base/check.h"
 #include "data/cifar.h"
 #include "data/fetch.h"
-#include "engine/check.h"
 #include "trainer/cli/commands.h"
 #include "trainer/cli/data_pictures.h"
 

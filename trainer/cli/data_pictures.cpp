@@ -7,10 +7,10 @@
 #include <array>
 #include <memory>
 
+#include "base/check.h"
 #include "data/image_folder.h"
 #include "data/image_pack.h"
 #include "data/write_pack.h"
-#include "engine/check.h"
 #include "trainer/file.h"
 
 namespace crescendo {

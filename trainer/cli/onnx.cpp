@@ -1,8 +1,8 @@
 // Protobuf is not everywhere, and no run needs it: it is in a module.
 #include "trainer/cli/onnx.h"
 
-#include "engine/check.h"
-#include "kernels/module.h"
+#include "base/check.h"
+#include "base/module.h"
 
 namespace crescendo {
 

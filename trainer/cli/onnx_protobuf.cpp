@@ -1,7 +1,7 @@
 // A module of its own, loaded by onnx.cpp.
 #include <onnx/onnx_pb.h>
 
-#include "engine/check.h"
+#include "base/check.h"
 #include "trainer/cli/onnx.h"
 
 using namespace crescendo;

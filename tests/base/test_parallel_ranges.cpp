@@ -3,7 +3,7 @@
 #include <atomic>
 #include <vector>
 
-#include "engine/parallel_ranges.h"
+#include "base/parallel_ranges.h"
 
 namespace crescendo {
 

@@ -1,7 +1,7 @@
 // Philox4x32-10 against the vectors published with it (Random123, kat_vectors).
 #include <doctest/doctest.h>
 
-#include "kernels/philox.h"
+#include "base/philox.h"
 
 using namespace crescendo;
 

@@ -1,4 +1,4 @@
-#include "kernels/module.h"
+#include "base/module.h"
 
 #include <dlfcn.h>
 

@@ -1,4 +1,4 @@
-#include "engine/parallel_ranges.h"
+#include "base/parallel_ranges.h"
 
 #include <algorithm>
 #include <thread>

@@ -6,7 +6,7 @@
 #include <array>
 #include <cstdint>
 
-#include "kernels/real.h"
+#include "base/host_device.h"
 
 namespace crescendo {
 

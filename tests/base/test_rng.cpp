@@ -1,5 +1,5 @@
 // Counter-based randomness: known answers, ranges, and independence of what it is for.
-#include "engine/rng.h"
+#include "base/rng.h"
 
 #include <doctest/doctest.h>
 

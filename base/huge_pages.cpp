@@ -1,4 +1,4 @@
-#include "kernels/huge_pages.h"
+#include "base/huge_pages.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
