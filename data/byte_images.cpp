@@ -2,7 +2,7 @@
 
 #include "base/huge_pages.h"
 #include "base/rng.h"
-#include "data/xxh3.h"
+#include "base/xxh3.h"
 
 namespace crescendo {
 
@@ -24,7 +24,7 @@ std::string ByteImages::digest() const {
   hash.add(sizes, sizeof sizes);
   for (const uint8_t* image : set_.images) hash.add(image, static_cast<size_t>(image_size().elements()));
   hash.add(set_.labels.data(), set_.labels.size() * sizeof(int32_t));
-  return hash.hexadecimal();
+  return hash.digest().hexadecimal();
 }
 
 ImageView ByteImages::image(int64_t index) const {

@@ -8,9 +8,9 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/xxh3.h"
 #include "data/folder_listing.h"
 #include "data/image_pack.h"
-#include "data/xxh3.h"
 
 namespace crescendo {
 namespace fs = std::filesystem;
@@ -54,7 +54,7 @@ std::string FolderSource::digest() const {
     hash.add(label(i));
     hash.add(error ? int64_t{-1} : bytes);
   }
-  return hash.hexadecimal();
+  return hash.digest().hexadecimal();
 }
 
 struct OpenFile {

@@ -1,8 +1,5 @@
 #include "data/image_pack.h"
 
-#include <fmt/format.h>
-#include <xxhash.h>
-
 #include <array>
 #include <bit>
 #include <cstring>
@@ -10,6 +7,7 @@
 #include <system_error>
 
 #include "base/check.h"
+#include "base/xxh3.h"
 
 namespace crescendo {
 namespace fs = std::filesystem;
@@ -27,7 +25,7 @@ T read_as(const uint8_t* from) {
 }
 
 uint64_t digest_of(const PackFooter& footer) {
-  return XXH3_64bits(&footer, sizeof footer - sizeof footer.digest);
+  return xxh3_64(&footer, sizeof footer - sizeof footer.digest);
 }
 
 class PackSource final : public PictureSource {
@@ -89,9 +87,7 @@ PackFile::PackFile(const fs::path& path) : path_(path.string()), file_(map(path)
 
 void PackFile::read_index(const PackFooter& footer) {
   const uint8_t* index = file_.data() + footer.index;
-  const XXH128_hash_t hash = XXH3_128bits(index, footer.index_bytes);
-  require(hash.low64 == footer.index_digest[0] && hash.high64 == footer.index_digest[1], path_,
-          ": its index was changed");
+  require(xxh3_128(index, footer.index_bytes) == footer.index_digest, path_, ": its index was changed");
   header_ = read_as<PackIndexHeader>(index);
   const uint64_t most = footer.index_bytes;  // of any count, so that sums and products of them fit 64 bits
   const auto& [content, short_side, counts, classes, class_bytes, name_bytes] = header_;
@@ -138,16 +134,14 @@ std::string PackFile::name(int64_t index) const {
   return {names_ + begin, names_ + end};
 }
 
-std::string PackFile::digest() const {
-  return fmt::format("{:016x}{:016x}", footer_.index_digest[1], footer_.index_digest[0]);
-}
+std::string PackFile::digest() const { return footer_.index_digest.hexadecimal(); }
 
 PictureRecord PackFile::record(int64_t index) const {
   const PackEntry e = entry(index);
   const uint8_t* bytes = file_.data() + e.offset;
   std::atomic<bool>& checked = checked_[static_cast<size_t>(index)];
   if (!checked.load(std::memory_order_relaxed)) {
-    require(XXH3_64bits(bytes, e.bytes) == e.digest, "was changed since it was packed");
+    require(xxh3_64(bytes, e.bytes) == e.digest, "was changed since it was packed");
     checked.store(true, std::memory_order_relaxed);
   }
   return {.bytes = {bytes, e.bytes},

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "base/xxh3.h"
 #include "data/mapped_file.h"
 #include "data/picture_set.h"
 
@@ -41,7 +42,7 @@ struct PackEntry {
 
 struct PackFooter {
   uint64_t index = 0, index_bytes = 0;  // where it is
-  uint64_t index_digest[2] = {};        // XXH3-128: low, high
+  Digest index_digest;                  // XXH3-128
   uint64_t file_bytes = 0;
   uint64_t digest = 0;  // of the footer up to here, XXH3-64
 };

@@ -7,7 +7,7 @@
 
 #include "base/check.h"
 #include "base/parallel_ranges.h"
-#include "data/xxh3.h"
+#include "base/xxh3.h"
 
 namespace crescendo {
 namespace {
@@ -164,7 +164,7 @@ std::string PictureSet::digest() const {
   Xxh3 hash;
   hash.add_text(choice_.source->digest());
   for (const int64_t picture : choice_.chosen) hash.add(picture);
-  return hash.hexadecimal();
+  return hash.digest().hexadecimal();
 }
 
 int32_t PictureSet::sample(int64_t index, const SampleKey& key, float* pixels) const {

@@ -1,13 +1,12 @@
 #include "data/write_pack.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
 
 #include "base/check.h"
 #include "base/parallel_ranges.h"
+#include "base/xxh3.h"
 
 namespace crescendo {
 namespace {
@@ -133,7 +132,7 @@ void PackWriter::add(const PictureSource& source, int64_t picture, size_t split,
   }
   entries_.push_back({.offset = static_cast<uint64_t>(report_.bytes),
                       .bytes = ready.bytes.size(),
-                      .digest = XXH3_64bits(ready.bytes.data(), ready.bytes.size()),
+                      .digest = xxh3_64(ready.bytes.data(), ready.bytes.size()),
                       .name = names_.size(),
                       .label = static_cast<uint32_t>(source.label(picture)),
                       .width = static_cast<uint32_t>(ready.width),
@@ -150,12 +149,11 @@ void PackWriter::finish() {
   std::string index(reinterpret_cast<const char*>(&index_), sizeof index_);
   index.append(reinterpret_cast<const char*>(entries_.data()), entries_.size() * sizeof(PackEntry));
   index += classes_ + names_;
-  const XXH128_hash_t hash = XXH3_128bits(index.data(), index.size());
   PackFooter footer{.index = static_cast<uint64_t>(report_.bytes),
                     .index_bytes = index.size(),
-                    .index_digest = {hash.low64, hash.high64}};
+                    .index_digest = xxh3_128(index.data(), index.size())};
   footer.file_bytes = footer.index + footer.index_bytes + sizeof footer;
-  footer.digest = XXH3_64bits(&footer, sizeof footer - sizeof footer.digest);
+  footer.digest = xxh3_64(&footer, sizeof footer - sizeof footer.digest);
   put(index.data(), index.size());
   put(&footer, sizeof footer);
 }

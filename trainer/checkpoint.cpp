@@ -1,12 +1,11 @@
 #include "trainer/checkpoint.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/check.h"
+#include "base/xxh3.h"
 #include "engine/safetensors.h"
 #include "trainer/stored_weights.h"
 
@@ -22,15 +21,6 @@ const std::string kNoDigest(32, '0');  // stands in the header while its own dig
 // The metadata a checkpoint has. A file that has any of them must have all.
 const char* const kKeys[] = {"crescendo", "model", "classes", "config",
                              "counters",  "extra", "digests", "digest"};
-
-std::string xxh3(const void* data, size_t bytes) {
-  XXH128_canonical_t canonical;
-  XXH128_canonicalFromHash(&canonical, XXH3_128bits(data, bytes));
-  std::string text;
-  for (const unsigned char byte : canonical.digest)
-    for (const int digit : {byte >> 4, byte & 15}) text += "0123456789abcdef"[digit];
-  return text;
-}
 
 std::vector<StoredPlace> all_places(const TrainingState& state) {
   std::vector<StoredPlace> places = weight_places(state.parameters);
@@ -79,7 +69,7 @@ std::string header_digest(std::string prefix) {
   const size_t place = digest_place(prefix);
   if (place == std::string::npos || place + kNoDigest.size() > prefix.size()) return "none";
   prefix.replace(place, kNoDigest.size(), kNoDigest);
-  return xxh3(prefix.data(), prefix.size());
+  return xxh3_128(prefix.data(), prefix.size()).hexadecimal();
 }
 
 // Of any change to a checkpoint's header some of these keys remain, so it is not taken for a file from
@@ -117,7 +107,7 @@ void check_all(const SafetensorsFile& file) {
     const std::string where = file.path() + ": tensor " + printable(tensor.name);
     require(digests.contains(tensor.name), where, ": has no digest");
     const std::vector<std::byte> bytes = file.read(tensor);
-    const std::string found = xxh3(bytes.data(), bytes.size());
+    const std::string found = xxh3_128(bytes.data(), bytes.size()).hexadecimal();
     require(found == digests.at(tensor.name), where, ": is damaged, its digest is ", found, ", expected ",
             digests.at(tensor.name));
   }
@@ -158,12 +148,12 @@ void check_optimizer(const SafetensorsFile& file, const TrainingState& state) {
 std::string combined_digest(const std::vector<std::string>& names, const Metadata& digests) {
   std::string text;
   for (const std::string& name : names) text += name + " " + digests.at(name) + "\n";
-  return xxh3(text.data(), text.size());
+  return xxh3_128(text.data(), text.size()).hexadecimal();
 }
 
 std::string stored_digest(const ParameterStore& store, const StoredPlace& place) {
   const std::vector<real> values = values_to_store(store, place);
-  return xxh3(values.data(), values.size() * sizeof(real));
+  return xxh3_128(values.data(), values.size() * sizeof(real)).hexadecimal();
 }
 
 // The header's bytes with all digests in it. Throws NonFiniteState.
@@ -175,7 +165,7 @@ std::string make_prefix(const TrainingState& state, const std::vector<StoredPlac
     const std::vector<real> values = values_to_store(state.parameters, place);
     if (!all_finite(values))
       throw NonFiniteState(path + ": tensor " + place.name + ": holds a value that is not finite, not saved");
-    digests[place.name] = xxh3(values.data(), values.size() * sizeof(real));
+    digests[place.name] = xxh3_128(values.data(), values.size() * sizeof(real)).hexadecimal();
     tensors.push_back({place.name, kStoredReal, stored_shape(place.shape)});
   }
   const CheckpointInfo& info = state.info;
