@@ -11,10 +11,11 @@ inline void write_pixel(const uint8_t* from, int64_t channel, const PixelTable& 
   to[2] = table[2][from[2 * channel]];
 }
 
-// `row` begins a row of the image.
+// Writes one row of the result. `row` views the row of the image that it shows.
 void write_row(const ImageView& row, int64_t width, const Augmentation& augmentation, const PixelTable& table,
                float* pixels) {
-  // All but a few columns at the edges follow one another in memory, in one direction or the other.
+  // Columns [first, last) come from inside the image, so that their source moves by a constant step.
+  // The columns beside them show reflected pixels.
   const int64_t first = std::max<int64_t>(kCropPadding - augmentation.left, 0);
   const int64_t last = std::min(width + kCropPadding - augmentation.left, width);
   const int64_t step = augmentation.flip ? -row.pixel : row.pixel;

@@ -1,5 +1,5 @@
-// Images as bytes to normalised pixels: the augmentation of kernels/augment.h, then (pixel - mean) /
-// deviation.
+// Turns the bytes of an image into normalised floats: flips and crops it (kernels/augment.h), then computes
+// (pixel - mean) / deviation.
 #pragma once
 
 #include <array>
@@ -10,19 +10,19 @@
 
 namespace crescendo {
 
-// Per channel, of pixels in 0..255.
+// Mean and standard deviation of each channel, for pixels in 0..255.
 struct Normalisation {
   std::array<float, 3> mean{}, deviation{};
 };
 
-// The 256 values a byte of each channel can become.
+// The normalised value of each of the 256 bytes, for each channel.
 using PixelTable = std::array<std::array<float, 256>, 3>;
 PixelTable pixel_table(const Normalisation&);
 
-// Bytes [h,w,3] or [3,h,w]: channel c of pixel i, counted row by row, lies at bytes[i * pixel + c * channel].
+// An image [h,w,3] or [3,h,w] of bytes. Channel c of pixel i (row by row) is bytes[i * pixel + c * channel].
 struct ImageView {
   const uint8_t* bytes;
-  int64_t pixel, channel;
+  int64_t pixel, channel;  // strides, in bytes
 
   static ImageView interleaved(const uint8_t* bytes) { return {bytes, 3, 1}; }
   static ImageView planar(const uint8_t* bytes, const ImageSize& size) {
@@ -30,7 +30,7 @@ struct ImageView {
   }
 };
 
-// image -> pixels [h,w,3]. Height and width must exceed kCropPadding.
+// Writes the augmented and normalised image to pixels [h,w,3]. Height and width must exceed kCropPadding.
 void write_augmented(const ImageView& image, const ImageSize&, const Augmentation&, const PixelTable&,
                      float* pixels);
 

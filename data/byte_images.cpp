@@ -8,7 +8,7 @@ namespace crescendo {
 
 uint8_t* ByteImageSet::allocate(int64_t n) {
   const auto count = static_cast<size_t>(n * image_size.elements());
-  const std::shared_ptr<uint8_t[]> bytes(new uint8_t[count]);  // not cleared
+  const std::shared_ptr<uint8_t[]> bytes(new uint8_t[count]);  // not zeroed
   prefer_huge_pages(bytes.get(), count);
   for (int64_t i = 0; i < n; ++i) images.push_back(bytes.get() + i * image_size.elements());
   labels.resize(static_cast<size_t>(n));

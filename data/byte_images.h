@@ -1,5 +1,5 @@
-// Images held as bytes in memory, augmented and normalised as they are read: what CIFAR and shapes have in
-// common.
+// A data set whose images are bytes in memory. Each is augmented and normalised when it is read. CIFAR and
+// the built-in shapes are such sets.
 #pragma once
 
 #include <memory>
@@ -13,15 +13,15 @@ namespace crescendo {
 
 struct ByteImageSet {
   ImageSize image_size;                // three channels
-  std::vector<const uint8_t*> images;  // [n], of bytes [h,w,3]
-  bool planar = false;                 // of bytes [3,h,w] instead
-  std::shared_ptr<const void> memory;  // that they lie in
+  std::vector<const uint8_t*> images;  // [n], each to bytes [h,w,3]
+  bool planar = false;                 // each to bytes [3,h,w] instead
+  std::shared_ptr<const void> memory;  // owns the bytes
   std::vector<int32_t> labels;         // [n]
   std::vector<std::string> class_names;
   Normalisation normalisation;
   bool augment = false;
 
-  // Makes room for n images and their labels: the bytes of all, not yet written, one image after another.
+  // Allocates n images and n labels. Returns the bytes of the images, one image after another, uninitialised.
   uint8_t* allocate(int64_t n);
 };
 
@@ -32,14 +32,14 @@ class ByteImages final : public Dataset {
   int64_t size() const override { return static_cast<int64_t>(set_.labels.size()); }
   ImageSize image_size() const override { return set_.image_size; }
   const std::vector<std::string>& class_names() const override { return set_.class_names; }
-  std::string digest() const override;  // of image size, pixels and labels
+  std::string digest() const override;  // covers image size, pixels and labels
   int32_t sample(int64_t index, const SampleKey& key, float* pixels) const override;
 
   ImageView image(int64_t index) const;
   int32_t label(int64_t index) const { return set_.labels[static_cast<size_t>(index)]; }
   bool augments() const { return set_.augment; }
   const PixelTable& table() const { return table_; }
-  // Bytes [3,h,w].
+  // Copies image `index` to `to` as bytes [3,h,w].
   void copy_planes(int64_t index, uint8_t* to) const;
 
  private:

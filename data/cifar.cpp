@@ -16,11 +16,11 @@ namespace {
 
 constexpr int64_t kSide = 32;
 
-// The first `wanted` images of what is read; the rest is checked only.
+// The first `wanted` images that are read. Further images are checked, but not kept.
 struct Collected {
   size_t wanted = 0;
   std::vector<std::shared_ptr<const MappedFile>> files;
-  std::vector<const uint8_t*> images;  // in the files
+  std::vector<const uint8_t*> images;  // point into the mapped files
   std::vector<int32_t> labels;
 };
 
@@ -48,7 +48,7 @@ class CifarReader {
   void check_balance(Split split, size_t first_file);
 
   const CifarFormat& format_;
-  std::vector<int> coarse_of_;  // coarse label of each label; -1: not seen yet
+  std::vector<int> coarse_of_;  // coarse label of each label; -1 if the label has not been seen yet
   CifarReport report_;
 };
 
@@ -68,7 +68,7 @@ bool CifarReader::check_size(CifarFileReport& file, int64_t records) {
   if (!fs::exists(where, error)) {
     const bool compressed = fs::exists(fs::path(where) += ".gz", error);
     problem(where.string(), " is missing",
-            compressed ? join(", but ", file.name, ".gz lies there: gunzip it") : "");
+            compressed ? join(", but ", file.name, ".gz is there: gunzip it") : "");
     return false;
   }
   if (!fs::is_regular_file(where, error)) {
@@ -84,7 +84,7 @@ bool CifarReader::check_size(CifarFileReport& file, int64_t records) {
   return file.bytes == expected;
 }
 
-// What a file of the wrong size may be instead.
+// Guesses what a file of the wrong size is: compressed, or a file of the other CIFAR.
 std::string CifarReader::look_alike(const std::string& name, int64_t bytes) const {
   std::array<char, 2> magic{};
   std::ifstream(path(name), std::ios::binary).read(magic.data(), magic.size());
@@ -138,19 +138,19 @@ bool CifarReader::check_labels(const CifarFileReport& file, int64_t record, cons
   int& known = coarse_of_[static_cast<size_t>(label)];
   if (coarse && known >= 0 && known != labels[0]) {
     problem(path(file.name), ": record ", record, " has label ", label, " with coarse label ", int{labels[0]},
-            ", earlier ones have it with ", known);
+            ", but earlier records have it with ", known);
     return false;
   }
   known = labels[0];
   return true;
 }
 
-// Each official split has equally many images of every class, though most of its files have not: exchanged or
-// mislabelled files show here.
+// Checks that a split has equally many images of each class, as the official ones do (though most of their
+// files do not). This finds files that were swapped or mislabelled.
 void CifarReader::check_balance(Split split, size_t first_file) {
   std::vector<int64_t> counts(static_cast<size_t>(format_.classes()));
   for (size_t i = first_file; i < report_.files.size(); ++i) {
-    if (report_.files[i].class_counts.empty()) return;  // a problem already
+    if (report_.files[i].class_counts.empty()) return;  // already reported as a problem
     for (size_t label = 0; label < counts.size(); ++label)
       counts[label] += report_.files[i].class_counts[label];
   }
@@ -179,7 +179,7 @@ bool same_contents(const fs::path& a, const fs::path& b) {
   return first.eof() && second.eof();
 }
 
-// Over all files that are there, of either split: a training batch must not be the test batch.
+// Looks for two files with the same contents, over both splits: a training file must not be the test file.
 void CifarReader::find_twins() {
   std::vector<std::string> names;
   for (const CifarFiles* files : {&format_.train, &format_.test})
@@ -232,7 +232,7 @@ std::shared_ptr<const Dataset> read_cifar(const CifarFormat& format, const Datas
           available);
   CifarReader reader(format, folder);
   Collected collected{.wanted = static_cast<size_t>(wanted), .files = {}, .images = {}, .labels = {}};
-  reader.find_twins();  // before they show as unequal classes
+  reader.find_twins();  // first, since copies also make the classes unequal, which says less
   reader.read_split(split, collected);
   const std::vector<std::string>& problems = reader.report().problems;
   require(problems.empty(), problems.empty() ? "" : problems.front());

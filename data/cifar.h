@@ -1,5 +1,5 @@
-// Reads and checks CIFAR-10 and CIFAR-100 (Krizhevsky 2009) in their official binary files: records of one or
-// two label bytes, then 1024 red, 1024 green and 1024 blue bytes, each plane row by row.
+// Reads and checks the official binary files of CIFAR-10 and CIFAR-100 (Krizhevsky 2009). A record is one
+// label byte (CIFAR-100: two), then 1024 red, 1024 green and 1024 blue bytes, each plane row by row.
 #pragma once
 
 #include <filesystem>
@@ -13,8 +13,8 @@ namespace crescendo {
 
 struct CifarFileReport {
   std::string name;
-  int64_t bytes = -1;                 // -1: there is no such file
-  std::vector<int64_t> class_counts;  // empty unless every record could be read
+  int64_t bytes = -1;                 // size of the file; -1 if it does not exist
+  std::vector<int64_t> class_counts;  // images of each class; empty if a record could not be read
 };
 
 struct CifarReport {
@@ -23,12 +23,13 @@ struct CifarReport {
   std::vector<std::string> problems;  // one line each
 };
 
-// Checks everything that holds of the official files: names, sizes, labels, equal class counts, no file
-// twice. Throws std::invalid_argument only where there is nothing to check.
+// Checks the files against what is known of the official ones: names, sizes, valid labels, equally many
+// images of each class, no two files alike. Throws std::invalid_argument only if the directory has no CIFAR
+// files.
 CifarReport verify_cifar(const CifarFormat&, const std::filesystem::path& directory);
 
-// A split, after the same checks of its files; throws the first problem as std::invalid_argument. The images
-// stay in the files, which must not change while the set is in use.
+// Returns one split, after checking its files as verify_cifar does. Throws std::invalid_argument with the
+// first problem. The images are mapped from the files, which must not change while the data set exists.
 std::shared_ptr<const Dataset> read_cifar(const CifarFormat&, const DatasetOptions&, Split);
 
 }  // namespace crescendo

@@ -75,11 +75,11 @@ bool holds_files(const CifarFormat& format, const fs::path& folder, const char* 
                      [&](const auto& name) { return present(folder / (name + suffix)); });
 }
 
-// What a user who is not where he should be may have in his folder.
+// Explains what `directory` has instead of the files.
 std::string explanation(const CifarFormat& format, const fs::path& directory) {
   for (const CifarFormat& other : cifar_formats())
     if (other.kind != format.kind && !seek_cifar(other, directory).empty())
-      return join("it holds ", other.title, ": use --data ", other.kind);
+      return join("it has ", other.title, ": use --data ", other.kind);
   for (const fs::path& folder : {directory, directory / format.folder}) {
     if (holds_files(format, folder, ".gz"))
       return join("its files are still compressed: gunzip ", (folder / "*.bin.gz").string());
@@ -89,7 +89,7 @@ std::string explanation(const CifarFormat& format, const fs::path& directory) {
   }
   if (present(directory / "cifar-10-batches-py") || present(directory / "data_batch_1") ||
       present(directory / "cifar-100-python"))
-    return join("it holds the Python version: the binary one is needed (", format.address(), ")");
+    return join("it has the Python version, but the binary version is needed (", format.address(), ")");
   return join("expected ", format.train.names.front(), " ... ", format.test.names.back(), " or a folder ",
               format.folder, " (crescendo data fetch ", format.kind, ")");
 }

@@ -1,4 +1,4 @@
-// What the official CIFAR files are called and hold, and where they lie.
+// The layout of the official CIFAR files: their names, sizes, classes and download address.
 #pragma once
 
 #include <filesystem>
@@ -10,7 +10,7 @@
 
 namespace crescendo {
 
-// Files of one split, each of so many records.
+// The files of one split. Each has `records` records.
 struct CifarFiles {
   std::vector<std::string> names;
   int64_t records = 0;
@@ -19,11 +19,11 @@ struct CifarFiles {
 
 struct CifarFormat {
   std::string kind, title;   // "cifar10", "CIFAR-10"
-  std::string folder;        // that the archive unpacks to
-  std::string archive, md5;  // the official download
-  std::string class_file;    // class names, one a line; the built-in ones serve without it
+  std::string folder;        // the folder that the archive unpacks to
+  std::string archive, md5;  // file name and checksum of the official download
+  std::string class_file;    // class names, one per line; optional, `class_names` is the default
   std::vector<std::string> class_names;
-  int64_t coarse_classes = 0;  // 0: a record begins with its label; else with a coarse label and the label
+  int64_t coarse_classes = 0;  // if not 0, a coarse label precedes the label in each record
   CifarFiles train, test;
   Normalisation normalisation;
 
@@ -36,13 +36,14 @@ struct CifarFormat {
 
 // CIFAR-10 and CIFAR-100.
 const std::vector<CifarFormat>& cifar_formats();
-// By kind; throws std::invalid_argument naming the kinds there are.
+// Returns the format of that kind. Throws std::invalid_argument naming the known kinds.
 const CifarFormat& cifar_format(const std::string& kind);
 
-// The folder of the files: `directory` itself or its subfolder of the official name; empty if there is none.
+// Returns the folder that has the files: `directory` or its subfolder with the official name. Empty if
+// neither.
 std::filesystem::path seek_cifar(const CifarFormat&, const std::filesystem::path& directory);
-// The same; throws std::invalid_argument if there is none, saying what lies there instead: nothing, an
-// archive not unpacked, the other CIFAR, the Python version.
+// Returns the same folder, but throws std::invalid_argument if there is none. The message says what is there
+// instead: nothing, an archive that is not unpacked, the other CIFAR, or its Python version.
 std::filesystem::path find_cifar(const CifarFormat&, const std::filesystem::path& directory);
 
 }  // namespace crescendo

@@ -22,7 +22,7 @@ void set_crop(PictureCrop& crop, const Rectangle& where) {
               static_cast<double>(where.width), static_cast<double>(where.height)};
 }
 
-// One try, with four random words.
+// Draws area, aspect and position from four random words. Returns false if such a crop does not fit.
 bool try_crop(const CropRecipe& recipe, int64_t width, int64_t height, const PhiloxWords& words,
               PictureCrop& crop) {
   const double area =
@@ -98,7 +98,7 @@ PictureCrop centre_crop(const CropRecipe& recipe, int64_t width, int64_t height,
     crop.box = {w / 16, h / 16, w * 7 / 8, h * 7 / 8};
     return crop;
   }
-  // As if the picture were first resized to whole pixels and the crop then cut out at whole pixels.
+  // Equals resizing the picture to a whole number of pixels and then cropping at whole pixels.
   const int64_t short_side = size * 256 / 224;
   const int64_t least = std::min(width, height);
   const int64_t columns = short_side * width / least, rows = short_side * height / least;

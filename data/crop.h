@@ -1,4 +1,4 @@
-// What of a picture an image shows: at random in training, the centre in evaluation.
+// Chooses the part of a picture that an image shows: random in training, the centre in evaluation.
 #pragma once
 
 #include "data/dataset.h"
@@ -6,36 +6,40 @@
 
 namespace crescendo {
 
-// A recipe: how training images are drawn, what evaluation shows, and what pixels are normalised by.
+// How images are cut out of pictures, in training and evaluation, and how pixels are normalised.
 struct CropRecipe {
-  double least_area = 0.08;                              // of the picture; the most is all of it
-  double least_aspect = 3.0 / 4, most_aspect = 4.0 / 3;  // width : height
-  bool log_aspect = true;                                // uniform in its logarithm, otherwise in itself
-  float brightness = 0;                                  // at most so much is added or taken away
-  float least_saturation = 1, most_saturation = 1;
-  // Evaluation: the square of 224/256 of the short side, or 7/8 of both sides, squeezed into a square.
+  // Training: the crop's share of the picture's area is uniform in [least_area, 1], and its width : height is
+  // uniform in [least_aspect, most_aspect] (with log_aspect, its logarithm is uniform).
+  double least_area = 0.08;
+  double least_aspect = 3.0 / 4, most_aspect = 4.0 / 3;
+  bool log_aspect = true;
+  float brightness = 0;                             // a number in [-brightness, brightness] is added
+  float least_saturation = 1, most_saturation = 1;  // range of the factor of HSV's saturation
+  // Evaluation: the central square with a side of 224/256 of the short side. With `squeeze`: the central 7/8
+  // of both sides, resized to a square.
   bool squeeze = false;
   Normalisation normalisation;
 };
 
-// Goyal et al., "Accurate, Large Minibatch SGD" (2017), which is what torchvision trains with; and TF-slim's
-// for Inception networks.
+// Returns the recipe of Goyal et al., "Accurate, Large Minibatch SGD" (2017), which torchvision uses too.
 CropRecipe goyal_recipe();
+// Returns TF-slim's recipe for Inception networks.
 CropRecipe inception_recipe();
 
 struct PictureCrop {
-  Box box;           // in pixels of the picture
-  Rectangle bounds;  // that the filter may look into
+  Box box;           // the part that is shown, in pixels of the picture
+  Rectangle bounds;  // the part that the resampling filter may read
   bool flip = false;
   ColourChange colour;
 };
 
-// A pure function of its arguments. Ten tries at an area and an aspect that fit; failing those, the largest
-// centre with an aspect that is allowed. The filter sees the crop only, as if it were a picture of its own.
+// Draws the crop of a training image: a pure function of its arguments. Tries ten times to draw an area and
+// an aspect that fit into the picture, then takes the largest central part with an allowed aspect. The filter
+// reads nothing outside the crop, as if the crop were a picture of its own.
 PictureCrop random_crop(const CropRecipe& recipe, int64_t width, int64_t height, const SampleKey& key,
                         int64_t index);
 
-// For images of size x size. The filter sees the picture around the crop.
+// Returns the crop of an evaluation image of size x size. The filter also reads pixels around the crop.
 PictureCrop centre_crop(const CropRecipe& recipe, int64_t width, int64_t height, int64_t size);
 
 PictureCrop whole_picture(int64_t width, int64_t height);

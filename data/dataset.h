@@ -1,4 +1,4 @@
-// A set of labelled images that can be read in any order, from any thread.
+// Data sets of labelled images, which can be read in any order and from any thread.
 #pragma once
 
 #include <cstdint>
@@ -13,13 +13,14 @@ struct ImageSize {
   int64_t elements() const { return height * width * channels; }
 };
 
-// Names one look at an image: its random augmentation is a pure function of (seed, epoch, index).
+// Seed and epoch of a sample. Its random augmentation is a pure function of (seed, epoch, image index).
 struct SampleKey {
   uint64_t seed = 0;
   int64_t epoch = 0;
 };
 
-// What a run's manifest should tell of a set: one line, and what it is about, a line each.
+// A remark on a data set for the run's manifest: a one-line summary and the items that it counts, one per
+// line.
 struct DatasetNote {
   std::string text;
   std::vector<std::string> lines;
@@ -32,66 +33,69 @@ class Dataset {
   Dataset& operator=(const Dataset&) = delete;
   virtual ~Dataset() = default;
 
-  virtual int64_t size() const = 0;  // images
+  virtual int64_t size() const = 0;  // number of images
   virtual ImageSize image_size() const = 0;
   virtual const std::vector<std::string>& class_names() const = 0;
-  // Identifies the contents: for the run's manifest. 32 hexadecimal digits (XXH3-128).
+  // Returns 32 hexadecimal digits (XXH3-128) that identify the contents, for the run's manifest.
   virtual std::string digest() const = 0;
   virtual std::vector<DatasetNote> notes() const { return {}; }
 
-  // Writes the normalised (and, if the set augments, augmented) pixels [h,w,c] of image `index`; returns its
+  // Writes the pixels [h,w,c] of image `index`, augmented if the set augments, and normalised. Returns its
   // label.
   virtual int32_t sample(int64_t index, const SampleKey& key, float* pixels) const = 0;
 };
 
 enum class Split { train, test };
 
-// How training images are drawn. standard is that of the set: flip and crop of CIFAR and shapes, goyal of
-// image folders. Of image folders it is a whole recipe, the normalisation and the evaluation's crop included
-// (data/crop.h).
+// Augmentation of training images. `standard` is flip and crop for CIFAR and shapes, `goyal` for image
+// folders. For image folders it also decides the normalisation and the crop of evaluation (data/crop.h).
 enum class Augment { standard, goyal, inception, none };
 
-// What becomes of pictures that cannot be decoded: the first that is met ends the run; or all are looked for
-// first, and left out, or others of their classes stand in for them.
-enum class BadImages { fail, skip, substitute };
+// Treatment of pictures that cannot be decoded.
+enum class BadImages {
+  fail,       // the first one that is read ends the run
+  skip,       // all are found at the start and left out
+  substitute  // all are found at the start and replaced by other pictures of their classes
+};
 
 struct DatasetOptions {
   std::string kind = "shapes";  // cifar10, cifar100, shapes, image-folder
-  std::string directory;  // of the official binary files, or its parent; a folder of pictures, or a pack
-  std::string val_directory{};  // image-folder: of the test split; empty: val in `directory`
-  int64_t image_size = 0;       // image-folder: height and width
-  int64_t train_images =
-      0;  // so many of the training split: the first, of image-folder evenly spread; 0: all
+  std::string directory;        // CIFAR: folder of the official binary files, or its parent folder;
+                                // image-folder: folder of pictures, or a pack
+  std::string val_directory{};  // image-folder: folder of the test split; empty: `directory`/val
+  int64_t image_size = 0;       // image-folder: height and width of the images
+  int64_t train_images = 0;     // training images to use: the first ones (image-folder: evenly spread);
+                                // 0: all
   Augment augment = Augment::standard;
-  bool random = true;  // false: nothing is drawn, as of the test split
+  bool random = true;  // false: training images are prepared like test images, without augmentation
   BadImages bad_images = BadImages::fail;
-  uint64_t seed = 1;  // of what shapes draws: fixed, so that runs of different seeds see the same set
+  uint64_t seed = 1;  // shapes: seed of the drawings, not of the run: all runs see the same images
 
   bool augments(Split split) const { return split == Split::train && random && augment != Augment::none; }
 };
 
-// Throws std::invalid_argument with file, what was found and what was expected.
+// Opens a data set. Throws std::invalid_argument with the file, what was found and what was expected.
 std::shared_ptr<const Dataset> make_dataset(const DatasetOptions&, Split);
 
-// Of every image of such a set; nothing is opened.
+// Returns the size of all images of the data set, without opening it.
 ImageSize image_size(const DatasetOptions&);
 
-// What is known of a set before any of its images is read.
+// Facts about a data set that are known before any image is read.
 struct DatasetTraits {
   ImageSize image_size;
   int64_t classes = 0, train_images = 0, test_images = 0;
 };
-// Of an image folder by listing it, and as long as none is named those of ImageNet. Throws
-// std::invalid_argument naming the kinds there are.
+// Returns the traits of a data set. An image folder is listed for them; without a directory they are
+// ImageNet's. Throws std::invalid_argument naming the known kinds.
 DatasetTraits dataset_traits(const DatasetOptions&);
 
-// Whether all images of such a set lie in memory (ByteImages), and so in a GPU's; otherwise each is made when
-// asked for.
+// Returns true if all images of such a set are kept in memory (ByteImages), and in a GPU's memory when
+// training there. Otherwise each image is decoded when it is needed.
 bool is_held_in_memory(const std::string& kind);
 
-// A picture file as evaluation on such a set would see it: pixels [h,w,c] of the traits' image size. CIFAR
-// and shapes have no crop: there the whole picture is squeezed into the image. Throws std::invalid_argument
-// naming the file.
+// Reads a picture file and prepares it like a test image of such a data set: pixels [h,w,c] of the set's
+// image size. CIFAR and shapes have no crop: the whole picture is resized to the image. Throws
+// std::invalid_argument naming the file.
 void read_picture(const DatasetOptions&, const std::string& path, float* pixels);
 
 }  // namespace crescendo

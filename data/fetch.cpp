@@ -12,7 +12,7 @@ namespace crescendo {
 namespace fs = std::filesystem;
 namespace {
 
-// Removes what it names, when it goes, unless it has been kept.
+// Removes a file or folder on destruction, unless keep() was called.
 class Provisional {
  public:
   explicit Provisional(fs::path path) : path_(std::move(path)) {}
@@ -30,7 +30,7 @@ class Provisional {
   bool kept_ = false;
 };
 
-// The uppermost folder that making `directory` makes; empty if it exists.
+// Returns the uppermost folder that creating `directory` would create; empty if `directory` exists.
 fs::path first_missing(const fs::path& directory) {
   fs::path missing;
   for (fs::path at = fs::absolute(directory / "."); !fs::exists(at) && at.has_relative_path();
@@ -55,13 +55,13 @@ std::string download_problem(int status) {
     case 7:
       return "no connection: is there a network?";
     case 22:
-      return "the server refuses";
+      return "the server refused the request";
     case 23:
       return "the disk is full or not writable";
     case 28:
-      return "it takes too long";
+      return "it took too long";
     default:
-      return join("curl ended with ", status);
+      return join("curl exited with status ", status);
   }
 }
 
@@ -80,13 +80,14 @@ void check_md5(const CifarFormat& format, const fs::path& archive, const fs::pat
           ": it is damaged or not the official file");
 }
 
-// Into a folder of its own, so that a folder of the right name is always a whole one.
+// Unpacks into a temporary folder and renames it, so that a folder with the final name is always complete.
 void unpack(const CifarFormat& format, const fs::path& archive, const fs::path& directory) {
   const Provisional temporary(make_temporary_folder(directory));
   const ProcessResult tar = run_process(
       {"tar", "-xzf", archive.string(), "--no-same-owner", "-C", temporary.path().string()}, true);
-  require(tar.status == 0, "data fetch: cannot unpack ", archive.string(), ": ",
-          tar.status == 127 ? "the program tar is not installed" : join("tar ended with ", tar.status));
+  require(
+      tar.status == 0, "data fetch: cannot unpack ", archive.string(), ": ",
+      tar.status == 127 ? "the program tar is not installed" : join("tar exited with status ", tar.status));
   const CifarReport report = verify_cifar(format, temporary.path());
   require(report.problems.empty(), report.problems.empty() ? "" : report.problems.front());
   std::error_code error;
@@ -94,7 +95,7 @@ void unpack(const CifarFormat& format, const fs::path& archive, const fs::path& 
   require(!error, "data fetch: cannot make ", (directory / format.folder).string(), ": ", error.message());
 }
 
-// Whether whole files lie there already; throws if broken ones do.
+// Returns true if the files are already there and intact. Throws if they are damaged.
 bool already_there(const CifarFormat& format, const fs::path& directory) {
   if (seek_cifar(format, directory).empty()) return false;
   const CifarReport report = verify_cifar(format, directory);
@@ -116,7 +117,7 @@ std::string file_md5(const fs::path& path) {
 void fetch_cifar(const CifarFormat& format, const fs::path& directory,
                  const std::function<void(const std::string&)>& say) {
   if (already_there(format, directory)) {
-    say(join(format.title, " is already in ", seek_cifar(format, directory).string(), ", whole"));
+    say(join(format.title, " is already in ", seek_cifar(format, directory).string(), ", complete"));
     return;
   }
   Provisional made(first_missing(directory));
@@ -137,7 +138,7 @@ void fetch_cifar(const CifarFormat& format, const fs::path& directory,
     unpack(format, part.path(), directory);
   }
   made.keep();
-  say(join(format.title, " is in ", (directory / format.folder).string(), ", whole: train with --data ",
+  say(join(format.title, " is in ", (directory / format.folder).string(), ", complete: train with --data ",
            format.kind, " --data-dir ", directory.string()));
 }
 

@@ -9,12 +9,12 @@
 
 namespace crescendo {
 
-// The MD5 of a file in hexadecimal, by the program md5sum.
+// Returns the MD5 of a file in hexadecimal, computed by the program md5sum.
 std::string file_md5(const std::filesystem::path&);
 
-// Leaves the format's folder, verified, in `directory`, which is made if need be; an archive that lies there
-// already is used instead of the network. `say` receives a line for each step. Throws std::invalid_argument
-// with one line for whatever goes wrong, and then leaves nothing behind that was not there before.
+// Downloads and unpacks the data set into `directory`, which is made if it does not exist, and verifies it.
+// An archive that is already in `directory` is used instead of the network. `say` receives one line per step.
+// After a failure, removes what it made and throws std::invalid_argument with one line.
 void fetch_cifar(const CifarFormat&, const std::filesystem::path& directory,
                  const std::function<void(const std::string&)>& say);
 

@@ -13,7 +13,7 @@ namespace {
 
 constexpr const char* kLabelFile = "labels.txt";
 
-// What a folder holds, each in the order of their bytes.
+// The entries of a folder, each list sorted by bytes.
 struct Entries {
   std::vector<std::string> folders, files, hidden;
 };
@@ -26,7 +26,7 @@ Entries list(const fs::path& folder) {
   for (const fs::directory_entry& entry : all) {
     std::string name = entry.path().filename().string();
     const bool hidden = name.front() == '.';
-    std::error_code unknown;  // whatever cannot be looked at is shown when it is read
+    std::error_code unknown;  // an entry that cannot be examined is reported when it is read
     const bool is_folder = entry.is_directory(unknown);
     (hidden ? entries.hidden : is_folder ? entries.folders : entries.files).push_back(std::move(name));
   }
@@ -59,7 +59,7 @@ void require_same_classes(const std::vector<std::string>& found, const fs::path&
             elsewhere.string(), " has");
   for (const std::string& name : found)
     require(!lacks(expected, name), "image-folder: ", folder.string(), " has a class ", name, ", which ",
-            elsewhere.string(), " has not");
+            elsewhere.string(), " does not have");
 }
 
 void list_by_class(FolderListing& listing) {
@@ -80,7 +80,7 @@ void list_by_class(FolderListing& listing) {
   }
 }
 
-// A class by its name or, if none is called so, its number in the order of names.
+// Returns the label of a class, given by name or, if no class has that name, by number in the order of names.
 int32_t label_of(const std::string& word, const std::vector<std::string>& names, const std::string& where) {
   const auto found = std::lower_bound(names.begin(), names.end(), word);
   if (found != names.end() && *found == word) return static_cast<int32_t>(found - names.begin());
@@ -89,7 +89,7 @@ int32_t label_of(const std::string& word, const std::vector<std::string>& names,
   const auto result = std::from_chars(word.data(), end, number);
   const bool in_range = number >= 0 && static_cast<size_t>(number) < names.size();
   require(result.ec == std::errc() && result.ptr == end && in_range, where, ": ", word,
-          " is no class, expected a name or 0 to ", names.size() - 1);
+          " is not a class, expected a name or 0 to ", names.size() - 1);
   return number;
 }
 
@@ -109,7 +109,7 @@ Labels read_labels(const fs::path& path, const std::vector<std::string>& class_n
             ": expected a picture's name and its class");
     const std::string name = line.substr(0, line.find_last_not_of(" \t", space) + 1);
     const bool fresh = labels.emplace(name, label_of(line.substr(space + 1), class_names, where)).second;
-    require(fresh, where, ": ", name, " was there before");
+    require(fresh, where, ": ", name, " is listed twice");
   }
   return labels;
 }
@@ -130,7 +130,7 @@ void list_flat(FolderListing& listing) {
   const fs::path path = listing.folder / kLabelFile;
   const Labels labels = read_labels(path, listing.class_names);
   require(labels.size() == entries.files.size(), "image-folder: ", path.string(), " labels ", labels.size(),
-          " pictures, but beside it lie ", entries.files.size());
+          " pictures, but there are ", entries.files.size(), " beside it");
   for (std::string& file : entries.files) {
     const auto found = labels.find(file);
     require(found != labels.end(), "image-folder: ", path.string(), " has no label for ", file);
@@ -153,12 +153,12 @@ FolderListing list_image_folder(const DatasetOptions& options, Split split) {
   const bool has_train = fs::is_directory(train);
   const fs::path folder = split == Split::train ? train : val;
   require(fs::is_directory(root), "image-folder: ", root.string(), " is neither a folder nor a pack");
-  require(fs::is_directory(folder), "image-folder: ", folder.string(), " is not there; expected ",
+  require(fs::is_directory(folder), "image-folder: ", folder.string(), " does not exist; expected ",
           root.string(), " to hold train/CLASS/* and val/CLASS/*");
   FolderListing listing;
   listing.folder = folder;
   listing.by_class = split == Split::train || has_classes(folder);
-  // Those of the training pictures, also where only the others are read.
+  // The classes are those of the training split, whichever split is listed.
   listing.class_names = list_classes(has_train ? train : val);
   if (has_train && listing.by_class && split == Split::test)
     require_same_classes(list_classes(val), val, listing.class_names, train);

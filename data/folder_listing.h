@@ -1,4 +1,4 @@
-// Which pictures lie in a folder, and what they are labelled.
+// Lists the pictures of an image folder with their labels.
 #pragma once
 
 #include <filesystem>
@@ -11,17 +11,17 @@ namespace crescendo {
 
 struct FolderListing {
   std::filesystem::path folder;
-  bool by_class = true;  // files lie in a folder of their class's name; otherwise in the folder itself
+  bool by_class = true;  // true: files are in one subfolder per class; false: in the folder itself
   std::vector<std::string> class_names;
-  std::vector<std::string> files;    // [n], their names
+  std::vector<std::string> files;    // [n], names without folders
   std::vector<int32_t> labels;       // [n]
-  std::vector<std::string> ignored;  // what is no picture, and was left out
+  std::vector<std::string> ignored;  // paths of files and folders that were left out
 
-  std::string name(int64_t index) const;  // below the folder
+  std::string name(int64_t index) const;  // path relative to the folder
   std::filesystem::path path(int64_t index) const { return folder / name(index); }
 };
 
-// See read_image_folder.
+// Lists one split of an image folder. read_image_folder (data/image_folder.h) states the rules.
 FolderListing list_image_folder(const DatasetOptions&, Split);
 
 }  // namespace crescendo

@@ -25,7 +25,7 @@ class FolderSource final : public PictureSource {
   int64_t size() const override { return static_cast<int64_t>(listing_.files.size()); }
   const std::vector<std::string>& class_names() const override { return listing_.class_names; }
   int32_t label(int64_t index) const override { return listing_.labels[static_cast<size_t>(index)]; }
-  std::string place() const override { return listing_.folder.string(); }
+  std::string location() const override { return listing_.folder.string(); }
   std::string name(int64_t index) const override { return listing_.name(index); }
   bool needs_decoder() const override { return true; }
   std::vector<DatasetNote> notes() const override;
@@ -43,7 +43,7 @@ std::vector<DatasetNote> FolderSource::notes() const {
   return {{join(listing_.ignored.size(), " ignored in ", listing_.folder.string()), listing_.ignored}};
 }
 
-// Of what can be known without reading the pictures: names, labels and sizes.
+// Covers names, labels and file sizes, which are known without reading the pictures.
 std::string FolderSource::digest() const {
   Xxh3 hash;
   for (const std::string& name : class_names()) hash.add_text(name);

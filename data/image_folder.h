@@ -1,5 +1,6 @@
-// Folders of pictures as ImageNet's users have them: DIR/train/CLASS/* and DIR/val/CLASS/*, or a val folder
-// without classes whose labels.txt names a picture and its class in each line.
+// Reads folders of pictures in the usual layout of ImageNet: DIR/train/CLASS/* and DIR/val/CLASS/*. The val
+// folder may instead have no classes but a file labels.txt, which has a picture's name and its class in each
+// line.
 #pragma once
 
 #include <filesystem>
@@ -11,24 +12,26 @@
 
 namespace crescendo {
 
-// The pictures of one split, by class and name in the order of their bytes. What is hidden, and files beside
-// class folders, are left out and noted. Throws std::invalid_argument, in one line, for a folder that does
-// not hold two classes or more, each with pictures and the same in both splits, or whose labels do not fit.
-// No picture is opened.
+// Returns the pictures of one split, sorted by the bytes of class and name. Leaves out hidden files and files
+// beside the class folders, and notes them. Opens no picture. Throws std::invalid_argument, with one line,
+// unless there are two classes or more, each has pictures, both splits have the same classes, and the labels
+// fit the pictures.
 std::shared_ptr<const PictureSource> read_image_folder(const DatasetOptions&, Split);
 
-// A folder's or a pack's pictures.
+// Returns the pictures of one split of `options.directory`, which is a folder or a pack.
 std::shared_ptr<const PictureSource> open_pictures(const DatasetOptions&, Split);
+// Returns the data set of images that are cut out of those pictures.
 std::shared_ptr<const Dataset> read_images(const DatasetOptions&, Split);
-// All but the size of the images.
+// Returns the traits of that data set, except the image size.
 DatasetTraits count_images(const DatasetOptions&);
 
-// Whether a folder has train or val in it.
+// Returns true if the folder has a subfolder train or val.
 bool looks_like_image_folder(const std::filesystem::path& directory);
 
+// Returns the recipe of an augmentation; `standard` is goyal's.
 CropRecipe recipe_of(Augment augment);
 
-// A file's bytes, which lie in `file` then. Throws std::invalid_argument, without its name.
+// Reads a file into the buffer `file`. Throws std::invalid_argument, without the file's name.
 PictureRecord read_picture_file(const std::filesystem::path& path, std::vector<uint8_t>& file);
 
 }  // namespace crescendo

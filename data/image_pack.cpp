@@ -43,7 +43,7 @@ class PackSource final : public PictureSource {
   int32_t label(int64_t index) const override {
     return static_cast<int32_t>(file_.entry(first_ + index).label);
   }
-  std::string place() const override { return file_.path(); }
+  std::string location() const override { return file_.path(); }
   std::string name(int64_t index) const override { return file_.name(first_ + index); }
   std::string digest() const override { return file_.digest(); }
   bool needs_decoder() const override { return file_.header().content != PackContent::raw; }
@@ -70,11 +70,11 @@ PackFile::PackFile(const fs::path& path) : path_(path.string()), file_(map(path)
   constexpr int64_t kLeast =
       kPackMagicBytes + static_cast<int64_t>(sizeof(PackIndexHeader) + sizeof(PackFooter));
   require(file_.size() >= kPackMagicBytes && std::memcmp(file_.data(), kPackMagic, kPackMagicBytes) == 0,
-          path_, ": is no pack of pictures");
+          path_, ": is not a pack of pictures");
   require(file_.size() >= kLeast, path_, ": was cut off at ", file_.size(), " bytes");
   footer_ = read_as<PackFooter>(file_.data() + file_.size() - sizeof(PackFooter));
   require(footer_.digest == digest_of(footer_), path_, ": was cut off or changed: its last ",
-          sizeof(PackFooter), " bytes are no footer");
+          sizeof(PackFooter), " bytes are not a footer");
   const auto index_end = static_cast<uint64_t>(file_.size()) - sizeof(PackFooter);
   const bool fits = footer_.file_bytes == static_cast<uint64_t>(file_.size()) && footer_.index <= index_end &&
                     footer_.index_bytes == index_end - footer_.index &&
@@ -89,26 +89,26 @@ void PackFile::read_index(const PackFooter& footer) {
   const uint8_t* index = file_.data() + footer.index;
   require(xxh3_128(index, footer.index_bytes) == footer.index_digest, path_, ": its index was changed");
   header_ = read_as<PackIndexHeader>(index);
-  const uint64_t most = footer.index_bytes;  // of any count, so that sums and products of them fit 64 bits
+  const uint64_t most = footer.index_bytes;  // no count may be larger, so that sums and products fit 64 bits
   const auto& [content, short_side, counts, classes, class_bytes, name_bytes] = header_;
   const bool small = counts[0] <= most && counts[1] <= most && class_bytes <= most && name_bytes <= most;
   require(
       small && content <= PackContent::raw && most < uint64_t{1} << 50 &&
           sizeof(PackIndexHeader) + (counts[0] + counts[1]) * sizeof(PackEntry) + class_bytes + name_bytes ==
               footer.index_bytes,
-      path_, ": its index makes no sense");
+      path_, ": its index is inconsistent");
   entries_ = index + sizeof(PackIndexHeader);
   const auto* texts = reinterpret_cast<const char*>(entries_ + (counts[0] + counts[1]) * sizeof(PackEntry));
   names_ = texts + class_bytes;
   for (const char* end = texts; texts < names_; texts = end + 1) {
     end = static_cast<const char*>(std::memchr(texts, '\n', static_cast<size_t>(names_ - texts)));
-    require(end != nullptr, path_, ": its index makes no sense");
+    require(end != nullptr, path_, ": its index is inconsistent");
     class_names_.emplace_back(texts, end);
   }
-  require(class_names_.size() == classes, path_, ": its index makes no sense");
+  require(class_names_.size() == classes, path_, ": its index is inconsistent");
 }
 
-// The records lie one after another and fill the file up to the index.
+// Checks that the records follow one another and fill the file up to the index.
 void PackFile::check_entries() const {
   uint64_t offset = kPackMagicBytes, name = 0;
   bool sensible = true;
@@ -121,7 +121,7 @@ void PackFile::check_entries() const {
     offset += e.bytes;
     name = e.name;
   }
-  require(sensible && offset == footer_.index, path_, ": its index makes no sense");
+  require(sensible && offset == footer_.index, path_, ": its index is inconsistent");
 }
 
 PackEntry PackFile::entry(int64_t index) const {

@@ -1,12 +1,11 @@
-// A packed set: the pictures of both splits in one file, mapped into memory. Records one after another
-// without a gap; the index; a footer. Every byte is covered by a digest. Numbers are little-endian.
+// A pack: one file with the pictures of both splits, which is mapped into memory. Records follow one another
+// without gaps, then come an index and a footer. A digest covers every byte. Numbers are little-endian.
 //
-//   offset 0     16 bytes   kPackMagic
-//   16           records    files as they were, JPEG, or pixels [height, width, 3] in red, green, blue
-//   footer.index index      PackIndexHeader, PackEntry of each picture, those of train first, the names of
-//   the
-//                           classes each with a line break, the names of the pictures one after another
-//   size - 48    footer     PackFooter
+//   offset 0      16 bytes  kPackMagic
+//   16            records   original files, JPEG files, or pixels [height, width, 3] RGB
+//   footer.index  index     PackIndexHeader; one PackEntry per picture, first those of train; class names,
+//                           each followed by a line break; names of the pictures, without separators
+//   size - 48     footer    PackFooter
 #pragma once
 
 #include <atomic>
@@ -21,6 +20,7 @@
 
 namespace crescendo {
 
+// The form of the pictures in a pack: original files, re-encoded JPEG files, or pixels.
 enum class PackContent : uint32_t { files, jpeg, raw };
 
 inline constexpr char kPackMagic[17] = "crescendo-pack-1";
@@ -28,29 +28,30 @@ inline constexpr int64_t kPackMagicBytes = 16;
 
 struct PackIndexHeader {
   PackContent content = PackContent::files;
-  uint32_t short_side = 0;                   // that larger pictures were reduced to; 0: none was
-  uint64_t images[2] = {}, classes = 0;      // of train, of val
-  uint64_t class_bytes = 0, name_bytes = 0;  // of all names
+  uint32_t short_side = 0;                   // larger pictures were reduced to this short side; 0: none was
+  uint64_t images[2] = {}, classes = 0;      // number of images in train and val, number of classes
+  uint64_t class_bytes = 0, name_bytes = 0;  // size of all class names and of all picture names
 };
 
 struct PackEntry {
-  uint64_t offset = 0, bytes = 0, digest = 0;  // of the record; XXH3-64
-  uint64_t name = 0;                           // where its name begins, ending where the next begins
+  uint64_t offset = 0, bytes = 0, digest = 0;  // position, size and XXH3-64 of the record
+  uint64_t name = 0;  // start of the picture's name within all names; it ends where the next one starts
   uint32_t label = 0, width = 0, height = 0;
   uint32_t padding = 0;
 };
 
 struct PackFooter {
-  uint64_t index = 0, index_bytes = 0;  // where it is
-  Digest index_digest;                  // XXH3-128
-  uint64_t file_bytes = 0;
-  uint64_t digest = 0;  // of the footer up to here, XXH3-64
+  uint64_t index = 0, index_bytes = 0;  // position and size of the index
+  Digest index_digest;                  // XXH3-128 of the index
+  uint64_t file_bytes = 0;              // size of the pack
+  uint64_t digest = 0;                  // XXH3-64 of the footer's fields above
 };
 
-// An open pack, whose footer and index have been checked.
+// An open pack. Its footer and index have been checked, its records not yet.
 class PackFile {
  public:
-  // Throws std::invalid_argument naming the file if it is no pack, or was cut off or changed.
+  // Opens a pack. Throws std::invalid_argument naming the file if it is not a pack, or was cut off or
+  // changed.
   explicit PackFile(const std::filesystem::path& path);
 
   const std::string& path() const { return path_; }
@@ -63,9 +64,10 @@ class PackFile {
   int64_t bytes() const { return file_.size(); }
   PackEntry entry(int64_t index) const;
   std::string name(int64_t index) const;
-  std::string digest() const;  // of the index, and so of everything
+  // Returns the digest of the index. It covers the records too, since their digests are in the index.
+  std::string digest() const;
 
-  // Checks the record's digest the first time it is read. Throws std::invalid_argument.
+  // Returns a picture. Checks its digest the first time, and throws std::invalid_argument if it was changed.
   PictureRecord record(int64_t index) const;
 
  private:
@@ -82,8 +84,9 @@ class PackFile {
   mutable std::unique_ptr<std::atomic<bool>[]> checked_;
 };
 
+// Returns true if the file begins like a pack.
 bool is_image_pack(const std::filesystem::path& path);
-// A split of it; throws std::invalid_argument also if the pack has no pictures of that split.
+// Opens one split of a pack. Throws std::invalid_argument if the pack has no pictures of that split.
 std::shared_ptr<const PictureSource> open_image_pack(const std::filesystem::path& path, Split split);
 
 }  // namespace crescendo

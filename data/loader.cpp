@@ -16,19 +16,21 @@
 namespace crescendo {
 namespace {
 
-constexpr size_t kRangesAhead = 3;  // being loaded or waiting to be taken
-// What a worker claims: small enough to share a range out and to stop promptly, but 32 of CIFAR's images.
+constexpr size_t kRangesAhead = 3;  // ranges that are being loaded or wait for next()
+
+// Returns how many images a worker claims at a time: 32 of CIFAR's, fewer if they are larger. So a range is
+// shared among the workers, and they stop promptly.
 int64_t images_at_once(const ImageSize& size) {
   constexpr int64_t kElements = 32 * 32 * 32 * 3;
   return std::clamp<int64_t>(kElements / std::max<int64_t>(size.elements(), 1), 1, 32);
 }
 
-static_assert(sizeof(float) == sizeof(int32_t));  // so labels may follow images, and both be counted as words
+static_assert(sizeof(float) == sizeof(int32_t));  // labels follow the images without padding
 
-// A range being loaded. Workers claim images in order; each writes only those it claimed.
+// A range that is being loaded. Workers claim images in order. Each writes only the images it has claimed.
 struct Job {
   LoadedSamples samples;
-  std::vector<Place> places;
+  std::vector<EpochImage> order;  // [count]
   int64_t claimed = 0, finished = 0;
   std::exception_ptr error;
 
@@ -46,7 +48,7 @@ std::shared_ptr<void> plain_memory(size_t bytes) {
   return block;
 }
 
-// Everything below the mutex is guarded by it, but for the pixels and labels of images a worker has claimed.
+// The mutex guards every member below it, except pixels and labels of images that a worker has claimed.
 struct Loader::State {
   State(std::shared_ptr<const Dataset> set, const LoaderOptions& loader_options,
         std::function<std::optional<SampleRange>()> ranges)
@@ -74,9 +76,9 @@ struct Loader::State {
   std::condition_variable work_to_do, job_finished;
   std::function<std::optional<SampleRange>()> next_range;
   Sampler sampler;
-  std::deque<Job> jobs;              // in order; a deque leaves its elements in place
-  std::vector<LoadedSamples> spare;  // memory that was handed back
-  size_t largest_bytes = 0;          // of a range so far
+  std::deque<Job> jobs;              // in order; a deque, since workers hold pointers to its elements
+  std::vector<LoadedSamples> spare;  // memory that was given back
+  size_t largest_bytes = 0;          // size of the largest range so far
   bool exhausted = false, stopping = false;
 };
 
@@ -89,7 +91,7 @@ Loader::State::~State() {
   for (std::thread& worker : workers) worker.join();
 }
 
-// In memory that was handed back, if it is large enough.
+// Returns memory for a range: memory that was given back, if it is large enough.
 LoadedSamples Loader::State::room_for(const SampleRange& range) {
   const auto count = static_cast<size_t>(range.count);
   const size_t elements = count * static_cast<size_t>(dataset->image_size().elements());
@@ -111,7 +113,7 @@ LoadedSamples Loader::State::room_for(const SampleRange& range) {
   return room;
 }
 
-// Adds the next range, an error in its stead, or notes that there are no more.
+// Adds a job for the next range, or a job with the error that next_range threw. Notes the end of the ranges.
 void Loader::State::open_job() {
   Job job;
   try {
@@ -119,8 +121,8 @@ void Loader::State::open_job() {
     exhausted = !range;
     if (!range) return;
     job.samples = room_for(*range);
-    job.places.reserve(static_cast<size_t>(range->count));
-    for (int64_t i = 0; i < range->count; ++i) job.places.push_back(sampler.at(range->first + i));
+    job.order.reserve(static_cast<size_t>(range->count));
+    for (int64_t i = 0; i < range->count; ++i) job.order.push_back(sampler.at(range->first + i));
   } catch (...) {
     exhausted = true;
     job = {};
@@ -132,9 +134,9 @@ void Loader::State::open_job() {
 void Loader::State::load(Job& job, int64_t first, int64_t last) const {
   const int64_t elements = dataset->image_size().elements();
   for (int64_t i = first; i < last; ++i) {
-    const Place& place = job.places[static_cast<size_t>(i)];
+    const EpochImage& image = job.order[static_cast<size_t>(i)];
     job.samples.labels[static_cast<size_t>(i)] =
-        dataset->sample(place.index, {options.seed, place.epoch}, job.samples.images.data() + i * elements);
+        dataset->sample(image.index, {options.seed, image.epoch}, job.samples.images.data() + i * elements);
   }
 }
 
@@ -149,13 +151,14 @@ std::optional<LoadedSamples> Loader::State::load_now() {
   return samples;
 }
 
-// A job with images nobody has claimed, opened now if there is none and room for one.
+// Returns a job with unclaimed images, and opens one if there is none and kRangesAhead allows it. Null if
+// none.
 Job* Loader::State::claimable() {
   for (Job& job : jobs)
     if (!job.all_claimed()) return &job;
   if (exhausted || jobs.size() >= kRangesAhead) return nullptr;
   open_job();
-  job_finished.notify_all();  // the end, an error or an empty range is news to next() already
+  job_finished.notify_all();  // the end, an error or an empty range may let next() return at once
   return claimable();
 }
 
@@ -188,7 +191,8 @@ std::optional<LoadedSamples> Loader::State::take() {
   std::unique_lock lock(mutex);
   job_finished.wait(lock, [&] { return jobs.empty() ? exhausted : jobs.front().complete(); });
   if (jobs.empty()) return std::nullopt;
-  if (jobs.front().error) std::rethrow_exception(jobs.front().error);  // and again, whenever asked
+  // The job stays, so that every further call throws too.
+  if (jobs.front().error) std::rethrow_exception(jobs.front().error);
   LoadedSamples samples = std::move(jobs.front().samples);
   jobs.pop_front();
   work_to_do.notify_all();

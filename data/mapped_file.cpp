@@ -30,7 +30,7 @@ MappedFile::MappedFile(const std::filesystem::path& path) {
   struct stat status {};
   if (file.number < 0 || fstat(file.number, &status) != 0) fail();
   size_ = status.st_size;
-  if (size_ == 0) return;  // what mmap refuses
+  if (size_ == 0) return;  // mmap rejects size 0
   void* start = mmap(nullptr, static_cast<size_t>(size_), PROT_READ, MAP_PRIVATE, file.number, 0);
   if (start == MAP_FAILED) fail();
   data_ = static_cast<const uint8_t*>(start);

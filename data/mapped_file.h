@@ -1,4 +1,5 @@
-// A file's bytes where the system keeps them anyway: nothing is copied, and nothing read before it is used.
+// A file that is mapped into memory read-only. Nothing is copied, and pages are read when they are first
+// used.
 #pragma once
 
 #include <cstdint>
@@ -6,10 +7,10 @@
 
 namespace crescendo {
 
-// Whoever shortens the file meanwhile ends the program (SIGBUS).
+// If another program shortens the file, reading the missing bytes ends this one (SIGBUS).
 class MappedFile {
  public:
-  // Throws std::system_error with the system's words.
+  // Throws std::system_error.
   explicit MappedFile(const std::filesystem::path& path);
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;

@@ -22,17 +22,19 @@ bool begins_with(Bytes bytes, std::string_view text) {
                     [](char a, uint8_t b) { return static_cast<uint8_t>(a) == b; });
 }
 
-// Numbers of a file at any place; none where the file has ended.
+// Reads numbers of `count` bytes at any offset of a file.
 class Reader {
  public:
   Reader(Bytes bytes, bool big_endian) : bytes_(bytes), big_endian_(big_endian) {}
 
+  // Returns nullopt beyond the end of the file.
   std::optional<uint32_t> number(size_t at, size_t count) const {
     if (at > bytes_.size() || bytes_.size() - at < count) return std::nullopt;
     uint32_t value = 0;
     for (size_t i = 0; i < count; ++i) value = value << 8 | bytes_[at + (big_endian_ ? i : count - 1 - i)];
     return value;
   }
+  // Throws beyond the end of the file.
   uint32_t required(size_t at, size_t count) const {
     const std::optional<uint32_t> value = number(at, count);
     require(value.has_value(), "ends within its header");
@@ -44,7 +46,7 @@ class Reader {
   bool big_endian_;
 };
 
-// The orientation in a TIFF directory, which is what EXIF is; 1 where there is none or it makes no sense.
+// Returns the orientation in EXIF data, which are a TIFF directory; 1 if it is missing or invalid.
 int orientation_of(Bytes tiff) {
   constexpr uint32_t kOrientationTag = 0x0112, kShort = 3;
   if (!begins_with(tiff, "II") && !begins_with(tiff, "MM")) return 1;
@@ -67,13 +69,13 @@ bool is_frame(uint32_t marker) {
 }
 bool stands_alone(uint32_t marker) { return marker == 0x01 || (marker >= 0xd0 && marker <= 0xd8); }
 
-// Segments up to the frame header: FF, marker, length of two bytes, content.
+// Reads the segments of a JPEG up to the frame header. A segment is FF, marker, two bytes of length, content.
 PictureHeader jpeg_header(Bytes file) {
   PictureHeader header;
   const Reader in(file, true);
   for (size_t at = 2;;) {
     require(in.required(at, 1) == 0xff, "is damaged in its header");
-    while (in.required(at, 1) == 0xff) ++at;  // any number of them
+    while (in.required(at, 1) == 0xff) ++at;  // fill bytes
     const uint32_t marker = in.required(at++, 1);
     if (stands_alone(marker)) continue;
     require(marker != 0 && marker != 0xd9 && marker != 0xda, "is damaged in its header");

@@ -1,5 +1,5 @@
-// What the first bytes of a JPEG or PNG file say, read before anything is decoded: so that a picture that
-// would not fit in memory is refused while it is still small.
+// Reads the header of a JPEG or PNG file, without decoding the picture. So a picture that is too large is
+// rejected before memory is allocated for it.
 #pragma once
 
 #include <cstdint>
@@ -11,23 +11,25 @@ enum class PictureFormat { jpeg, png };
 
 struct PictureHeader {
   PictureFormat format = PictureFormat::jpeg;
-  int64_t width = 0, height = 0;  // as stored
-  int components = 3;             // of a JPEG: 1 grey, 3 colour, 4 CMYK
-  int orientation = 1;            // EXIF's: how the stored picture is to be turned, 1 (not at all) to 8
-  int64_t end = 0;                // bytes of the file up to here belong to the header
+  int64_t width = 0, height = 0;  // as stored, before it is turned upright
+  int components = 3;             // JPEG only: 1 grey, 3 colour, 4 CMYK
+  int orientation = 1;            // EXIF orientation, 1 (upright as stored) to 8
+  int64_t end = 0;                // size of the header: the file's bytes [0, end)
 
   bool on_its_side() const { return orientation >= 5; }
   int64_t upright_width() const { return on_its_side() ? height : width; }
   int64_t upright_height() const { return on_its_side() ? width : height; }
 };
 
+// Largest picture that is accepted.
 inline constexpr int64_t kMostPixels = 100'000'000;
 
-// Throws std::invalid_argument, without the file's name, if the bytes are not a header of either format, or
-// if the picture has no pixels or more than kMostPixels. What the name of the file ends with does not matter.
+// Reads the header of a file, whose format is recognised by its first bytes. Throws std::invalid_argument if
+// it is neither JPEG nor PNG, or has no pixels or more than kMostPixels. The message does not have the file's
+// name.
 PictureHeader read_picture_header(std::span<const uint8_t> file);
 
-// Whether the file has the mark that ends its format. A file that was cut off has none.
+// Returns true if the file has the end marker of its format. A file that was cut off has none.
 bool has_end_mark(std::span<const uint8_t> file, const PictureHeader&);
 
 }  // namespace crescendo

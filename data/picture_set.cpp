@@ -12,7 +12,7 @@
 namespace crescendo {
 namespace {
 
-// The largest reduction that leaves the box `spare` times as many pixels as the image has.
+// Returns the largest reduction that leaves the box `spare` times the image's width and height.
 int reduction_for(const Box& box, const ImageSize& size, int64_t spare) {
   int reduction = 8;
   const auto enough = [&](double pixels, int64_t outputs) {
@@ -22,7 +22,7 @@ int reduction_for(const Box& box, const ImageSize& size, int64_t spare) {
   return reduction;
 }
 
-// Where things lie in the decoded part, counted in its pixels.
+// Convert a box or rectangle of the picture into pixels of its decoded and reduced part.
 Box in_part(const Box& box, int reduction, const Rectangle& part) {
   return {box.left / reduction - static_cast<double>(part.left),
           box.top / reduction - static_cast<double>(part.top), box.width / reduction, box.height / reduction};
@@ -37,7 +37,7 @@ Rectangle in_part(const Rectangle& bounds, int reduction, const Rectangle& part)
   return {left, top, right - left, bottom - top};
 }
 
-// The pixels that the filter looks at: it reaches beyond the box by as much as it is wide.
+// Returns the pixels that the filter reads: the box and around it the filter's width, within the bounds.
 Rectangle seen(const PictureCrop& crop, const ImageSize& size) {
   const double x = std::max(crop.box.width / static_cast<double>(size.width), 1.0) + 1;
   const double y = std::max(crop.box.height / static_cast<double>(size.height), 1.0) + 1;
@@ -60,7 +60,7 @@ PictureProblem problem_of(const PictureSource& source, int64_t index, std::vecto
   }
 }
 
-// The next good picture of the same class, round and round; pictures of a class need not lie together.
+// Finds substitutes: the next good picture of the same class, cyclically.
 class StandIns {
  public:
   StandIns(const PictureSource& source, const std::vector<PictureProblem>& problems)
@@ -72,14 +72,14 @@ class StandIns {
     const auto label = static_cast<size_t>(source_.label(picture));
     const std::vector<int64_t>& good = good_[label];
     require(!good.empty(), "--bad-images substitute: no picture of class ", source_.class_names()[label],
-            " in ", source_.place(), " can be decoded");
+            " in ", source_.location(), " can be decoded");
     const auto next = std::upper_bound(good.begin(), good.end(), picture);
     return next == good.end() ? good.front() : *next;
   }
 
  private:
   const PictureSource& source_;
-  std::vector<std::vector<int64_t>> good_;  // by class
+  std::vector<std::vector<int64_t>> good_;  // [classes], good pictures of each class
 };
 
 std::vector<int64_t> spread_evenly(const std::vector<int64_t>& all, int64_t count) {
@@ -98,7 +98,7 @@ DatasetNote note_of_bad(const PictureSource& source, const std::vector<PicturePr
   }
   const size_t count = note.lines.size();
   note.text =
-      fmt::format("{} bad picture{} in {} {}", count, count == 1 ? "" : "s", source.place(), what_became);
+      fmt::format("{} bad picture{} in {} {}", count, count == 1 ? "" : "s", source.location(), what_became);
   return note;
 }
 
@@ -114,7 +114,7 @@ void deal_with_bad(PictureChoice& choice, BadImages policy) {
   if (skip) std::erase_if(choice.chosen, bad);
   for (int64_t& picture : choice.chosen)
     if (bad(picture)) picture = stand_ins.of(picture);
-  require(!choice.chosen.empty(), "--bad-images skip: no picture in ", all.place(), " can be decoded");
+  require(!choice.chosen.empty(), "--bad-images skip: no picture in ", all.location(), " can be decoded");
 }
 
 }  // namespace

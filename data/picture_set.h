@@ -1,4 +1,4 @@
-// Pictures of any size and where they come from, and the data set of images cut out of them.
+// Sources of labelled pictures of any size, and the data set of images that are cut out of them.
 #pragma once
 
 #include <functional>
@@ -14,11 +14,11 @@
 
 namespace crescendo {
 
-// One picture as it is kept: a JPEG or PNG file, or pixels.
+// One picture as it is stored: the bytes of a JPEG or PNG file, or pixels.
 struct PictureRecord {
   std::span<const uint8_t> bytes;
-  bool raw = false;               // bytes [height, width, 3] in red, green, blue
-  int64_t width = 0, height = 0;  // of raw ones
+  bool raw = false;               // true: bytes are pixels [height, width, 3], RGB
+  int64_t width = 0, height = 0;  // only if raw
 };
 
 // Labelled pictures that can be read in any order, from any thread.
@@ -32,35 +32,37 @@ class PictureSource {
   virtual int64_t size() const = 0;
   virtual const std::vector<std::string>& class_names() const = 0;
   virtual int32_t label(int64_t index) const = 0;
-  virtual std::string place() const = 0;              // the folder or the pack
-  virtual std::string name(int64_t index) const = 0;  // within it
+  virtual std::string location() const = 0;           // path of the folder or the pack
+  virtual std::string name(int64_t index) const = 0;  // picture's path within the location
   virtual std::string digest() const = 0;
-  virtual bool needs_decoder() const = 0;
+  virtual bool needs_decoder() const = 0;  // true unless all pictures are raw
   virtual std::vector<DatasetNote> notes() const { return {}; }
 
-  // `buffer` is room that the record may lie in. Throws std::invalid_argument, without the picture's name.
+  // Reads a picture. The record may point into `buffer`. Throws std::invalid_argument, without the picture's
+  // name.
   virtual PictureRecord read(int64_t index, std::vector<uint8_t>& buffer) const = 0;
 
-  std::string path(int64_t index) const { return place() + "/" + name(index); }  // for messages
+  std::string path(int64_t index) const { return location() + "/" + name(index); }  // for messages
 };
 
-// The whole of a picture, upright, at full size. Throws std::invalid_argument, without its name.
+// Decodes a whole picture, upright, at full size. Throws std::invalid_argument, without the picture's name.
 DecodedPicture decode_record(const PictureRecord& record, bool strict);
 
-// Why each of the pictures cannot be used; none if it can. `each` is called from several threads.
+// The reason why a picture cannot be decoded; nullopt if it can.
 using PictureProblem = std::optional<std::string>;
+// Decodes every picture, in several threads, and returns [n] problems.
 std::vector<PictureProblem> check_pictures(const PictureSource& source);
 
-// What is left of a source when bad pictures are dealt with as the options say: all of them are looked for
-// where they are not to end the run, so that the order of the others is the same in each start.
+// The pictures that a data set uses, after the options' treatment of bad pictures. Unless a bad picture ends
+// the run, all bad pictures are found first, so that every start of the run has the same order.
 struct PictureChoice {
   std::shared_ptr<const PictureSource> source;
-  std::vector<int64_t> chosen;  // [images of the set], pictures of the source
+  std::vector<int64_t> chosen;  // [n images of the set], each the index of a picture in the source
   std::vector<DatasetNote> notes;
 };
 PictureChoice choose_pictures(std::shared_ptr<const PictureSource> source, const DatasetOptions&, Split);
 
-// The evaluation's or, with `random`, the training's images of size x size.
+// A data set of size x size images, cut out of pictures: at random for training, or as evaluation does.
 class PictureSet final : public Dataset {
  public:
   PictureSet(PictureChoice choice, const CropRecipe& recipe, int64_t size, bool random);
@@ -79,13 +81,14 @@ class PictureSet final : public Dataset {
   bool random_;
 };
 
-// How many times the image's resolution a picture that is reduced while it is decoded keeps. In evaluation a
-// picture counts the same each time, and from there on the difference to full resolution is too small to
-// matter.
+// A JPEG may be reduced while it is decoded, to at least this multiple of the image's resolution. Evaluation
+// keeps twice the resolution, since from there on the difference to full resolution is too small to matter.
 inline constexpr int64_t kSpareInTraining = 1, kSpareInEvaluation = 2;
 
-// A record's picture as the crop shows it, normalised. Throws std::invalid_argument, without its name.
+// Returns the crop of a picture, given its upright width and height.
 using ChooseCrop = std::function<PictureCrop(int64_t width, int64_t height)>;
+// Decodes a picture, crops and resizes it to pixels [h,w,3] and normalises them. `spare` is one of the
+// constants above. Throws std::invalid_argument, without the picture's name.
 void write_picture(const PictureRecord& record, const ChooseCrop& choose, const ImageSize& size,
                    const Normalisation& normalisation, int64_t spare, float* pixels);
 

@@ -1,4 +1,4 @@
-// Runs another program, by its arguments and without a shell.
+// Runs another program, without a shell.
 #pragma once
 
 #include <string>
@@ -7,11 +7,12 @@
 namespace crescendo {
 
 struct ProcessResult {
-  int status = 0;      // its exit status; 127 if there is no such program, 128 + signal if one killed it
-  std::string output;  // what it wrote to standard output
+  int status = 0;      // exit status; 127 if the program does not exist, 128 + n if signal n killed it
+  std::string output;  // its standard output
 };
 
-// arguments[0] is looked up in PATH. Standard error is passed on, or with `quiet` thrown away.
+// Runs arguments[0], which is looked up in PATH, and waits for its end. Its standard error is passed on, or
+// with `quiet` discarded.
 ProcessResult run_process(const std::vector<std::string>& arguments, bool quiet);
 
 }  // namespace crescendo

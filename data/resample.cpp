@@ -9,10 +9,10 @@
 namespace crescendo {
 namespace {
 
-constexpr int64_t kBlock = 16;  // values summed side by side
+constexpr int64_t kBlock = 16;  // columns that are summed at a time, in vector registers
 
-// The weights of one direction: output i is the sum over t of weights[i * taps + t] * input[first[i] + t].
-// Outputs that need fewer inputs than others have weights of 0.
+// The filter along one direction: output i = sum over t of weights[i * taps + t] * input[first[i] + t]. All
+// outputs have the same number of taps; unneeded ones have weight 0.
 struct Axis {
   int64_t taps = 0;
   std::vector<int64_t> first;
@@ -21,7 +21,7 @@ struct Axis {
   const float* weights_of(int64_t i) const { return weights.data() + i * taps; }
 };
 
-// `count` outputs show [begin, begin + length) of inputs [low, high).
+// Makes the filter for `count` outputs that show [begin, begin + length) and read inputs [low, high).
 Axis make_axis(double begin, double length, int64_t count, int64_t low, int64_t high) {
   struct Range {
     double centre;
@@ -53,25 +53,25 @@ Axis make_axis(double begin, double length, int64_t count, int64_t low, int64_t 
   return axis;
 }
 
-// value * scale + shift of every value of a row, as long as a row and a block.
+// Scale and shift of each value of a row: value * scale + shift. Padded by a block beyond the row's end.
 struct Scaling {
   std::vector<float> scale, shift;
 };
 
-// (value - mean) / deviation; nothing where colours are to be changed first.
-Scaling make_scaling(const Normalisation& normalisation, int64_t count, bool nothing) {
+// Makes the scaling (value - mean) / deviation, or with `identity` the one that changes nothing.
+Scaling make_scaling(const Normalisation& normalisation, int64_t count, bool identity) {
   Scaling scaling;
   for (int64_t i = 0; i < count + kBlock; ++i) {
     const auto c = static_cast<size_t>(i % 3);
-    scaling.scale.push_back(nothing ? 1 : 1 / normalisation.deviation[c]);
-    scaling.shift.push_back(nothing ? 0 : -normalisation.mean[c] / normalisation.deviation[c]);
+    scaling.scale.push_back(identity ? 1 : 1 / normalisation.deviation[c]);
+    scaling.shift.push_back(identity ? 0 : -normalisation.mean[c] / normalisation.deviation[c]);
   }
   return scaling;
 }
 
-// One row of the image before its columns are resampled: sums[x] for x in [begin, end), Block at a time,
-// scaled. The weights add up to 1: it is the same as to scale what the columns become, which are four values
-// a pixel.
+// Filters one row of the image vertically and scales it: writes sums[x] for x in [begin, end), Block values
+// at a time. Scaling here equals scaling after the horizontal filter, whose weights add up to 1, but handles
+// three values a pixel instead of four.
 template <size_t Block>
 void sum_rows(const uint8_t* rows, int64_t stride, const float* weights, int64_t taps, int64_t begin,
               int64_t end, const Scaling& scaling, float* sums) {
@@ -88,7 +88,7 @@ void sum_rows(const uint8_t* rows, int64_t stride, const float* weights, int64_t
   }
 }
 
-// Red, green, blue, and one more value to fill a vector.
+// Red, green, blue, and a fourth value that fills the vector.
 using Pixel [[gnu::vector_size(16)]] = float;
 
 Pixel load(const float* from) {
@@ -97,13 +97,13 @@ Pixel load(const float* from) {
   return pixel;
 }
 
-// Three values of 0..255.
+// Adds the brightness to the three channels of a pixel.
 void brighten(const ColourChange& change, float* pixel) {
   for (int c = 0; c < 3; ++c) pixel[c] = std::clamp(pixel[c] + change.brightness, 0.0F, 255.0F);
 }
 
-// In HSV the value, max(r,g,b), and the hue stay: every channel moves away from the value, or towards it, and
-// the saturation cannot exceed 1.
+// Multiplies the saturation of a pixel in HSV. Hue and value, max(r,g,b), stay the same: each channel moves
+// away from the value or towards it. The saturation is clamped to 1.
 void saturate(const ColourChange& change, float* pixel) {
   const auto [least, most] = std::minmax({pixel[0], pixel[1], pixel[2]});
   if (most <= least) return;
@@ -111,7 +111,7 @@ void saturate(const ColourChange& change, float* pixel) {
   for (int c = 0; c < 3; ++c) pixel[c] = most - (most - pixel[c]) * factor;
 }
 
-// Of `count` pixels, which are normalised then.
+// Changes the colours of `count` pixels, and normalises them.
 void change_colours(const ColourChange& change, const Scaling& scaling, int64_t count, float* pixels) {
   for (int64_t i = 0; i < count; ++i, pixels += 3) {
     if (change.saturation_first) saturate(change, pixels);
@@ -122,8 +122,8 @@ void change_colours(const ColourChange& change, const Scaling& scaling, int64_t 
   }
 }
 
-// Writes four values for each pixel, the last of which the next pixel overwrites; nothing at `end` or behind.
-// Taps: how many there are, 0: axis.taps.
+// Filters one row horizontally. Writes four values per pixel; the next pixel overwrites the fourth. Writes
+// nothing at `end` or behind it. `Taps` is the number of taps, or 0 to take it from the axis.
 template <int64_t Taps>
 void sum_columns(const float* row, const Axis& axis, const ResampleOptions& options, float* pixels,
                  const float* end) {
@@ -152,7 +152,7 @@ void write_row(const float* row, const Axis& axis, const ResampleOptions& option
 void resample(const PictureView& picture, const ResampleOptions& options, float* pixels) {
   const auto& [box, bounds, size, flip, colour, normalisation] = options;
   const Axis rows = make_axis(box.top, box.height, size.height, bounds.top, bounds.top + bounds.height);
-  // The columns are counted from the bounds' left: only those are summed.
+  // Columns count from the left edge of the bounds, since only columns within the bounds are summed.
   Axis columns =
       make_axis(box.left - static_cast<double>(bounds.left), box.width, size.width, 0, bounds.width);
   for (int64_t& first : columns.first) first *= 3;
@@ -160,7 +160,7 @@ void resample(const PictureView& picture, const ResampleOptions& options, float*
   const bool changes = colour.changes();
   const Scaling of_rows = make_scaling(normalisation, count, changes);
   const Scaling of_pixels = make_scaling(normalisation, 3, false);
-  std::vector<float> row(static_cast<size_t>(count + 1));  // a pixel is read as four values
+  std::vector<float> row(static_cast<size_t>(count + 1));  // + 1: the last pixel is read as four values
   const float* end = pixels + size.elements();
   for (int64_t y = 0; y < size.height; ++y, pixels += 3 * size.width) {
     const uint8_t* from = picture.bytes + rows.first[static_cast<size_t>(y)] * stride + 3 * bounds.left;

@@ -1,6 +1,6 @@
-// A rectangle of a picture's bytes, resampled to an image of any size as normalised floats: a triangle filter
-// as wide as the reduction, so that nothing aliases. Where the picture grows that is bilinear interpolation.
-// The convention of PIL's and torchvision's antialiased BILINEAR.
+// Resizes a rectangle of a picture to an image of any size, and normalises it. The triangle filter is as wide
+// as the reduction, so that nothing aliases; for enlargements it is bilinear interpolation. The convention
+// is that of PIL's and torchvision's antialiased BILINEAR.
 #pragma once
 
 #include <cstdint>
@@ -9,39 +9,42 @@
 
 namespace crescendo {
 
+// A part of a picture in whole pixels.
 struct Rectangle {
   int64_t left = 0, top = 0, width = 0, height = 0;
   bool operator==(const Rectangle&) const = default;
 };
+// A part of a picture whose edges may lie between pixels.
 struct Box {
   double left = 0, top = 0, width = 0, height = 0;
 };
 
-// Changes of colour on 0..255, kept within that range after each.
+// Changes of brightness and saturation, for pixels in 0..255. Each change clamps to that range.
 struct ColourChange {
-  float brightness = 0;  // added
-  float saturation = 1;  // what HSV's saturation is multiplied by
+  float brightness = 0;  // is added to each channel
+  float saturation = 1;  // multiplies HSV's saturation
   bool saturation_first = false;
   bool changes() const { return brightness != 0 || saturation != 1; }
 };
 
-// Bytes [height, width, 3] in red, green, blue.
+// A picture as bytes [height, width, 3], RGB.
 struct PictureView {
   const uint8_t* bytes;
   int64_t width, height;
 };
 
 struct ResampleOptions {
-  Box box;           // what the image shows, in pixels of the picture; may lie between pixels
-  Rectangle bounds;  // the part of the picture that the filter may see
-  ImageSize size;    // of the image; three channels
+  Box box;           // part of the picture that the image shows
+  Rectangle bounds;  // part of the picture that the filter may read
+  ImageSize size;    // size of the image; three channels
   bool flip = false;
   ColourChange colour;
   Normalisation normalisation;
 };
 
-// picture -> pixels [h,w,3]. The bounds must lie within the picture, and the box within the bounds. Equal
-// bits on every processor: no sum depends on the width of its vectors, and none is fused with its product.
+// Resamples a picture to pixels [h,w,3]. The bounds must lie within the picture and the box within the
+// bounds. The result has equal bits on every processor: no sum depends on the vector width, and no
+// multiply-add is fused.
 void resample(const PictureView& picture, const ResampleOptions& options, float* pixels);
 
 }  // namespace crescendo

@@ -6,7 +6,7 @@
 
 namespace crescendo {
 
-Place Sampler::at(int64_t position) {
+EpochImage Sampler::at(int64_t position) {
   const int64_t epoch = position / size_, within = position % size_;
   return {epoch, shuffle_ ? permutation(epoch)[static_cast<size_t>(within)] : within};
 }

@@ -1,5 +1,5 @@
-// Which image stands at which position of a run: a pure function of (size, shuffle, seed, position), so that
-// resuming anywhere, and any change of batch, needs no state.
+// Maps the positions of a run to images. A position counts samples from the start of the run. The map is a
+// pure function of (size, shuffle, seed, position), so resuming or changing the batch needs no state.
 #pragma once
 
 #include <array>
@@ -8,20 +8,21 @@
 
 namespace crescendo {
 
-struct Place {
+// An image of the data set, as it is seen in one epoch.
+struct EpochImage {
   int64_t epoch = 0, index = 0;
-  bool operator==(const Place&) const = default;
+  bool operator==(const EpochImage&) const = default;
 };
 
-// Keeps the orders of the newest even and odd epoch, so that ranges may straddle an edge back and forth; for
-// one thread at a time.
+// Computes the order of an epoch when it is first needed, and keeps the orders of two epochs, so that
+// positions may go back and forth across the edge between them. Not thread-safe.
 class Sampler {
  public:
-  // size > 0. Without shuffle, every epoch is in file order.
+  // `size` is the number of images, above 0. Without `shuffle`, every epoch is in file order.
   Sampler(int64_t size, bool shuffle, uint64_t seed) : size_(size), shuffle_(shuffle), seed_(seed) {}
 
-  // Position p >= 0 is image order(epoch)[p % size] of epoch p / size.
-  Place at(int64_t position);
+  // Returns epoch p / size and, of that epoch's order, image p % size, for a position p >= 0.
+  EpochImage at(int64_t position);
 
  private:
   struct Order {
@@ -33,7 +34,7 @@ class Sampler {
   int64_t size_;
   bool shuffle_;
   uint64_t seed_;
-  std::array<Order, 2> orders_;  // of even and of odd epochs
+  std::array<Order, 2> orders_;  // of the last even and the last odd epoch asked for
 };
 
 }  // namespace crescendo

@@ -12,15 +12,15 @@
 namespace crescendo {
 namespace {
 
-// A figure is given in coordinates (u, v) of its own, in which it reaches to about kUnit in each direction.
-// Positions in the picture are in kPixel-ths of a pixel.
+// A figure has its own coordinates (u, v), in which it extends to about kUnit in each direction. Positions in
+// the picture are in units of 1/kPixel pixel.
 constexpr int kUnit = 4096, kPixel = 256;
 constexpr int kSide = static_cast<int>(kShapesSide);
 
 enum class Figure { disc, ring, square, frame, triangle, plus, star, stripes, crescent, hourglass, stroke };
-constexpr int kShapes = 10;  // the stroke is clutter only
+constexpr int kShapes = 10;  // number of classes; the stroke is only clutter
 
-constexpr int kMostTurn = 68;  // 30 degrees, see place()
+constexpr int kMostTurn = 68;  // 30 degrees, in the unit of placement()'s argument t
 
 constexpr int unit(double x) { return static_cast<int>(x * kUnit); }
 
@@ -31,7 +31,8 @@ bool in_triangle(int u, int v) {  // equilateral, one corner where v is greatest
   return v >= -unit(0.5) && v + 7094 * std::abs(u) / kUnit <= kUnit;  // 7094 = sqrt(3) kUnit
 }
 
-// A pentagram's inside lies within at least four of its five lines, each at cos(72 degrees) from the centre.
+// A point is in a pentagram if it is on the inner side of at least four of the five lines, which are at a
+// distance of cos(72 degrees) from the centre.
 bool in_star(int u, int v) {
   constexpr std::array<std::array<int, 2>, 5> kNormals{
       {{0, 4096}, {3896, 1266}, {2408, -3314}, {-2408, -3314}, {-3896, 1266}}};
@@ -69,15 +70,15 @@ bool inside(Figure figure, int u, int v) {
   return false;
 }
 
-// Random numbers of one picture, in the order they are asked for: never twice in one call's arguments, which
-// compilers evaluate in orders of their own.
+// Random numbers of one picture, in the order of the calls. A function call must not have two of them among
+// its arguments, because compilers differ in the order of evaluation.
 class Dice {
  public:
   Dice(uint64_t key, Split split, int64_t index)
       : key_(key), index_(static_cast<uint64_t>(index)), split_(split == Split::train ? 0 : 1) {}
 
   PhiloxWords words() { return random_words(key_, index_, split_, block_++); }
-  // An integer in [low, high].
+  // Returns an integer in [low, high].
   int between(int low, int high) {
     if (used_ == 4) {
       words_ = words();
@@ -103,7 +104,7 @@ Colour any_colour(Dice& dice) {
   return {dice.between(50, 205), dice.between(50, 205), dice.between(50, 205)};
 }
 
-// Lighter or darker by at least `least` and at most `most` in each channel.
+// Returns a colour that is lighter or darker by at least `least` and at most `most` in each channel.
 Colour shifted(const Colour& colour, Dice& dice, int least, int most) {
   const int lightness = (colour[0] + colour[1] + colour[2]) / 3;
   const int sign = dice.between(50, 205) >= lightness ? 1 : -1;
@@ -112,15 +113,16 @@ Colour shifted(const Colour& colour, Dice& dice, int least, int most) {
   return result;
 }
 
-// Where a figure lies: (u, v) = matrix * (position - centre).
+// Position, size and rotation of a figure: (u, v) = matrix * (position - centre).
 struct Placement {
-  int x, y, reach;            // centre and greatest extent, in kPixel-ths
+  int x, y, reach;            // centre and greatest extent, in 1/kPixel pixel
   std::array<int, 4> matrix;  // 12 fractional bits
 };
 
-// Turned by the angle whose half has the tangent t / 256, from the rational points of the circle:
-// ((1 - t^2), 2t) / (1 + t^2).
-Placement place(int x, int y, int radius, int squeeze, int t) {
+// Returns the placement of a figure that is turned by the angle whose half has the tangent s = t / 256. Its
+// cosine and sine are rational: (1 - s^2) / (1 + s^2) and 2 s / (1 + s^2). `squeeze` / 256 is the factor of
+// its extent along v.
+Placement placement(int x, int y, int radius, int squeeze, int t) {
   const int one = 256 * 256, length = one + t * t;
   const int cosine = static_cast<int>(int64_t{one - t * t} * kUnit / length);
   const int sine = static_cast<int>(int64_t{512} * t * kUnit / length);
@@ -133,7 +135,7 @@ Placement place(int x, int y, int radius, int squeeze, int t) {
            along_v * cosine / kPixel}};
 }
 
-// Quarters of the pixel at (x, y) that lie inside.
+// Returns how many quarters of the pixel at (x, y) are inside the figure.
 int covered(Figure figure, const Placement& at, int x, int y) {
   int count = 0;
   for (const int dy : {64, 192})
@@ -157,7 +159,7 @@ void paint(Canvas& canvas, Figure figure, const Placement& at, const Colour& col
     }
 }
 
-// A colour that changes from corner to corner.
+// Paints a gradient: a random colour in each corner, interpolated in between.
 void paint_background(Canvas& canvas, const Colour& colour, Dice& dice) {
   std::array<Colour, 4> corners;
   for (Colour& corner : corners) corner = shifted(colour, dice, 0, 35);
@@ -170,16 +172,16 @@ void paint_background(Canvas& canvas, const Colour& colour, Dice& dice) {
                                        (kLast * kLast);
 }
 
-// A stroke or a small blob anywhere.
+// Paints a stroke or a small disc at a random position.
 void paint_clutter(Canvas& canvas, const Colour& background, Dice& dice) {
   const bool stroke = dice.between(0, 2) > 0;
   const int radius = stroke ? dice.between(4 * kPixel, 12 * kPixel) : dice.between(kPixel, 3 * kPixel);
   const int x = dice.between(0, kSide * kPixel), y = dice.between(0, kSide * kPixel);
-  const Placement at = place(x, y, radius, kPixel, dice.between(-256, 256));
+  const Placement at = placement(x, y, radius, kPixel, dice.between(-256, 256));
   paint(canvas, stroke ? Figure::stroke : Figure::disc, at, shifted(background, dice, 10, 45));
 }
 
-// Each channel of each pixel moves by up to `amount`, most often by little.
+// Converts to bytes, and adds triangular noise in [-amount, amount] to each channel of each pixel.
 void write_with_noise(const Canvas& canvas, int amount, Dice& dice, uint8_t* pixels) {
   PhiloxWords words{};
   for (size_t i = 0; i < canvas.size() * 3; ++i) {
@@ -210,7 +212,7 @@ int32_t draw_shape(uint64_t seed, Split split, int64_t index, uint8_t* pixels) {
   const int x = dice.between(radius, kSide * kPixel - radius),
             y = dice.between(radius, kSide * kPixel - radius);
   const int turn = dice.between(-kMostTurn, kMostTurn), squeeze = dice.between(200, 256);
-  const Placement at = place(x, y, radius, squeeze, turn);
+  const Placement at = placement(x, y, radius, squeeze, turn);
   paint(canvas, static_cast<Figure>(label), at, shifted(background, dice, 45, 120));
 
   for (int i = dice.between(0, 1); i > 0; --i) paint_clutter(canvas, background, dice);

@@ -11,9 +11,9 @@
 namespace crescendo {
 namespace {
 
-constexpr int64_t kAtOnce = 256;  // pictures in memory
+constexpr int64_t kAtOnce = 256;  // pictures that are prepared in parallel and held in memory
 
-// One picture, ready to be written, or what is wrong with it.
+// One picture, ready to be written, or the problem with it.
 struct Ready {
   std::vector<uint8_t> bytes;
   int64_t width = 0, height = 0;
@@ -35,7 +35,8 @@ std::vector<uint8_t> reduced(const PictureView& picture, int64_t width, int64_t 
   return bytes;
 }
 
-// A JPEG that is small enough already, and that every reader sees upright and in colour, stays as it is.
+// Returns true if the file is stored unchanged: always for `files`, and for `jpeg` if it is a JPEG of grey or
+// colour that is upright and small enough.
 bool keeps_file(const PictureRecord& record, const PackOptions& options) {
   if (options.content == PackContent::files) return true;
   if (options.content == PackContent::raw) return false;

@@ -13,7 +13,7 @@
 namespace crescendo {
 namespace {
 
-// libjpeg reports by callbacks; the one of an error must not return, and must not throw through C either.
+// The state of libjpeg's error callbacks. The callback for errors must not return, nor throw through C code.
 struct Errors {
   jpeg_error_mgr manager{};
   std::jmp_buf stop{};
@@ -29,7 +29,7 @@ struct Errors {
   std::longjmp(errors.stop, 1);
 }
 
-// Warnings are about the data; some of them, such as stray bytes before a marker, harm nothing.
+// Notes the warnings about corrupt data. Others, such as stray bytes before a marker, are harmless.
 void on_message(j_common_ptr jpeg, int level) {
   Errors& errors = Errors::of(jpeg);
   constexpr std::array kSenseless{JWRN_HIT_MARKER, JWRN_HUFF_BAD_CODE, JWRN_JPEG_EOF, JWRN_MUST_RESYNC,
@@ -42,7 +42,7 @@ void on_message(j_common_ptr jpeg, int level) {
 
 void on_output(j_common_ptr) {}
 
-// A decompressor that is destroyed whatever happens.
+// A libjpeg decompressor that is destroyed on every path.
 class Decompressor {
  public:
   explicit Decompressor(std::span<const uint8_t> file) {
@@ -58,7 +58,8 @@ class Decompressor {
   Decompressor& operator=(const Decompressor&) = delete;
   ~Decompressor() { jpeg_destroy_decompress(&jpeg_); }
 
-  // Nothing in these that follow has a destructor: an error leaves them by longjmp.
+  // These return false after an error. They must not have local objects with destructors, since an error
+  // leaves them by longjmp.
   bool begin(int reduction);
   bool read(const DecodeOptions& options, Rectangle& region, uint8_t* bytes);
 
@@ -80,8 +81,8 @@ bool Decompressor::begin(int reduction) {
   return true;
 }
 
-// Narrows columns to whole blocks of the file, `region` becoming what is read. The bytes have room for all of
-// the columns.
+// Decodes `region` into `bytes`, which must have room for all columns. libjpeg widens the columns to whole
+// blocks of the file; `region` becomes what was decoded.
 bool Decompressor::read(const DecodeOptions& options, Rectangle& region, uint8_t* bytes) {
   if (setjmp(errors.stop) != 0) return false;
   jpeg_start_decompress(&jpeg_);
@@ -101,8 +102,8 @@ bool Decompressor::read(const DecodeOptions& options, Rectangle& region, uint8_t
   return true;
 }
 
-// The wanted part in reduced pixels, and a few more columns and rows: colour is interpolated between
-// neighbours, and at the edge of what is decoded there are none.
+// Returns the wanted part in reduced pixels, with a margin: libjpeg interpolates colour between neighbours,
+// which are missing at the edge of the decoded part.
 Rectangle reduced(const Rectangle& wanted, int reduction, int64_t width, int64_t height) {
   constexpr int64_t kMargin = 4;
   const int64_t left = std::max<int64_t>(wanted.left / reduction - kMargin, 0);
@@ -125,7 +126,7 @@ void decode_jpeg(std::span<const uint8_t> file, const PictureHeader& header, con
   require(agrees(jpeg.width(), header.width) && agrees(jpeg.height(), header.height),
           "is damaged in its header");
   Rectangle region = reduced(options.wanted, options.reduction, jpeg.width(), jpeg.height());
-  picture.allocate({0, 0, jpeg.width(), region.height});  // the columns are known only when decoding begins
+  picture.allocate({0, 0, jpeg.width(), region.height});  // read() finds the columns
   const bool read = jpeg.read(options, region, picture.bytes.get());
   require(read, "cannot be decoded: ", jpeg.errors.text.data());
   require(!options.strict || !jpeg.errors.senseless, "is damaged: ", jpeg.errors.text.data());

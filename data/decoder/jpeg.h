@@ -1,12 +1,13 @@
-// JPEG by libjpeg-turbo itself: only the part of a picture that is wanted, and reduced while it is decoded,
-// which OpenCV has no way to ask for.
+// Decodes JPEG files with libjpeg-turbo, which can decode only a part of a picture and reduce it on the way.
+// OpenCV offers neither.
 #pragma once
 
 #include "data/decoder.h"
 
 namespace crescendo {
 
-// Of one or three components and not to be turned. Throws std::invalid_argument.
+// Decodes a JPEG file of one or three components, as it is stored: the orientation is ignored. Throws
+// std::invalid_argument.
 void decode_jpeg(std::span<const uint8_t> file, const PictureHeader& header, const DecodeOptions& options,
                  DecodedPicture& picture);
 

@@ -1,4 +1,4 @@
-// The module that data/decoder.cpp loads.
+// The decoder module, which data/decoder.cpp loads.
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 
@@ -8,7 +8,7 @@
 namespace crescendo {
 namespace {
 
-// What EXIF's orientations 1 to 8 ask for: a transposition first, then flips.
+// Turns a picture upright, given its EXIF orientation 1 to 8: a transposition, then flips.
 cv::Mat upright(const cv::Mat& stored, int orientation) {
   cv::Mat picture = stored;
   if (orientation >= 5) cv::transpose(stored, picture);
@@ -36,7 +36,7 @@ void copy(const cv::Mat& from, DecodedPicture& picture) {
   from.copyTo(view_of(picture.view()));
 }
 
-// PNG and CMYK.
+// Decodes PNG files and CMYK JPEG files, with OpenCV.
 void decode_other(std::span<const uint8_t> file, const PictureHeader& header, DecodedPicture& picture) {
   const cv::Mat bytes(1, static_cast<int>(file.size()), CV_8U, const_cast<uint8_t*>(file.data()));
   cv::Mat stored;

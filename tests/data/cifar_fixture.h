@@ -1,4 +1,4 @@
-// CIFAR files in the official layout with a few records each.
+// Writes CIFAR files in the official layout, with a few records each.
 #pragma once
 
 #include <filesystem>
@@ -9,8 +9,7 @@
 
 namespace crescendo {
 
-// The official format with so few records that tests can write it: 2 (CIFAR-100: 1) test images of each
-// class.
+// Returns the official format with fewer records: 2 test images of each class (CIFAR-100: 1).
 inline CifarFormat small_format(const std::string& kind) {
   CifarFormat format = cifar_format(kind);
   format.train.records = kind == "cifar10" ? 20 : 200;
@@ -18,13 +17,13 @@ inline CifarFormat small_format(const std::string& kind) {
   return format;
 }
 
-// Any byte of a fixture's pixels.
+// Returns the value of a byte of the fixture's pixels.
 inline uint8_t fixture_pixel(Split split, int64_t image, int64_t plane, int64_t y, int64_t x) {
   return static_cast<uint8_t>(image * 31 + plane * 101 + y * 7 + x * 3 + (split == Split::test ? 57 : 0));
 }
 
-// The images of a split are in the order of their classes, so that, as in the official files, single files
-// are unbalanced but splits are not.
+// Writes all files. The images of a split are sorted by class, so that single files are unbalanced but splits
+// are balanced, as in the official files.
 inline int64_t fixture_label(const CifarFormat& format, Split split, int64_t image) {
   return image * format.classes() / format.files(split).images();
 }

@@ -1,5 +1,4 @@
-// Pictures for tests, made as they run: drawn smoothly, so that JPEG keeps them well, and written as PNG or
-// JPEG.
+// Draws pictures for tests and writes them as PNG or JPEG. They are smooth, so that JPEG loses little.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -24,7 +23,7 @@ struct Drawn {
   const uint8_t* at(int64_t x, int64_t y) const { return bytes.data() + 3 * (y * width + x); }
 };
 
-// Waves of a few pixels' length and another phase for each `number`.
+// Draws waves a few pixels long. Each `number` has another phase.
 inline Drawn draw(int64_t width, int64_t height, int number) {
   Drawn drawn{width, height, {}};
   for (int64_t y = 0; y < height; ++y)
@@ -69,7 +68,7 @@ inline Bytes png_header_of(uint32_t width, uint32_t height) {
   return png;
 }
 
-// Deflate without compression: a stored block a row.
+// Writes deflate data without compression: one stored block per row.
 inline Bytes png_of(const Drawn& drawn) {
   Bytes png = png_header_of(static_cast<uint32_t>(drawn.width), static_cast<uint32_t>(drawn.height));
   Bytes stream{0x78, 0x01};
@@ -94,7 +93,7 @@ inline Bytes png_of(const Drawn& drawn) {
   return png;
 }
 
-// The JPEG with an EXIF orientation.
+// Returns the JPEG with an EXIF orientation added.
 inline Bytes turned(const Bytes& jpeg, int orientation, bool big_endian = false) {
   Bytes exif;
   const auto number = [&](uint32_t value, int bytes) {
@@ -118,7 +117,7 @@ inline Bytes turned(const Bytes& jpeg, int orientation, bool big_endian = false)
   return file;
 }
 
-// 16 x 16 in CMYK, by PIL: green and yellow above cyan and white.
+// A JPEG of 16 x 16 pixels in CMYK, written by PIL: green and yellow above cyan and white.
 inline Bytes cmyk_jpeg() {
   const std::string hex =
       "ffd8ffee000e41646f626500640000000000ffdb004300100b0c0e0c0a100e0d0e1211101318281a181616183123251d283a33"
@@ -138,7 +137,7 @@ inline void write_file(const std::string& path, const Bytes& bytes) {
   write_text(path, std::string(bytes.begin(), bytes.end()));
 }
 
-// Whether pictures can be decoded, which takes OpenCV. Tests that need it end early without.
+// Returns true if pictures can be decoded, which needs OpenCV. Tests that need it return early without it.
 inline bool has_decoder() {
   const std::string problem = error_of([] { require_decoder(); });
   if (!problem.empty()) MESSAGE("skipped: a picture ", problem);

@@ -18,7 +18,7 @@ std::vector<uint8_t> any_image(const ImageSize& size) {
   return image;
 }
 
-// Mirror, pad and cut, one whole image after the other.
+// The reference: mirrors, pads and crops whole images, one step after another.
 std::vector<float> reference(const std::vector<uint8_t>& image, const ImageSize& size,
                              const Augmentation& augmentation, const Normalisation& normalisation) {
   const int64_t h = size.height, w = size.width, padded_h = h + 8, padded_w = w + 8;
@@ -50,7 +50,7 @@ std::vector<float> reference(const std::vector<uint8_t>& image, const ImageSize&
   return pixels;
 }
 
-// Bytes [h,w,3] as [3,h,w].
+// Converts bytes [h,w,3] to [3,h,w].
 std::vector<uint8_t> planar(const std::vector<uint8_t>& image, const ImageSize& size) {
   const auto plane = static_cast<size_t>(size.height * size.width);
   std::vector<uint8_t> planes(image.size());

@@ -12,7 +12,7 @@ namespace fs = std::filesystem;
 namespace crescendo {
 namespace {
 
-// A folder with whole files, for a test to spoil.
+// A folder with intact files, which a test then damages.
 struct Fixture {
   explicit Fixture(const std::string& kind) : format(small_format(kind)) {
     write_fixture(format, root / format.folder);
@@ -42,7 +42,7 @@ bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-// One line that names the file.
+// Checks that the error is one line and names the file.
 void check_error(const std::string& error, const std::string& name, const std::string& part) {
   INFO(error);
   CHECK(contains(error, name));
@@ -52,7 +52,7 @@ void check_error(const std::string& error, const std::string& name, const std::s
 
 }  // namespace
 
-TEST_CASE("every image of whole files arrives, with its label and its pixels") {
+TEST_CASE("every image of intact files is read, with its label and its pixels") {
   for (const std::string kind : {"cifar10", "cifar100"}) {
     const Fixture fixture(kind);
     CHECK(fixture.problems().empty());
@@ -233,7 +233,7 @@ TEST_CASE("verify lists every problem") {
   CHECK(report.files[3].class_counts.empty());
 }
 
-TEST_CASE("a folder without the files says what lies there instead") {
+TEST_CASE("the error for a folder without the files says what is there instead") {
   const TemporaryFolder folder;
   const auto error = [&](const std::string& kind, const std::string& directory) {
     return error_of(
@@ -254,10 +254,10 @@ TEST_CASE("a folder without the files says what lies there instead") {
 TEST_CASE("one CIFAR given as the other") {
   const Fixture ten("cifar10"), hundred("cifar100");
   check_error(error_of([&] { read_cifar(ten.format, hundred.options(), Split::train); }), hundred.root.path(),
-              "holds CIFAR-100: use --data cifar100");
+              "has CIFAR-100: use --data cifar100");
   check_error(error_of([&] { read_cifar(hundred.format, ten.options(), Split::test); }), ten.root.path(),
-              "holds CIFAR-10: use --data cifar10");
-  // Under a false name, the size tells. The file is sparse: nothing is written.
+              "has CIFAR-10: use --data cifar10");
+  // Under a wrong name, the file is recognised by its size. It is sparse: nothing is written.
   fs::resize_file(ten.file("test_batch.bin"), 30740000);
   check_error(ten.error(Split::test), "test_batch.bin", "the size of CIFAR-100's test.bin");
 }

@@ -42,7 +42,7 @@ TEST_CASE("random crops have the areas, aspects, flips and colours of their reci
       CHECK(crop.box.left == static_cast<double>(crop.bounds.left));
       CHECK(crop.box.height == static_cast<double>(crop.bounds.height));
       const auto w = static_cast<double>(crop.bounds.width), h = static_cast<double>(crop.bounds.height);
-      // Sides are rounded to whole pixels: by half of one in at least 80.
+      // Rounding to whole pixels changes a side by at most half a pixel of at least 80.
       CHECK(w * h >= recipe.least_area * kWidth * kHeight * 0.98);
       CHECK(w / h >= recipe.least_aspect * 0.98);
       CHECK(w / h <= recipe.most_aspect * 1.02);
@@ -54,14 +54,14 @@ TEST_CASE("random crops have the areas, aspects, flips and colours of their reci
       brightness += static_cast<double>(crop.colour.brightness) / kCrops;
       flips += crop.flip ? 1 : 0;
     }
-    // Four standard errors: of a fair coin; of a brightness evenly spread over +-32.
+    // Four standard errors, of a fair coin and of a brightness that is uniform in +-32.
     const double root = std::sqrt(static_cast<double>(kCrops));
     CHECK(std::abs(static_cast<double>(flips) - kCrops / 2.0) <= 4 * 0.5 * root);
     CHECK(std::abs(brightness) <= 4 * static_cast<double>(recipe.brightness) / std::sqrt(3.0) / root);
-    // Tries that do not fit are mostly large ones: the mean stays below that of all areas.
+    // Most tries that do not fit are large, so the mean area is below the mean of all tries.
     CHECK(area < (1 + recipe.least_area) / 2);
     CHECK(area > 0.4);
-    // Of a picture wider than high, wide crops fit more often.
+    // Wide crops fit more often, since the picture is wider than high.
     CHECK(log_aspect > 0);
     CHECK(log_aspect < 0.1);
   }
@@ -75,8 +75,8 @@ TEST_CASE("pictures too thin for any try show their largest centre") {
   CHECK(random_crop(goyal_recipe(), 1, 1, {1, 0}, 0).bounds == Rectangle{0, 0, 1, 1});
 }
 
-TEST_CASE("the centre is what resizing and cropping at whole pixels leaves") {
-  // 500 x 375 becomes 341 x 256; (341 - 224) / 2 is 58.5, of which torchvision makes 58.
+TEST_CASE("the centre crop equals resizing and cropping at whole pixels") {
+  // 500 x 375 becomes 341 x 256; (341 - 224) / 2 is 58.5, which torchvision rounds to 58.
   const PictureCrop crop = centre_crop(goyal_recipe(), 500, 375, 224);
   CHECK(crop.box.left == doctest::Approx(58 * 500.0 / 341));
   CHECK(crop.box.top == doctest::Approx(16 * 375.0 / 256));

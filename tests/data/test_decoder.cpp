@@ -23,7 +23,8 @@ const uint8_t* at(const DecodedPicture& picture, int64_t x, int64_t y) {
   return picture.bytes.get() + 3 * ((y - region.top) * region.width + x - region.left);
 }
 
-// The largest difference between both, in the part [left, right) x [top, bottom) of the whole picture.
+// Returns the largest difference of two pictures in the part [left, right) x [top, bottom) of the whole
+// picture.
 int largest_difference(const DecodedPicture& a, const DecodedPicture& b, const Rectangle& part) {
   int largest = 0;
   for (int64_t y = part.top; y < part.top + part.height; ++y)
@@ -88,7 +89,7 @@ TEST_CASE("a reduced JPEG shows the means of the pixels") {
     for (int64_t x = 1; x < 79; ++x) {
       double mean = 0;
       for (int64_t i = 0; i < 16; ++i) mean += drawn.at(4 * x + i % 4, 4 * y + i / 4)[0] / 16.0;
-      CHECK(std::abs(mean - at(small, x, y)[0]) < 8);  // what JPEG and its halved colours lose
+      CHECK(std::abs(mean - at(small, x, y)[0]) < 8);  // the loss by JPEG and its halved colour resolution
     }
 }
 
@@ -102,7 +103,7 @@ TEST_CASE("EXIF turns pictures upright, all eight ways") {
     const DecodedPicture upright = decoded_whole(file);
     const bool on_its_side = orientation >= 5;
     CHECK(upright.region == Rectangle{0, 0, on_its_side ? 48 : 64, on_its_side ? 64 : 48});
-    // Where the standard (TIFF 6.0, Orientation) has the stored row 0 and column 0: top, right, ...
+    // The side of the upright picture that shows stored row 0 and column 0 (TIFF 6.0, Orientation).
     const bool row0_at_the_end = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
     const bool column0_at_the_end =
         orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
@@ -136,7 +137,7 @@ TEST_CASE("pictures of one pixel are pictures") {
     CHECK(decoded_whole(file, true).region.width == 1);
 }
 
-TEST_CASE("a file cut off anywhere is refused") {
+TEST_CASE("a file that is cut off anywhere is rejected") {
   if (!has_decoder()) return;
   for (const Bytes& whole : {jpeg_of(draw(64, 48, 5)), png_of(draw(24, 18, 5))}) {
     CHECK(error_for(whole, true).empty());
@@ -150,7 +151,7 @@ TEST_CASE("a file cut off anywhere is refused") {
   }
 }
 
-TEST_CASE("data that makes no sense is found where it is looked for") {
+TEST_CASE("corrupt data is found in strict mode") {
   if (!has_decoder()) return;
   Bytes file = jpeg_of(draw(200, 150, 6));
   const auto middle = file.begin() + static_cast<int64_t>(file.size() / 2);
@@ -160,7 +161,7 @@ TEST_CASE("data that makes no sense is found where it is looked for") {
   CHECK(error_for(file, true).starts_with("is damaged: "));
   CHECK(error_for(file, false).empty());
   Bytes stray =
-      jpeg_of(draw(200, 150, 6));  // bytes before the last marker, as ImageNet has them, harm nothing
+      jpeg_of(draw(200, 150, 6));  // bytes before the last marker are harmless; ImageNet has such files
   stray.insert(stray.end() - 2, 12, uint8_t{0});
   CHECK(error_for(stray, true).empty());
 }

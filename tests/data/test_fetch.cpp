@@ -10,7 +10,7 @@ namespace fs = std::filesystem;
 namespace crescendo {
 namespace {
 
-// A small archive in the official layout, and a format whose checksum is its own.
+// A small archive in the official layout, and a format with its checksum.
 struct Archive {
   explicit Archive(const std::string& kind = "cifar10") : format(small_format(kind)) {
     write_fixture(format, source / format.folder);
@@ -27,7 +27,7 @@ struct Archive {
     return error_of(
         [&] { fetch_cifar(format, target.path(), [&](const std::string& line) { said += line + "\n"; }); });
   }
-  // Only the archive lies there.
+  // Only the archive remains.
   bool nothing_left() const {
     const auto entries = fs::directory_iterator(target.path());
     return std::distance(begin(entries), end(entries)) == 1;
@@ -44,7 +44,7 @@ bool contains(const std::string& text, const std::string& part) {
 
 }  // namespace
 
-TEST_CASE("an archive that lies there is unpacked, and not again") {
+TEST_CASE("an archive that is already there is unpacked once") {
   for (const std::string kind : {"cifar10", "cifar100"}) {
     Archive archive(kind);
     CHECK(archive.fetch().empty());
@@ -56,7 +56,7 @@ TEST_CASE("an archive that lies there is unpacked, and not again") {
   }
 }
 
-TEST_CASE("an archive of another checksum is refused and left alone") {
+TEST_CASE("an archive with another checksum is rejected and left unchanged") {
   Archive archive;
   archive.format.md5 = cifar_format("cifar10").md5;
   const std::string error = archive.fetch();
@@ -65,7 +65,7 @@ TEST_CASE("an archive of another checksum is refused and left alone") {
   CHECK(archive.nothing_left());
 }
 
-TEST_CASE("an archive that is none, or holds bad files, leaves nothing behind") {
+TEST_CASE("an invalid archive, or one with bad files, leaves nothing behind") {
   Archive broken;
   write_text(broken.target / broken.format.archive, "not an archive");
   broken.format.md5 = file_md5(broken.target / broken.format.archive);
@@ -79,7 +79,7 @@ TEST_CASE("an archive that is none, or holds bad files, leaves nothing behind") 
   CHECK(incomplete.nothing_left());
 }
 
-TEST_CASE("broken files that lie there are reported, not replaced") {
+TEST_CASE("damaged files that are already there are reported, not replaced") {
   Archive archive;
   CHECK(archive.fetch().empty());
   const std::string file = archive.target / archive.format.folder + "/test_batch.bin";
@@ -90,10 +90,10 @@ TEST_CASE("broken files that lie there are reported, not replaced") {
   CHECK(read_text(file) == "x");
 }
 
-TEST_CASE("a download that fails is one line, and folders made for it go") {
+TEST_CASE("a failed download gives one line and removes the folders made for it") {
   const TemporaryFolder folder;
   CifarFormat format = small_format("cifar10");
-  format.archive = "\n";  // an address that curl refuses before it looks for a network
+  format.archive = "\n";  // an address that curl rejects without using the network
   const std::string error = error_of([&] { fetch_cifar(format, folder / "a/b", [](const std::string&) {}); });
   CHECK(contains(error, "data fetch: cannot download"));
   CHECK(!fs::exists(folder / "a"));

@@ -14,7 +14,7 @@ namespace {
 
 constexpr int64_t kSize = 16;
 
-// Two splits of three classes, two pictures each, of sizes that all differ.
+// Two splits with three classes of two pictures each. All pictures have different sizes.
 struct Fixture {
   Fixture() {
     int number = 0;
@@ -88,7 +88,7 @@ TEST_CASE("classes and pictures are in the order of their bytes, and hidden thin
   CHECK(read_image_folder(fixture.options, Split::test)->notes().empty());
 }
 
-TEST_CASE("folders that make no set are refused in one line") {
+TEST_CASE("folders that are not a data set are rejected with one line") {
   Fixture fixture;
   const std::string train = fixture.root / "train", val = fixture.root / "val";
   SUBCASE("no pictures in a class") {
@@ -103,7 +103,7 @@ TEST_CASE("folders that make no set are refused in one line") {
   SUBCASE("a class of val only") {
     write_file(fixture.path("val", "d", "1.png"), png_of(draw(9, 9, 0)));
     CHECK(fixture.error(Split::test) ==
-          "image-folder: " + val + " has a class d, which " + train + " has not");
+          "image-folder: " + val + " has a class d, which " + train + " does not have");
   }
   SUBCASE("one class") {
     fs::remove_all(train + "/a");
@@ -121,7 +121,7 @@ TEST_CASE("folders that make no set are refused in one line") {
   }
   SUBCASE("no train") {
     fs::remove_all(train);
-    CHECK(fixture.error().starts_with("image-folder: " + train + " is not there; expected "));
+    CHECK(fixture.error().starts_with("image-folder: " + train + " does not exist; expected "));
     CHECK(fixture.error(Split::test).empty());
   }
   SUBCASE("neither folder nor pack") {
@@ -146,17 +146,17 @@ TEST_CASE("a val folder without classes has its labels in a file") {
   CHECK(source->label(1) == 1);
   CHECK(source->label(2) == 2);
   const std::string where = "image-folder: " + labels;
-  CHECK(error_with("x y.png b\nv.png 0\n") == where + " labels 2 pictures, but beside it lie 3");
+  CHECK(error_with("x y.png b\nv.png 0\n") == where + " labels 2 pictures, but there are 3 beside it");
   CHECK(error_with("x y.png b\nv.png 0\nu.png 1\n") == where + " has no label for w.png");
   CHECK(error_with("x y.png b\nv.png 3\nw.png 1\n") ==
-        where + ":2: 3 is no class, expected a name or 0 to 2");
+        where + ":2: 3 is not a class, expected a name or 0 to 2");
   CHECK(error_with("x y.png b\nv.png\nw.png 1\n") == where + ":2: expected a picture's name and its class");
-  CHECK(error_with("v.png b\nv.png 0\nw.png 1\n") == where + ":2: v.png was there before");
+  CHECK(error_with("v.png b\nv.png 0\nw.png 1\n") == where + ":2: v.png is listed twice");
   CHECK(error_with("x y.png b\nv.png 0\nw.png 0\n") ==
         "image-folder: " + flat + " has no picture of class a");
 }
 
-TEST_CASE("the digest tells names, labels and sizes apart") {
+TEST_CASE("the digest depends on names, labels and sizes") {
   Fixture fixture;
   std::set<std::string> digests{read_image_folder(fixture.options, Split::train)->digest()};
   CHECK(digests.contains(read_image_folder(fixture.options, Split::train)->digest()));
@@ -228,7 +228,7 @@ TEST_CASE("a bad picture ends the run, is skipped, or replaced by the next of it
         "--bad-images substitute: no picture of class a in " + (fixture.root / "train") + " can be decoded");
 }
 
-TEST_CASE("the next good picture of the class stands in, the first for the last") {
+TEST_CASE("a bad picture is replaced by the next good one of its class, cyclically") {
   if (!has_decoder()) return;
   Fixture fixture;
   write_file(fixture.path("train", "a", "3.png"), png_of(draw(31, 17, 3)));
@@ -241,7 +241,7 @@ TEST_CASE("the next good picture of the class stands in, the first for the last"
   CHECK(pixels_of(*fixture.open(), 4) == pixels_of(*good, 2));
 }
 
-TEST_CASE("unreadable things among the pictures are bad pictures") {
+TEST_CASE("entries that cannot be read are bad pictures") {
   if (!has_decoder()) return;
   Fixture fixture;
   fs::create_symlink("loop.png", fixture.path("train", "a", "loop.png"));
@@ -263,7 +263,7 @@ TEST_CASE("a picture file is prepared as evaluation prepares it") {
   CHECK(pixels == pixels_of(*set, 3));
   CHECK(error_of([&] { read_picture(fixture.options, fixture.root / "none.png", pixels.data()); }) ==
         (fixture.root / "none.png") + " cannot be opened: No such file or directory");
-  // CIFAR's and shapes' pictures are of their size already.
+  // The pictures of CIFAR and shapes already have the image's size.
   const Drawn drawn = draw(32, 32, 1);
   write_file(fixture.root / "small.png", png_of(drawn));
   DatasetOptions shapes;

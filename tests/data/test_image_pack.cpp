@@ -59,7 +59,7 @@ std::vector<float> all_of(const Dataset& set) {
   return pixels;
 }
 
-// The mean over both of the differences, in steps of 255.
+// The mean absolute difference of two images, in steps of a byte.
 double mean_difference(const std::vector<float>& a, const std::vector<float>& b) {
   double sum = 0;
   REQUIRE(a.size() == b.size());
@@ -67,7 +67,7 @@ double mean_difference(const std::vector<float>& a, const std::vector<float>& b)
   return sum / static_cast<double>(a.size()) * 0.225 * 255;
 }
 
-// What is said of a pack when all of it is read.
+// Reads all of a pack and returns the error's message.
 std::string problem_of(const std::string& path) {
   return error_of([&] {
     const PackFile pack(path);
@@ -99,7 +99,7 @@ TEST_CASE("a pack of files gives the pixels of the folder") {
             .test_images == 4);
 }
 
-TEST_CASE("a pack is the same from wherever it is packed") {
+TEST_CASE("a pack has the same bytes, whatever folder its pictures are in") {
   if (!has_decoder()) return;
   Fixture a, b;
   CHECK(read_text(a.pack({.content = PackContent::raw, .short_side = 20})) ==
@@ -145,7 +145,7 @@ TEST_CASE("bad pictures are an error or are left out of a pack") {
   CHECK(fixture.open(path, Split::train)->size() == 3);
 }
 
-TEST_CASE("a pack cut off at any byte, or changed in any, is refused") {
+TEST_CASE("a pack that is cut off or changed at any byte is rejected") {
   if (!has_decoder()) return;
   Fixture fixture(4);
   for (const PackContent content : {PackContent::files, PackContent::raw}) {
@@ -166,18 +166,18 @@ TEST_CASE("a pack cut off at any byte, or changed in any, is refused") {
   }
 }
 
-TEST_CASE("what is wrong with a pack is said with its name") {
+TEST_CASE("errors of packs name the file") {
   if (!has_decoder()) return;
   Fixture fixture;
   const std::string path = fixture.pack({}), whole = read_text(path);
   write_text(path, whole.substr(0, whole.size() / 2));
   CHECK(error_of([&] { fixture.open(path, Split::train); }) ==
-        path + ": was cut off or changed: its last 48 bytes are no footer");
+        path + ": was cut off or changed: its last 48 bytes are not a footer");
   std::string changed = whole;
-  changed[16 + 50] = static_cast<char>(changed[16 + 50] ^ 4);  // of the first record
+  changed[16 + 50] = static_cast<char>(changed[16 + 50] ^ 4);  // a byte of the first record
   write_text(path, changed);
   CHECK(error_of([&] { all_of(*fixture.open(path, Split::train)); }) ==
         path + "/cat/1.png was changed since it was packed");
   write_text(path, "something else that is long enough to be looked at");
-  CHECK(error_of([&] { fixture.open(path, Split::train); }) == path + ": is no pack of pictures");
+  CHECK(error_of([&] { fixture.open(path, Split::train); }) == path + ": is not a pack of pictures");
 }

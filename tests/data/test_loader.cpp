@@ -10,7 +10,7 @@
 namespace crescendo {
 namespace {
 
-// Images that say what they are: index, seed and epoch.
+// A data set whose pixels are the image's index, the seed and the epoch.
 class Spelled final : public Dataset {
  public:
   explicit Spelled(int64_t size, int64_t broken = -1) : size_(size), broken_(broken) {}
@@ -33,7 +33,8 @@ class Spelled final : public Dataset {
   std::vector<std::string> names_;
 };
 
-// Ranges of the given sizes, one after another from `first`; without end if `sizes` is empty.
+// Returns a function that gives consecutive ranges of these sizes, starting at `first`; endlessly many ranges
+// of 40 if `sizes` is empty.
 auto ranges(int64_t first, std::vector<int64_t> sizes) {
   return [at = first, sizes = std::move(sizes), next = size_t{0}]() mutable -> std::optional<SampleRange> {
     if (!sizes.empty() && next == sizes.size()) return std::nullopt;
@@ -65,11 +66,11 @@ TEST_CASE("positions arrive in order, with the images the sampler names, for any
         REQUIRE(loaded->images.size() == static_cast<size_t>(3 * count));
         REQUIRE(loaded->labels.size() == static_cast<size_t>(count));
         for (size_t i = 0; i < loaded->labels.size(); ++i, ++position) {
-          const Place place = sampler.at(position);
-          REQUIRE(loaded->images[3 * i] == static_cast<float>(place.index));
+          const EpochImage image = sampler.at(position);
+          REQUIRE(loaded->images[3 * i] == static_cast<float>(image.index));
           REQUIRE(loaded->images[3 * i + 1] == 9.0F);
-          REQUIRE(loaded->images[3 * i + 2] == static_cast<float>(place.epoch));
-          REQUIRE(loaded->labels[i] == place.index % 7);
+          REQUIRE(loaded->images[3 * i + 2] == static_cast<float>(image.epoch));
+          REQUIRE(loaded->labels[i] == image.index % 7);
         }
       }
       CHECK(!loader.next().has_value());
@@ -77,7 +78,7 @@ TEST_CASE("positions arrive in order, with the images the sampler names, for any
     }
 }
 
-TEST_CASE("memory that is handed back serves later ranges, and nothing else is asked for") {
+TEST_CASE("memory that is given back serves later ranges, and no more is allocated") {
   for (int workers = 0; workers <= 4; ++workers) {
     CAPTURE(workers);
     std::atomic<int> allocations{0};
@@ -92,7 +93,7 @@ TEST_CASE("memory that is handed back serves later ranges, and nothing else is a
     sizes.resize(110, 50);
     Loader loader(std::make_shared<Spelled>(kSize),
                   {.shuffle = false, .workers = workers, .allocate = allocate}, ranges(0, sizes));
-    const int at_once = workers == 0 ? 1 : 3 + 1;  // ahead, and the one in hand
+    const int at_once = workers == 0 ? 1 : 3 + 1;  // the ranges ahead, and the one in use
     int64_t position = 0;
     for (size_t range = 0; range < sizes.size(); ++range) {
       std::optional<LoadedSamples> loaded = loader.next();
@@ -104,7 +105,7 @@ TEST_CASE("memory that is handed back serves later ranges, and nothing else is a
       std::fill(loaded->images.begin(), loaded->images.end(), -1.0F);
       std::fill(loaded->labels.begin(), loaded->labels.end(), -1);
       loader.give_back(*std::move(loaded));
-      if (range == 95) CHECK(allocations <= at_once + 1);  // the first, which was small
+      if (range == 95) CHECK(allocations <= at_once + 1);  // + 1: the first one was small
     }
     CHECK(allocations <= 2 * at_once + 1);
     CHECK(std::is_sorted(asked_for.begin(), asked_for.end()));
@@ -112,7 +113,7 @@ TEST_CASE("memory that is handed back serves later ranges, and nothing else is a
   }
 }
 
-TEST_CASE("memory that is not handed back stays as it is") {
+TEST_CASE("memory that is not given back is not overwritten") {
   for (int workers = 0; workers <= 2; ++workers) {
     Loader loader(std::make_shared<Spelled>(kSize), {.shuffle = false, .workers = workers},
                   ranges(0, {9, 9, 9, 9}));
@@ -156,7 +157,7 @@ TEST_CASE("a loader that nobody reads loads a bounded number of ranges, and stop
   CHECK(set->sampled <= (5 + 4) * 40);
 }
 
-TEST_CASE("what a worker throws reaches next(), after the ranges before it, and again") {
+TEST_CASE("next() rethrows a worker's exception, after the ranges before it, on every call") {
   for (int workers = 0; workers <= 4; ++workers) {
     CAPTURE(workers);
     Loader loader(std::make_shared<Spelled>(20, 13), {.shuffle = false, .workers = workers},
@@ -168,7 +169,7 @@ TEST_CASE("what a worker throws reaches next(), after the ranges before it, and 
   }
 }
 
-TEST_CASE("what next_range throws reaches next()") {
+TEST_CASE("next() rethrows the exception of next_range") {
   for (int workers = 0; workers <= 2; ++workers) {
     Loader loader(std::make_shared<Spelled>(20), {.workers = workers},
                   [calls = 0]() mutable -> std::optional<SampleRange> {
@@ -181,7 +182,7 @@ TEST_CASE("what next_range throws reaches next()") {
   }
 }
 
-TEST_CASE("an empty set and a negative number of workers are refused") {
+TEST_CASE("an empty set and a negative number of workers are rejected") {
   CHECK_THROWS_AS(Loader(std::make_shared<Spelled>(0), {}, ranges(0, {})), std::invalid_argument);
   CHECK_THROWS_AS(Loader(std::make_shared<Spelled>(1), {.workers = -1}, ranges(0, {})),
                   std::invalid_argument);

@@ -9,7 +9,7 @@ using namespace crescendo::test;
 
 namespace {
 
-// A JPEG up to its frame header, with a comment before it.
+// Returns a JPEG up to its frame header, with a comment segment before it.
 Bytes jpeg_header_of(uint32_t width, uint32_t height, uint32_t components = 3, uint8_t frame = 0xc0) {
   Bytes file{0xff, 0xd8, 0xff, 0xfe, 0, 5, 'a', 'b', 'c', 0xff, 0xff, frame};
   append_number(file, 8 + 3 * components, 2);
@@ -42,7 +42,7 @@ TEST_CASE("sizes are read from headers of JPEG and PNG") {
   CHECK(header.height == 3);
 }
 
-TEST_CASE("orientation is read in either order of bytes, and 1 where it makes no sense") {
+TEST_CASE("orientation is read in both byte orders, and is 1 if it is invalid") {
   for (const bool big_endian : {false, true})
     for (int orientation = 0; orientation <= 9; ++orientation) {
       CAPTURE(orientation);
@@ -54,7 +54,7 @@ TEST_CASE("orientation is read in either order of bytes, and 1 where it makes no
     }
 }
 
-TEST_CASE("bombs are refused by their headers") {
+TEST_CASE("headers of pictures that are too large are rejected") {
   CHECK(error_for(jpeg_header_of(65500, 65500)) == "has 65500 x 65500 pixels, expected at most 100000000");
   CHECK(error_for(png_header_of(0xffffffff, 0xffffffff)).starts_with("has 4294967295 x 4294967295 pixels"));
   CHECK(error_for(jpeg_header_of(10000, 10000)).empty());
@@ -63,7 +63,7 @@ TEST_CASE("bombs are refused by their headers") {
   CHECK(error_for(png_header_of(5, 0)) == "has 5 x 0 pixels");
 }
 
-TEST_CASE("what is no picture is said to be none") {
+TEST_CASE("files that are not pictures are rejected") {
   CHECK(error_for({}) == "is empty");
   CHECK(error_for({'G', 'I', 'F', '8'}) == "is neither JPEG nor PNG");
   CHECK(error_for({0xff, 0xd8, 0xff, 0xd9}) == "is damaged in its header");
@@ -72,7 +72,7 @@ TEST_CASE("what is no picture is said to be none") {
   CHECK(error_for(no_chunk) == "is damaged in its header");
 }
 
-TEST_CASE("a header cut off anywhere is refused") {
+TEST_CASE("a header that is cut off anywhere is rejected") {
   for (const Bytes& whole : {turned(jpeg_header_of(30, 20), 6), png_header_of(30, 20)})
     for (size_t length = 8; length < whole.size(); ++length) {
       CAPTURE(length);
@@ -81,8 +81,8 @@ TEST_CASE("a header cut off anywhere is refused") {
     }
 }
 
-// AddressSanitizer sees whether anything is read beyond the bytes.
-TEST_CASE("headers with any bytes changed are read or refused") {
+// AddressSanitizer reports reads beyond the end of the bytes.
+TEST_CASE("headers with any bytes changed are read or rejected") {
   const Bytes whole = turned(jpeg_header_of(30, 20), 6);
   int64_t refused = 0;
   for (uint32_t i = 0; i < 20000; ++i) {
@@ -96,12 +96,12 @@ TEST_CASE("headers with any bytes changed are read or refused") {
   CHECK(refused < 20000);
 }
 
-TEST_CASE("the mark at a file's end is found, and missed") {
+TEST_CASE("the end marker of a file is found, and its absence too") {
   Bytes jpeg = jpeg_header_of(8, 8);
   const PictureHeader header = read_picture_header(jpeg);
   CHECK_FALSE(has_end_mark(jpeg, header));
   for (const uint8_t byte : {0x12, 0xff, 0xd9, 0, 0})
-    jpeg.push_back(byte);  // some files have zeros behind it
+    jpeg.push_back(byte);  // some files have zeros behind the marker
   CHECK(has_end_mark(jpeg, header));
   Bytes png = png_of(draw(3, 2, 0));
   CHECK(has_end_mark(png, read_picture_header(png)));

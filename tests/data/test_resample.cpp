@@ -32,7 +32,7 @@ std::vector<float> resampled(const Drawn& drawn, const ResampleOptions& options)
   return pixels;
 }
 
-// By the definition: the weighted mean of all pixels within the bounds, in double.
+// The reference, by definition: the weighted mean of all pixels within the bounds, in double.
 double reference(const Drawn& drawn, const ResampleOptions& o, int64_t y, int64_t x, int c) {
   const double scale_x = o.box.width / static_cast<double>(o.size.width);
   const double scale_y = o.box.height / static_cast<double>(o.size.height);
@@ -50,8 +50,8 @@ double reference(const Drawn& drawn, const ResampleOptions& o, int64_t y, int64_
   return sum / weights;
 }
 
-// Weights add up to 1 in each direction, so that partial sums stay below 255: each of the sums' roundings,
-// and each weight's, moves the result by half an epsilon of that.
+// Returns the tolerance. The weights add up to 1 in each direction, so partial sums stay below 255. Each
+// rounding, of a sum or of a weight, changes the result by at most half an epsilon of 255.
 double tolerance(const ResampleOptions& o) {
   const double taps = 2 * std::max(o.box.width / static_cast<double>(o.size.width), 1.0) + 2 +
                       2 * std::max(o.box.height / static_cast<double>(o.size.height), 1.0) + 2;
@@ -123,15 +123,15 @@ TEST_CASE("stripes of one pixel become grey and do not alias") {
   for (int64_t i = 0; i < 160 * 160; ++i)
     for (int c = 0; c < 3; ++c) drawn.bytes.push_back((i % 160 + i / 160) % 2 == 0 ? 255 : 0);
   for (const float pixel : resampled(drawn, whole(drawn, 20, 20)))
-    CHECK(std::abs(pixel - 127.5F) <= 255.0F / 160);  // edges see a pixel more of one colour
+    CHECK(std::abs(pixel - 127.5F) <= 255.0F / 160);  // at the edges, one colour has a pixel more
 }
 
-TEST_CASE("normalisation is of each channel, also where colours change") {
+TEST_CASE("each channel is normalised, also if colours change") {
   const Drawn drawn = draw(40, 40, 5);
   ResampleOptions options = whole(drawn, 12, 12);
   const std::vector<float> plain = resampled(drawn, options);
   options.normalisation = {{10, 20, 30}, {2, 3, 4}};
-  for (const float brightness : {0.0F, 1e-9F}) {  // which takes the other way, and changes nothing
+  for (const float brightness : {0.0F, 1e-9F}) {  // 1e-9 changes nothing, but takes that path
     options.colour.brightness = brightness;
     const std::vector<float> normalised = resampled(drawn, options);
     for (size_t i = 0; i < plain.size(); ++i) {
@@ -144,7 +144,7 @@ TEST_CASE("normalisation is of each channel, also where colours change") {
 
 namespace {
 
-// r, g, b in 0..255 with HSV's saturation multiplied, by the textbook's conversions.
+// The reference: multiplies HSV's saturation of r, g, b in 0..255, with the textbook conversions.
 std::vector<double> saturated(const float* rgb, double factor) {
   const double r = static_cast<double>(rgb[0]) / 255, g = static_cast<double>(rgb[1]) / 255,
                b = static_cast<double>(rgb[2]) / 255;

@@ -11,9 +11,9 @@ namespace {
 std::vector<int64_t> epoch_order(Sampler& sampler, int64_t size, int64_t epoch) {
   std::vector<int64_t> order;
   for (int64_t p = epoch * size; p < (epoch + 1) * size; ++p) {
-    const Place place = sampler.at(p);
-    CHECK(place.epoch == epoch);
-    order.push_back(place.index);
+    const EpochImage image = sampler.at(p);
+    CHECK(image.epoch == epoch);
+    order.push_back(image.index);
   }
   return order;
 }
@@ -38,19 +38,19 @@ TEST_CASE("each epoch is a permutation of its own") {
 TEST_CASE("the order is a pure function of seed and position, whatever was asked before") {
   constexpr int64_t kSize = 50;
   Sampler forwards(kSize, true, 1), jumping(kSize, true, 1), other(kSize, true, 2);
-  std::vector<Place> places;
-  for (int64_t p = 0; p < 6 * kSize; ++p) places.push_back(forwards.at(p));
+  std::vector<EpochImage> images;
+  for (int64_t p = 0; p < 6 * kSize; ++p) images.push_back(forwards.at(p));
   for (int64_t i = 0, p = 3; i < 1000; ++i, p = (p * 173 + 41) % (6 * kSize))
-    CHECK(jumping.at(p) == places[static_cast<size_t>(p)]);
+    CHECK(jumping.at(p) == images[static_cast<size_t>(p)]);
   CHECK(epoch_order(other, kSize, 0) != epoch_order(jumping, kSize, 0));
 }
 
 TEST_CASE("without shuffle every epoch is in file order") {
   Sampler sampler(10, false, 1);
-  CHECK(sampler.at(0) == Place{0, 0});
-  CHECK(sampler.at(9) == Place{0, 9});
-  CHECK(sampler.at(10) == Place{1, 0});
-  CHECK(sampler.at(int64_t{10} << 40) == Place{int64_t{1} << 40, 0});
+  CHECK(sampler.at(0) == EpochImage{0, 0});
+  CHECK(sampler.at(9) == EpochImage{0, 9});
+  CHECK(sampler.at(10) == EpochImage{1, 0});
+  CHECK(sampler.at(int64_t{10} << 40) == EpochImage{int64_t{1} << 40, 0});
 }
 
 }  // namespace crescendo

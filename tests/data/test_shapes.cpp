@@ -18,7 +18,7 @@ std::vector<uint8_t> drawn(uint64_t seed, Split split, int64_t index) {
   return pixels;
 }
 
-// FNV-1a of the pictures, one after another.
+// Returns the FNV-1a hash of the pictures, one after another.
 uint64_t digest_of(Split split, int64_t pictures) {
   uint64_t hash = 0xcbf29ce484222325;
   for (int64_t i = 0; i < pictures; ++i)
@@ -57,7 +57,7 @@ TEST_CASE("make_dataset draws what was asked for, in balance") {
   }
 }
 
-TEST_CASE("bad requests are refused in one line") {
+TEST_CASE("bad options are rejected with one line") {
   CHECK_THROWS_WITH(make_dataset({.kind = "shapes", .directory = "", .train_images = 20001}, Split::train),
                     "shapes: 20001 training images asked for, there are 20000");
   CHECK_THROWS_AS(make_dataset({.kind = "shapes", .directory = "", .train_images = -1}, Split::train),
@@ -84,7 +84,7 @@ TEST_CASE("pixels are normalised to about mean 0 and variance 1") {
   }
 }
 
-// The nearest class mean stands for all that sees pixels one by one.
+// Classification by the nearest class mean stands for every method that looks at pixels one by one.
 TEST_CASE("the mean picture of a class says little about it") {
   constexpr int64_t kTrain = 4000, kTest = 1000;
   std::array<std::vector<double>, 10> means;
