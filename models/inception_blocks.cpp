@@ -4,7 +4,7 @@ namespace crescendo {
 namespace {
 
 constexpr double kNormEpsilon = 1e-3;
-constexpr Pool2dOptions kHalve{.window_h = 3, .window_w = 3};  // of stride 2
+constexpr Pool2dOptions kHalve{.window_h = 3, .window_w = 3};  // stride 2
 
 int64_t width_of(const std::vector<std::vector<Filter>>& branches) {
   int64_t width = 0;
@@ -42,7 +42,7 @@ Tensor Branch::operator()(Tape& tape, const Tensor& x, const Tensor& place) cons
 void add_branches(Tape& tape, std::span<const Branch> branches, const Tensor& x, Concatenation& parts) {
   std::vector<Tensor> results(branches.size());
   std::vector<NormedChain> siblings;
-  std::vector<size_t> numbers;  // of the siblings
+  std::vector<size_t> numbers;  // index of each sibling's branch
   int64_t first = 0;
   for (size_t i = 0; i < branches.size(); ++i) {
     const Tensor place = parts.place(first, branches[i].width());

@@ -1,5 +1,5 @@
-// What Inception-ResNet-v2 is built of: branches of convolutions that read one tensor and are put side by
-// side, and the residual blocks they make.
+// The parts of Inception-ResNet-v2. A block has several branches of convolutions, which all read one tensor;
+// their results are concatenated along the channels.
 #pragma once
 
 #include <span>
@@ -10,14 +10,15 @@
 
 namespace crescendo {
 
+// The shape of one convolution.
 struct Filter {
-  int64_t out, height, width;
+  int64_t out, height, width;  // output channels, kernel height and width
   int64_t stride = 1;
-  bool padded = true;  // so that stride 1 keeps the size
+  bool padded = true;  // true: zero padding, so that stride 1 keeps the size; false: none
 };
 
-// Convolutions one after another, each with its norm (epsilon 1e-3) and ReLU. Named "conv" and "bn" in the
-// scope; where there are several, in those of their numbers.
+// Convolutions one after another, each followed by its norm (epsilon 1e-3) and ReLU. Their parameters are
+// "conv" and "bn" in the scope; if there are several convolutions, each has an inner scope "0", "1", ...
 class Branch {
  public:
   Branch(const Scope& scope, int64_t in, std::span<const Filter> filters, const ModelOptions& options);
@@ -25,22 +26,22 @@ class Branch {
       : Branch(scope, in, std::span(&filter, 1), options) {}
   // To its place in a Concatenation, unless that is undefined.
   Tensor operator()(Tape& tape, const Tensor& x, const Tensor& place = {}) const;
-  int64_t width() const { return width_; }  // channels of the result
+  int64_t width() const { return width_; }  // output channels
   bool begins_pointwise() const { return begins_pointwise_; }
   NormedChain chain(Tensor place) const { return {convolutions_, norms_, std::move(place)}; }
 
  private:
   int64_t width_;
-  bool begins_pointwise_;  // by a 1x1 convolution of stride 1
+  bool begins_pointwise_;  // the first convolution is 1x1 with stride 1
   std::vector<Conv2d> convolutions_;
   std::vector<BatchNorm> norms_;
 };
 
-// Adds to `parts` what the branches make of x.
+// Applies the branches to x and adds their results to `parts`, in order.
 void add_branches(Tape& tape, std::span<const Branch> branches, const Tensor& x, Concatenation& parts);
 
-// What the branches "branch0", "branch1"... make of x, side by side: of stride 1; or, where `pool` is set, of
-// stride 2, and x through a 3x3 max pool of stride 2 beside them.
+// Applies the branches "branch0", "branch1", ... to x and concatenates the results. With `pool`, the branches
+// have stride 2, and the result of a 3x3 max pool of stride 2 is concatenated too.
 class Branches {
  public:
   Branches(const Scope& scope, int64_t in, const std::vector<std::vector<Filter>>& branches, bool pool,
@@ -50,18 +51,18 @@ class Branches {
  private:
   std::vector<Branch> branches_;
   bool pool_;
-  int64_t width_;  // channels of the result
+  int64_t width_;  // output channels
 };
 
 struct InceptionBlockSpec {
-  int64_t channels;
+  int64_t channels;  // of x and of the result
   std::vector<std::vector<Filter>> branches;
-  double scale;
-  bool relu = true;
+  double scale;      // factor of the branches in the residual sum
+  bool relu = true;  // apply ReLU to the sum
 };
 
-// act(x + scale * widened), where a 1x1 convolution "conv2d" with a bias widens the branches to the channels
-// of x; act is ReLU, or nothing.
+// A residual block: act(x + scale * conv2d(branches(x))). The 1x1 convolution "conv2d" has a bias and gives
+// as many channels as x has. act is ReLU or the identity.
 class InceptionBlock {
  public:
   InceptionBlock(const Scope& scope, const InceptionBlockSpec& spec, const ModelOptions& options);

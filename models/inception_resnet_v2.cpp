@@ -9,7 +9,7 @@ constexpr int64_t kChannels35 = 320, kChannels17 = 1088, kChannels8 = 2080;
 constexpr int64_t kStemChannels = 192, kFeatures = 1536, kAuxiliaryFeatures = 768;
 constexpr int64_t kSmallestImage = 75, kSmallestAuxiliaryGrid = 17;
 constexpr uint32_t kDropoutLayer = 0;
-constexpr Pool2dOptions kHalve{.window_h = 3, .window_w = 3};  // of stride 2
+constexpr Pool2dOptions kHalve{.window_h = 3, .window_w = 3};  // stride 2
 
 const InceptionBlockSpec kBlock35{
     .channels = kChannels35,
@@ -24,7 +24,7 @@ const InceptionBlockSpec kBlock8{.channels = kChannels8,
 const InceptionBlockSpec kLastBlock8{
     .channels = kChannels8, .branches = kBlock8.branches, .scale = 1, .relu = false};
 
-// Unpadded, of stride 2: what halves a grid.
+// A 3x3 convolution that halves the grid: stride 2, no padding.
 constexpr Filter halving(int64_t out) {
   return {.out = out, .height = 3, .width = 3, .stride = 2, .padded = false};
 }
@@ -61,7 +61,7 @@ InceptionResNetV2::Mixed5b InceptionResNetV2::make_mixed_5b(const Scope& scope, 
   for (size_t i = 0; i < filters.size(); ++i)
     branches.emplace_back(scope["branch" + std::to_string(i)], kStemChannels, filters[i], options);
   return {std::move(branches),
-          {scope["branch3"]["1"], kStemChannels, {64, 1, 1}, options}};  // "0" is the pool
+          {scope["branch3"]["1"], kStemChannels, {64, 1, 1}, options}};  // "0" is the pooling
 }
 
 std::vector<InceptionBlock> InceptionResNetV2::make_blocks(const Scope& scope, int64_t count,

@@ -1,5 +1,5 @@
-// Inception-ResNet-v2 for ImageNet: Szegedy et al., AAAI 2017 (arXiv 1602.07261), as TF-slim has it. Names
-// and order of the parameters are timm's.
+// Inception-ResNet-v2 for ImageNet (Szegedy et al., AAAI 2017, arXiv 1602.07261), in TF-slim's version. The
+// parameters have timm's names and order.
 #pragma once
 
 #include <optional>
@@ -9,9 +9,9 @@
 
 namespace crescendo {
 
-// A stem, 10 residual blocks on a grid of 35x35, 20 on 17x17, 10 on 8x8, and a head of 1x1 convolution,
-// global average, dropout and linear layer; the grids are those of an image of 299x299. Images are at least
-// 75x75; 299x299 where the auxiliary head is trained.
+// A stem; 10 residual blocks on a grid of 35x35, 20 on 17x17 and 10 on 8x8 (for images of 299x299); a head of
+// 1x1 convolution, global average pooling, dropout and linear layer. Images must be at least 75x75, or
+// 299x299 to train with the auxiliary head.
 class InceptionResNetV2 : public Model {
  public:
   explicit InceptionResNetV2(const ModelOptions& given);
@@ -19,13 +19,13 @@ class InceptionResNetV2 : public Model {
   ModelOutputs outputs(Tape& tape, const Tensor& images) const override;
 
  private:
-  // 1x1 and 3x3 convolutions of one grid and another, and a smoothed branch.
+  // Branches of convolutions, and one that averages over 3x3 pixels before its convolution.
   struct Mixed5b {
     std::vector<Branch> branches;
     Branch smoothed;
     Tensor operator()(Tape& tape, const Tensor& x) const;
   };
-  // From the 17x17 grid; TF-slim's.
+  // The auxiliary classifier on the 17x17 grid, as in TF-slim.
   struct AuxiliaryHead {
     Branch branch;
     Linear classifier;

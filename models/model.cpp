@@ -46,10 +46,12 @@ void check_options(const std::string& name, const ModelOptions& options) {
   require(options.classes >= 2, "model ", name, ": needs at least 2 classes, got ", options.classes);
   require(options.auxiliary_weight >= 0, "model ", name, ": auxiliary-weight: found ",
           options.auxiliary_weight, ", expected 0 or more");
-  require(!options.zero_gamma || resnet, "model ", name, ": --zero-gamma is of ResNets alone (resnet-50)");
-  require(options.norm_scale || inception, "model ", name, ": --norm-scale off is of ", kInception, " alone");
+  require(!options.zero_gamma || resnet, "model ", name,
+          ": --zero-gamma is an option of ResNets only (resnet-50)");
+  require(options.norm_scale || inception, "model ", name, ": --norm-scale off is an option of ", kInception,
+          " only");
   require(options.auxiliary_weight == 0 || inception, "model ", name,
-          ": has no auxiliary head: --auxiliary-weight is of ", kInception, " alone");
+          ": has no auxiliary head: --auxiliary-weight is an option of ", kInception, " only");
 }
 
 std::unique_ptr<Model> make_by_name(const std::string& name, const ModelOptions& options) {

@@ -11,7 +11,7 @@ constexpr double kHeadSpread = 0.01;
 
 struct Depth {
   int64_t depth;
-  std::array<int64_t, 4> blocks;  // of each layer
+  std::array<int64_t, 4> blocks;  // number of blocks in each layer
   bool bottleneck;
   int64_t features() const { return kStemChannels * 8 * (bottleneck ? 4 : 1); }
 };
@@ -28,7 +28,7 @@ const Depth& depth_of(int64_t depth) {
   return *found;
 }
 
-// A square convolution that pads so that stride 1 keeps the size.
+// A square convolution with zero padding, so that stride 1 keeps the size.
 Conv2dSpec square(int64_t in, int64_t out, int64_t kernel, int64_t stride) {
   return {.in = in,
           .out = out,
@@ -96,7 +96,8 @@ ResNet::Block ResNet::make_block(const Scope& scope, const BlockShape& shape, co
 }
 
 Tensor ResNet::Block::operator()(Tape& tape, Tensor x) const {
-  // First, so that its gradient comes last: where it skips pixels, it then adds nothing.
+  // The projection comes first, so that its gradient comes last. Then pixels that its stride skips need no
+  // addition.
   Tensor shortcut = projection ? conv2d_norm(tape, *projection, *projection_norm, x) : x;
   return normed_convolutions(tape, convolutions, norms, std::move(x), std::move(shortcut));
 }

@@ -1,5 +1,5 @@
-// Residual networks for ImageNet: He et al., CVPR 2016 (arXiv 1512.03385), version 1.5: the stride of a
-// bottleneck is that of its 3x3 convolution. Names and order of the parameters are torchvision's.
+// Residual networks for ImageNet (He et al., CVPR 2016, arXiv 1512.03385), in version 1.5: the 3x3
+// convolution of a bottleneck has the stride. The parameters have torchvision's names and order.
 #pragma once
 
 #include <optional>
@@ -10,9 +10,10 @@
 
 namespace crescendo {
 
-// Depth 18, 34 (basic blocks), 50, 101 or 152 (bottlenecks): a 7x7 stem of 64 channels and a max pool, each
-// of stride 2, four layers of blocks (all but the first start with stride 2), global average and linear
-// layer. Initial values as in Goyal et al. 2017 (arXiv 1706.02677, section 5.1). Images of any size.
+// A ResNet of depth 18 or 34 (basic blocks), or 50, 101 or 152 (bottlenecks): a 7x7 stem with 64 channels and
+// a max pool, both of stride 2; four layers of blocks, of which all but the first start with stride 2; global
+// average pooling and a linear layer. Initial values as in Goyal et al. 2017 (arXiv 1706.02677, section 5.1).
+// Images may have any size.
 class ResNet : public Model {
  public:
   ResNet(int64_t depth, const ModelOptions& options);
@@ -21,8 +22,10 @@ class ResNet : public Model {
   static bool has_depth(int64_t depth);
 
  private:
-  // Convolutions one after another, each but the last followed by its norm and ReLU; out = relu(norm(last) +
-  // shortcut), the shortcut a 1x1 convolution and norm where the shape changes, else x.
+  // A residual block: convolutions one after another, each with its norm. ReLU follows each norm except the
+  // last:
+  //   out = relu(last norm + shortcut)
+  // The shortcut is x, or where the shape changes a 1x1 convolution and norm of x.
   struct Block {
     std::vector<Conv2d> convolutions;
     std::vector<BatchNorm> norms;

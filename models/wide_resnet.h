@@ -1,4 +1,4 @@
-// Wide residual networks for 32x32 images: Zagoruyko & Komodakis, BMVC 2016 (arXiv 1605.07146).
+// Wide residual networks for 32x32 images (Zagoruyko & Komodakis, BMVC 2016, arXiv 1605.07146).
 #pragma once
 
 #include <optional>
@@ -9,17 +9,19 @@
 
 namespace crescendo {
 
-// Depth D = 6n + 4 and width factor W: a 3x3 stem of 16 channels, three groups of n pre-activation blocks
-// with 16W, 32W, 64W channels (the second and third start with stride 2), and a head of norm, ReLU, global
-// average and linear layer. Any image size of at least 4x4.
+// A wide ResNet of depth D = 6n + 4 and width factor W: a 3x3 stem with 16 channels; three groups of n
+// pre-activation blocks with 16W, 32W and 64W channels, of which the second and third start with stride 2; a
+// head of norm, ReLU, global average pooling and linear layer. Images must be at least 4x4.
 class WideResNet : public Model {
  public:
   WideResNet(int64_t depth, int64_t width, const ModelOptions& options);
   Tensor forward(Tape& tape, const Tensor& images) const override;
 
  private:
-  // o = relu(bn0(x)); y = conv0(o); z = conv1(relu(bn1(y))); out = z + (convdim(o) where channels change,
-  // else x)
+  // A residual block:
+  //   o = relu(bn0(x))
+  //   z = conv1(relu(bn1(conv0(o))))
+  //   out = z + convdim(o) where the number of channels changes, else z + x
   struct Block {
     BatchNorm bn0;
     Conv2d conv0;

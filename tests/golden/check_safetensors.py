@@ -20,7 +20,7 @@ except ImportError:
 
 
 def read_file(path):
-    """Returns the header, its length, and the data, read as the format's specification says."""
+    """Reads a file by the format's specification. Returns the header, its length, and the data."""
     with open(path, "rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         return length, json.loads(file.read(length)), file.read()

@@ -1,5 +1,5 @@
-"""Shared by the scripts that write golden files: the numbers that both sides start from (golden_values.h in C++), and
-the digest of a tensor."""
+"""Helpers of the scripts that write golden files: the random numbers that both sides of a test use (golden_values.h has
+them in C++), and the digest that stands for a tensor in a file."""
 
 import math
 
@@ -13,7 +13,7 @@ DIGITS = 13
 
 
 def words(stream, count):
-    """Returns the first word of Philox4x32-10 at counters (i, 0, stream, 0), i < count, as uint64."""
+    """Returns the first words of Philox4x32-10 at counters (i, 0, stream, 0), i < count, as uint64."""
     mask = np.uint64(0xFFFFFFFF)
     low = np.uint64(32)
     c0 = np.arange(count, dtype=np.uint64)
@@ -41,7 +41,7 @@ def weight_scale(fan_in):
 
 
 def ours(tensor):
-    """Returns a convolution's weight as this project stores it, [out, r, s, in]; anything else unchanged."""
+    """Converts a convolution's weight to this project's layout, [out, r, s, in]. Returns other tensors unchanged."""
     return tensor.permute(0, 2, 3, 1) if tensor.ndim == 4 else tensor
 
 
@@ -70,7 +70,7 @@ def make_labels(update, batch, classes):
 
 
 def digest(index, tensor):
-    """Returns what the file stores for a tensor: its norm, its product with a random vector, and some elements."""
+    """Returns a tensor's digest: its norm, its product with a random vector, and some elements."""
     flat = ours(tensor.detach()).reshape(-1).numpy()
     places = words(SAMPLES + index, SAMPLE_COUNT) % np.uint64(flat.size)
     return {"norm": number(np.sqrt(np.sum(flat * flat))),

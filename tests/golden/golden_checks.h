@@ -1,5 +1,5 @@
-// What golden tests share: the initial values that make_*_golden.py takes too, and comparisons with what its
-// file has of a tensor.
+// Helpers of golden tests: the initial values, which the scripts make_*_golden.py use too, and comparisons
+// with the tensors' digests in their files.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -19,6 +19,7 @@ inline json read_golden(const std::string& name) {
   return json::parse(file);
 }
 
+// Returns a parameter's initial values. `stream` is its number in order of declaration.
 inline std::vector<real> golden_initial_values(const Parameter& parameter, uint32_t stream) {
   const int64_t size = parameter.shape.elements();
   const double spread =
@@ -44,7 +45,7 @@ inline double norm_of(const std::vector<real>& values) {
 }
 
 // Compares a tensor with its digest in the file: norm, product with a random vector, and eight elements.
-// `tolerance` is for the norm of the error, which spreads evenly over the elements.
+// `tolerance` bounds the norm of the error, which is spread evenly over the elements.
 inline void check_digest(const json& expected, uint32_t index, const std::vector<real>& values, double scale,
                          double tolerance) {
   double projection = 0;
@@ -54,14 +55,14 @@ inline void check_digest(const json& expected, uint32_t index, const std::vector
   CHECK(std::abs(projection - expected["projection"].get<double>()) <= tolerance);
   const double of_element = 4 * tolerance / std::sqrt(static_cast<double>(values.size()));
   for (uint64_t j = 0; j < expected["samples"].size(); ++j) {
-    const size_t place = golden_word(kSampleStream + index, j) % values.size();
-    CHECK(std::abs(scale * static_cast<double>(values[place]) - expected["samples"][j].get<double>()) <=
+    const size_t element = golden_word(kSampleStream + index, j) % values.size();
+    CHECK(std::abs(scale * static_cast<double>(values[element]) - expected["samples"][j].get<double>()) <=
           of_element);
   }
 }
 
-// All named tensors of a flat buffer against one section of the file; nothing may be missing on either side.
-// tolerance(values, digest, index) is for the norm of a tensor's error.
+// Compares all tensors of a flat buffer with one section of the file. Both must have the same names.
+// tolerance(values, norm, index) returns the bound for the norm of a tensor's error.
 template <class Items, class Tolerance>
 void check_section(const json& expected, const Tensor& flat, const Items& items, double scale,
                    const Tolerance& tolerance) {
@@ -79,7 +80,7 @@ void check_section(const json& expected, const Tensor& flat, const Items& items,
   }
 }
 
-// `tolerance` is relative to the largest.
+// Compares logits. `tolerance` is relative to the largest logit.
 inline void check_logits(const json& expected, const std::vector<real>& logits, double tolerance) {
   REQUIRE(expected.size() * 10 == logits.size());
   double worst = 0, largest = 0;

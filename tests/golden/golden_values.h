@@ -1,5 +1,5 @@
-// The numbers that both sides of a golden test start from, as make_wrn_golden.py computes them: multiples of
-// 2^-15 by a hash of (stream, place), exact in float.
+// The random numbers that both sides of a golden test use; golden.py computes the same ones. They are
+// multiples of 2^-15, exact in float, and functions of (stream, index).
 #pragma once
 
 #include <cmath>
@@ -10,26 +10,26 @@
 
 namespace crescendo::test {
 
-// Streams; a model's parameters have 0, 1, 2... in order of declaration.
+// Numbers of the streams. A model's parameters have streams 0, 1, 2... in order of declaration.
 inline constexpr uint32_t kProjectionStream = 1000, kSampleStream = 2000, kImageStream = 3000,
                           kOffsetStream = 4000, kLabelStream = 5000;
 
-inline uint32_t golden_word(uint32_t stream, uint64_t place) {
+inline uint32_t golden_word(uint32_t stream, uint64_t index) {
   constexpr uint64_t kKey = 0x676F6C64656E;  // "golden"
-  return random_words(kKey, place, stream).word[0];
+  return random_words(kKey, index, stream).word[0];
 }
 
-// Uniform in [-1, 1).
-inline double golden_value(uint32_t stream, uint64_t place) {
-  return (golden_word(stream, place) >> 16) / 32768.0 - 1;
+// Returns a number that is uniform in [-1, 1).
+inline double golden_value(uint32_t stream, uint64_t index) {
+  return (golden_word(stream, index) >> 16) / 32768.0 - 1;
 }
 
-// The power of two nearest (in logarithm) to He's bound sqrt(6 / fan_in).
+// Returns the power of two nearest (in logarithm) to He's bound sqrt(6 / fan_in).
 inline double golden_weight_scale(int64_t fan_in) {
   return std::exp2(std::floor(std::log2(std::sqrt(6 / static_cast<double>(fan_in))) + 0.5));
 }
 
-// Images [n, side, side, 3] of one update: noise per pixel plus an offset per image and channel.
+// Returns images [n, side, side, 3] of one update: noise per pixel plus an offset per image and channel.
 inline std::vector<float> golden_images(uint32_t update, int64_t n, int64_t side) {
   std::vector<float> images;
   const auto pixels = static_cast<uint64_t>(side * side);

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Writes resnet_18.json, resnet_50.json and inception_resnet_v2.json: the results of torchvision's and timm's classes
-on a few small images, in double precision, and the names and shapes of their parameters with 1000 classes.
+"""Writes resnet_18.json, resnet_50.json and inception_resnet_v2.json: results of torchvision's and timm's models in
+double precision on a few small images. Also writes the names and shapes of their parameters with 1000 classes.
 
-The script makes one forward and backward pass in training mode, then a forward pass in evaluation mode with the
-running statistics of the first. Weights and images come from formulas (golden.py, golden_values.h in C++) whose values
-are exact in float, so that both sides start from the same numbers.
+The results are of one forward and backward pass in training mode and then, with the updated running statistics, one
+forward pass in evaluation mode. Weights and images come from formulas (golden.py, golden_values.h in C++) whose values
+are exact in float, so that both sides start from equal numbers.
 
     python3 tests/golden/make_imagenet_golden.py [MODEL...]    needs numpy, torch, torchvision and timm
 """
@@ -23,7 +23,7 @@ from golden import digest, fill, make_images, make_labels, number
 
 CLASSES, NORM_MOMENTUM = 10, 0.5
 FOLDER = pathlib.Path(__file__).parent
-# Name: how torch makes the model, images in a batch, their rows and columns, weight of the auxiliary loss.
+# Name: constructor in torch, images in a batch, their rows and columns, weight of the auxiliary loss.
 CASES = {"resnet-18": (lambda **how: torchvision.models.resnet18(**how), 4, 64, 0),
          "resnet-50": (lambda **how: torchvision.models.resnet50(**how), 4, 64, 0),
          "inception-resnet-v2": (lambda **how: timm.create_model("inception_resnet_v2", **how), 4, 107, 0),
@@ -41,7 +41,7 @@ class ConvNorm(nn.Module):
 
 
 class AuxiliaryHead(nn.Module):
-    """The auxiliary head of TF-slim (inception_resnet_v2.py, AuxLogits)."""
+    """TF-slim's auxiliary head (inception_resnet_v2.py, AuxLogits)."""
 
     def __init__(self):
         super().__init__()

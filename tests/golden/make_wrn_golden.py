@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Writes wrn_16_4.json: PyTorch's results in double precision for a WRN-16-4 trained for three updates.
+"""Writes wrn_16_4.json: PyTorch's results, in double precision, of three training updates of a WRN-16-4.
 
-Each update has a batch of 256 images as two ghost batches of 128, one after another; loss = sum of cross-entropies /
-256; Nesterov momentum. Weights and images come from formulas (golden.py, golden_values.h in C++) whose
-values are exact in float, so that both sides start from the same numbers.
+Each update has a batch of 256 images, as two ghost batches of 128 one after another; loss = sum of cross-entropies /
+256; Nesterov momentum. Weights and images come from formulas (golden.py, golden_values.h in C++) whose values are exact
+in float, so that both sides start from equal numbers.
 
     python3 tests/golden/make_wrn_golden.py [FILE]        needs numpy and torch; takes a few minutes
 """
@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from golden import digest, fill, make_images, make_labels, number
 
 BATCH, GHOST, CLASSES = 256, 128, 10
-SIDES = [32, 16, 16]  # side of the square images of each update; the smaller ones save time and lose no case
+SIDES = [32, 16, 16]  # side of the square images of each update; smaller ones save time and cover the same cases
 LEARNING_RATE, MOMENTUM, WEIGHT_DECAY = 0.1, 0.9, 5e-4
 
 
@@ -62,7 +62,7 @@ class WideResNet(nn.Module):
 
 
 def train_step(model, optimizer, images, labels):
-    """Makes one update and returns its logits [n, classes] and loss. Gradients stay in the parameters."""
+    """Runs one update. Returns its logits [n, classes] and loss; the gradients stay in the parameters."""
     optimizer.zero_grad()
     logits, loss = [], 0.0
     for start in range(0, BATCH, GHOST):

@@ -1,5 +1,5 @@
-// What the trainer promises rests on this: however a batch is cut into micro-batches, and on however many
-// threads, a wide ResNet's gradients and running statistics are the same to the last bit.
+// A wide ResNet's gradients and running statistics have equal bits for any micro-batch and any number of
+// threads. The trainer's promises rest on this.
 #include <doctest/doctest.h>
 
 #include "models/model.h"
@@ -16,7 +16,7 @@ struct Sums {
   std::vector<real> gradients, statistics, losses;
 };
 
-// One batch through a freshly made model, `micro_batch` images at a time (the last may be smaller).
+// Runs one batch through a new model, `micro_batch` images at a time; the last micro-batch may be smaller.
 Sums run(const std::string& name, int64_t micro_batch, int threads) {
   const Device device = tested_device(threads);
   const auto model = make_model(name);
@@ -56,7 +56,8 @@ TEST_CASE("exactness: micro-batches and threads change no bit") {
     CHECK(*std::max_element(expected.gradients.begin(), expected.gradients.end()) > 0);
     for (const int64_t micro_batch : {8, 16, 24, 32})
       for (const int threads : {1, 2, 3, 8}) {
-        // Every thread count with one cut and every cut with two thread counts, for the larger models.
+        // For the larger models: all thread counts with one micro-batch, all micro-batches with two thread
+        // counts.
         if (name != "wrn-10-1" && micro_batch != 24 && threads != 3) continue;
         CAPTURE(name);
         CAPTURE(micro_batch);
@@ -71,7 +72,7 @@ TEST_CASE("exactness: the same run twice gives the same bits") {
 }
 
 TEST_CASE("exactness: another ghost batch would show") {
-  // The comparisons above can fail: one micro-batch of 32 in ghosts of 8 is not one ghost of 32.
+  // Shows that the comparisons above can fail: ghosts of 8 differ from one ghost of 32.
   const Device device = tested_device(1);
   const auto model = make_model("wrn-10-1");
   model->parameters.allocate(device);

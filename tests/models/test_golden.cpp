@@ -1,6 +1,5 @@
-// WRN-16-4 trained for three updates, against what PyTorch computes in double
-// (tests/golden/make_wrn_golden.py): logits, losses, every gradient of the first update, every weight and
-// running statistic after the third.
+// Compares three updates of WRN-16-4 with PyTorch's in double (tests/golden/make_wrn_golden.py): logits,
+// losses, all gradients of the first update, all weights and running statistics after the third.
 #include <doctest/doctest.h>
 
 #include <limits>
@@ -14,27 +13,26 @@ namespace {
 
 const double kEpsilon = static_cast<double>(std::numeric_limits<real>::epsilon());
 
-// Rounding. The longest sums, a first layer's weight gradient, run over 256 images of 32 x 32 pixels, and
-// errors add up like a random walk over the root of that; layers one after another, each with errors of its
-// own, count 4. The file itself holds 13 digits.
+// Tolerance for rounding. The longest sums, in the first layer's weight gradient, have 256 * 32 * 32 terms.
+// Errors add up like a random walk, so they grow with the root of the length. The errors of successive layers
+// are a factor of 4. The file has 13 digits.
 const double kRounding = 4 * kEpsilon * std::sqrt(256.0 * 32 * 32) + 1e-12;
 
-// Gradients have a second error: a ReLU's input that rounding puts on the other side of zero changes a term
-// wholly. The share of such inputs is near the inputs' relative error, and in a sum of terms of either sign
-// the root of that share shows, twice as much for the layers it passes; nothing, where the share is less than
-// one input.
+// Gradients have a second error. If rounding moves a ReLU's input across zero, a whole term changes. The
+// share of such inputs is about the inputs' relative error. A sum of terms of both signs changes by the root
+// of that share; successive layers double it. The error is zero if the share is less than one input.
 double kink_error(double input_error) {
   constexpr double kInputs = 256 * 5e5;
   return input_error * kInputs < 1 ? 0 : 2 * std::sqrt(input_error);
 }
 
-// Of the first update's gradients, relative to their norm: inputs are sums over up to 9 x 256 products.
-// (PyTorch in float stands off its own results in double by half of this.)
+// Tolerance of the first update's gradients, relative to their norm. Inputs are sums of up to 9 x 256
+// products. (PyTorch's results in float differ from its results in double by half of this.)
 const double kGradient = kRounding + kink_error(kEpsilon * std::sqrt(9.0 * 256));
 
-// Of the weights' change over three updates, relative to its norm. All but the last layer move by up to 0.02
-// of their norm, so an update's error puts more inputs of the next one on the other side of zero than
-// rounding.
+// Tolerance of the weights' change over three updates, relative to its norm. All layers but the last change
+// by up to 0.02 of their norm. So the error of one update moves more inputs of the next update across zero
+// than rounding does.
 double movement_error() {
   constexpr double kMovement = 0.02;
   double gradient = kGradient, sum = 0;
@@ -59,7 +57,7 @@ class GoldenRun {
   const json& golden() const { return golden_; }
   size_t updates() const { return golden_["sides"].size(); }
 
-  // Sums gradients and losses over the micro-batches of one update; keeps the logits.
+  // Adds up gradients and losses over the micro-batches of one update, and keeps the logits.
   void sum_gradients(size_t update) {
     const int64_t side = golden_["sides"][update], batch = golden_["batch"], ghost = golden_["ghost"];
     const auto stream = static_cast<uint32_t>(update);
@@ -111,7 +109,7 @@ class GoldenRun {
   double loss_ = 0;
 };
 
-// Weights are as exact as what the updates added to them, and as float.
+// Weights are as exact as the changes that the updates made, and as float allows.
 double weight_tolerance(const std::vector<real>& values, const Parameter& parameter, double norm,
                         uint32_t index) {
   std::vector<real> moved = golden_initial_values(parameter, index);

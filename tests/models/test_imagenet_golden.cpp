@@ -1,5 +1,5 @@
-// ResNets and Inception-ResNet-v2 against what torchvision's and timm's classes compute in double
-// (tests/golden/make_imagenet_golden.py): logits, loss and every gradient of a training step, logits in
+// Compares ResNets and Inception-ResNet-v2 with torchvision's and timm's in double
+// (tests/golden/make_imagenet_golden.py): logits, loss and all gradients of a training step, and logits in
 // evaluation mode.
 #include <doctest/doctest.h>
 
@@ -17,21 +17,23 @@ constexpr int64_t kClasses = 10;
 
 struct Case {
   std::string file, model;
-  // Of the longest path: the sums of r * s * c over its convolutions, of n * p * q over its norms; its ReLUs.
+  // The longest path: sum of r * s * c over its convolutions, sum of n * p * q over its norms, number of its
+  // ReLUs.
   double products, sums, relus;
 };
 
-// Each sum of K terms adds an error of its own, epsilon * sqrt(K), and they add up like a random walk; 3x3
-// convolutions by Winograd's algorithm have 5.1 / 3 times the error (docs/derivations/winograd.md). The file
-// itself holds 13 digits.
+// Tolerance for rounding. A sum of K terms has an error of epsilon * sqrt(K), and the errors of successive
+// sums add up like a random walk. 3x3 convolutions by Winograd's algorithm have 5.1 / 3 times the error
+// (docs/derivations/winograd.md). The file has 13 digits.
 double rounding(const Case& c, double passes) {
   return 4 * 5.1 / 3 * kEpsilon * std::sqrt(passes * (c.products + c.sums)) + 1e-12;
 }
 
-// Logits come of one pass, gradients of two. These have a second error (test_golden.cpp): ReLUs whose input
-// rounding puts on the other side of zero, of up to 10^7 in a batch. Their share is the inputs' relative
-// error; its root shows, anew at every ReLU. In double there are none, and gradients are held to eleven
-// digits; in float, PyTorch's own stand off its results in double by a third of this.
+// Tolerances. Logits come from one pass, gradients from two. Gradients have a second error (test_golden.cpp):
+// rounding moves the inputs of some ReLUs across zero. Their share of up to 10^7 inputs in a batch is the
+// inputs' relative error, and each ReLU on the path adds the root of that share. In double there are no such
+// inputs, and gradients must agree to eleven digits. (PyTorch's results in float differ from its results in
+// double by a third of this.)
 double gradient_rounding(const Case& c) {
   constexpr double kInputs = 1e7;
   const double share = 4 * kEpsilon * std::sqrt(c.products);
@@ -88,8 +90,8 @@ class GoldenStep {
   double loss_ = 0;
 };
 
-// A convolution's bias that a later norm takes away again has no gradient but the rounding of its terms,
-// which are as large as those of the convolution's weights.
+// If a norm follows, a convolution's bias has the gradient zero, so that only rounding remains. Its terms are
+// as large as the terms of the weight's gradient.
 double magnitude(const json& gradients, const Parameter& parameter) {
   const double norm = gradients[parameter.name]["norm"];
   const std::string bias = "conv2d.bias";

@@ -1,5 +1,5 @@
-// ResNets and Inception-ResNet-v2: names and shapes as torchvision and timm have them, parameter counts,
-// multiply-adds, options, and what is refused.
+// ResNets and Inception-ResNet-v2: torchvision's and timm's names and shapes, parameter counts,
+// multiply-adds, options, and errors.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -16,7 +16,7 @@
 namespace crescendo::test {
 namespace {
 
-// Lines "name out in rows columns" as PyTorch has them; convolutions here are [out, rows, columns, in].
+// Reads lines "name out in rows columns", PyTorch's order. Convolutions here are [out, rows, columns, in].
 void check_names(const std::string& model_name, const std::string& file_name) {
   const auto model = make_model(model_name, {.classes = 1000});
   std::ifstream file(CRESCENDO_SOURCE_DIR "/tests/golden/" + file_name);
@@ -43,7 +43,7 @@ int64_t parameter_count(const std::string& name, ModelOptions options = {}) {
   return make_model(name, options)->parameters.parameter_count();
 }
 
-// Of the forward pass of one image, in evaluation or in training mode.
+// Returns the multiply-adds of one image's forward pass, in evaluation or training mode.
 int64_t multiply_adds(const std::string& name, int64_t height, int64_t width, bool training = false,
                       const ModelOptions& options = {.classes = 1000}) {
   const Device device = Device::dry_run(Device::cpu());
@@ -54,13 +54,13 @@ int64_t multiply_adds(const std::string& name, int64_t height, int64_t width, bo
   return dynamic_cast<DryRunBackend&>(device.kernels()).forward_multiply_adds();
 }
 
-// As a GPU is, for which cuDNN convolves.
+// A device that stores a convolution's sums before the epilogue, like a GPU with cuDNN.
 struct StoresFirst final : DryRunBackend {
   using DryRunBackend::DryRunBackend;
   bool finishes_before_storing() const override { return false; }
 };
 
-// Concatenated parts, or gradients of such, that a pass copies.
+// Returns how many concatenated parts, or gradients of them, a pass copies.
 template <class DryBackend>
 int64_t copies(const std::string& name, int64_t side, bool training) {
   const auto cpu = std::make_shared<Device>(Device::cpu());
@@ -87,7 +87,7 @@ const Parameter& parameter(const Model& model, const std::string& name) {
   throw std::invalid_argument("no parameter " + name);
 }
 
-// All scales of a ResNet's norms that begin at zero.
+// Returns the names of the norm scales whose initial value is zero.
 std::vector<std::string> zero_scales(const Model& model) {
   std::vector<std::string> names;
   for (const auto& candidate : model.parameters.parameters()) {
@@ -121,7 +121,7 @@ TEST_CASE("imagenet models: parameter counts") {
   CHECK(parameter_count("resnet-152") == 60192808);
   CHECK(parameter_count("inception-resnet-v2") == 55843464);
   CHECK(parameter_count("inception-resnet-v2", {.norm_scale = false}) == 55813192);
-  // 1x1 and 5x5 convolutions, their norms, and the classifier.
+  // The auxiliary head: 1x1 and 5x5 convolutions, their norms, and the classifier.
   const int64_t auxiliary = 1088 * 128 + 2 * 128 + 25 * 128 * 768 + 2 * 768 + 768 * 1000 + 1000;
   CHECK(parameter_count("inception-resnet-v2", {.auxiliary_weight = 0.4}) == 55843464 + auxiliary);
 }
@@ -144,7 +144,7 @@ TEST_CASE("imagenet models: sizes of images") {
   CHECK_THROWS_WITH(multiply_adds("inception-resnet-v2", 74, 200),
                     "inception-resnet-v2: needs images of at least 75 x 75, got [1, 74, 200, 3]");
   const ModelOptions auxiliary{.classes = 1000, .auxiliary_weight = 0.4};
-  CHECK(multiply_adds("inception-resnet-v2", 75, 75, false, auxiliary) > 0);  // it plays no part
+  CHECK(multiply_adds("inception-resnet-v2", 75, 75, false, auxiliary) > 0);  // without the head
   CHECK(multiply_adds("inception-resnet-v2", 320, 299, true, auxiliary) > 0);
   CHECK_THROWS_WITH(multiply_adds("inception-resnet-v2", 298, 299, true, auxiliary),
                     "inception-resnet-v2: the auxiliary head needs images of at least 299 x 299");
@@ -171,7 +171,7 @@ TEST_CASE("imagenet models: norms without a scale are norms whose scale is one")
     ParameterStore& store = model->parameters;
     store.allocate(device);
     store.initialise(1);
-    // By name, so that both have the same.
+    // Values drawn by name, so that both models have the same.
     for (const auto& item : store.parameters())
       if (item->kind == ParameterKind::weight) {
         const auto key = static_cast<uint32_t>(std::hash<std::string>()(item->name));
@@ -232,7 +232,7 @@ TEST_CASE("imagenet models: dropout drops in training") {
   CHECK(logits(0.8) != logits(1));
 }
 
-TEST_CASE("imagenet models: what a model does not have is refused") {
+TEST_CASE("imagenet models: options that a model does not have are rejected") {
   CHECK_THROWS_WITH(make_model("resnet-20"),
                     "model resnet-20: expected resnet-18, resnet-34, resnet-50, resnet-101 or resnet-152");
   CHECK_THROWS_AS(make_model("resnet-"), std::invalid_argument);

@@ -1,4 +1,4 @@
-// Wide ResNets: names and shapes, parameter counts, multiply-adds, and model names that mean nothing.
+// Wide ResNets: names and shapes, parameter counts, multiply-adds, and invalid model names.
 #include "models/wide_resnet.h"
 
 #include <doctest/doctest.h>
@@ -18,7 +18,7 @@ void add_norm(std::vector<Expected>& list, const std::string& name, int64_t chan
   list.push_back({name + ".bias", {channels}});
 }
 
-// The list of WRN-16-4's parameters, names as in the PyTorch port of the paper's code, convolutions [out, r,
+// Parameters of WRN-16-4, with the names of the PyTorch port of the paper's code. Convolutions are [out, r,
 // s, in].
 std::vector<Expected> wrn_16_4() {
   std::vector<Expected> list{{"conv0.weight", {16, 3, 3, 3}}};
@@ -40,7 +40,7 @@ std::vector<Expected> wrn_16_4() {
   return list;
 }
 
-// Multiply-adds of the forward pass of one image.
+// Returns the multiply-adds of one image's forward pass.
 int64_t multiply_adds(const std::string& name, int64_t side) {
   const Device device = Device::dry_run(Device::cpu());
   const auto model = make_model(name);
@@ -52,7 +52,7 @@ int64_t multiply_adds(const std::string& name, int64_t side) {
 
 }  // namespace
 
-TEST_CASE("wide resnet: WRN-16-4 has the names and shapes that others' files have") {
+TEST_CASE("wide resnet: WRN-16-4 has the names and shapes of PyTorch's files") {
   const auto model = make_model("wrn-16-4");
   const std::vector<Expected> expected = wrn_16_4();
   const auto& parameters = model->parameters.parameters();
@@ -86,7 +86,7 @@ TEST_CASE("wide resnet: parameter counts") {
                                                     {"wrn-16-4", 2748890},   {"wrn-16-8", 10961370},
                                                     {"wrn-28-10", 36479194}, {"wrn-40-4", 8949210}};
   for (const auto& [name, count] : counts) CHECK(make_model(name)->parameters.parameter_count() == count);
-  // A hundred classes: 90 more rows of 256 weights and a bias.
+  // With a hundred classes, 90 more rows of 256 weights and a bias.
   CHECK(make_model("wrn-16-4", {.classes = 100})->parameters.parameter_count() == 2748890 + 90 * 257);
 }
 
@@ -107,7 +107,7 @@ TEST_CASE("wide resnet: takes images of any size from 4x4, of any number of chan
   }
 }
 
-TEST_CASE("make_model: one clear line for a name that means nothing") {
+TEST_CASE("make_model: an invalid name gives one clear line") {
   const char* const depth = ": depth 15 is not 6n + 4 (10, 16, 22, 28, 34, 40, ...)";
   CHECK_THROWS_WITH_AS(make_model("wrn-15-4"), (std::string("model wrn-15-4") + depth).c_str(),
                        std::invalid_argument);
