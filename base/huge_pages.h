@@ -1,11 +1,13 @@
-// Large blocks of memory in few pages: the first touch of a small page costs as much as filling it.
+// Huge pages for large blocks of memory. With small pages, the first access to each costs as much as filling
+// it.
 #pragma once
 
 #include <cstddef>
 
 namespace crescendo {
 
-// Asks for huge pages under a block that nobody has written to yet. A hint: it changes speed only.
+// Asks the system to use huge pages for a block that has not been written to yet. A hint that affects only
+// speed.
 void prefer_huge_pages(void* block, size_t bytes);
 
 }  // namespace crescendo

@@ -1,14 +1,14 @@
-// Parts of the program in files of their own, loaded when they are first asked for: what needs large
-// libraries would otherwise slow down every start, and could not start at all where those are missing.
+// Loads modules: parts of the program in shared libraries of their own. They need large libraries, which
+// would slow down every start of the program, or prevent it where they are missing.
 #pragma once
 
 #include <string>
 
 namespace crescendo {
 
-// The address of `function` in `module`, a file beside the program or where an installation has it. Null, and
-// in `why` the system's words, where there is no such file, or it or its libraries do not load. What is
-// loaded stays.
+// Returns the address of `function` in the file `module`, which is beside the program or in the
+// installation's folder for modules. Returns null if the file or its libraries do not load, and sets `why` to
+// the system's message. A module stays loaded.
 void* module_function(const char* module, const char* function, std::string& why);
 
 }  // namespace crescendo

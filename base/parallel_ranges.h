@@ -1,4 +1,4 @@
-// Host work outside the kernels that threads share: reading, drawing, initialising.
+// Runs host work in several threads: reading, drawing and initialising, not kernels.
 #pragma once
 
 #include <cstdint>
@@ -6,8 +6,8 @@
 
 namespace crescendo {
 
-// f(begin, end) for ranges of [0, count), one a core but at most 16, each on a thread of its own. f must not
-// throw, and what it computes must not depend on where the ranges end.
+// Splits [0, count) into one range per core, at most 16, and calls f(begin, end) for each in a thread of its
+// own. f must not throw, and its results must not depend on how [0, count) is split.
 void parallel_ranges(int64_t count, const std::function<void(int64_t, int64_t)>& f);
 
 }  // namespace crescendo

@@ -1,6 +1,6 @@
-// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): a pure function from
-// a 128-bit counter and a 64-bit key to 128 random bits. It has no state, so none can be lost in a
-// checkpoint.
+// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): a pure function that
+// maps a 128-bit counter and a 64-bit key to 128 random bits. It has no state that a checkpoint would have to
+// store.
 #pragma once
 
 #include <array>
@@ -27,7 +27,7 @@ HD inline PhiloxWords philox4x32(PhiloxWords counter, uint64_t key) {
   return counter;
 }
 
-// 24 random bits as a float in [0, 1).
+// Returns a float in [0, 1) from the upper 24 bits of a word.
 HD inline float philox_uniform(uint32_t word) { return static_cast<float>(word >> 8) * (1.0F / 16777216.0F); }
 
 }  // namespace crescendo

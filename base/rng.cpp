@@ -7,8 +7,8 @@
 namespace crescendo {
 
 uint64_t random_key(uint64_t seed, Purpose purpose) {
-  const PhiloxWords words = philox4x32({{static_cast<uint32_t>(purpose), 0, 0, 0x43524553}},
-                                       seed);  // mixed, so that neighbouring seeds share nothing
+  // Hashed, so that keys of neighbouring seeds are unrelated.
+  const PhiloxWords words = philox4x32({{static_cast<uint32_t>(purpose), 0, 0, 0x43524553}}, seed);
   return (uint64_t{words.word[0]} << 32) | words.word[1];
 }
 

@@ -10,10 +10,10 @@ namespace crescendo {
 
 namespace {
 
-// Pieces are multiples of it, so that each begins where the backend's own blocks may.
+// The sizes of pieces are multiples of this, which keeps the alignment of the backend's own blocks.
 constexpr size_t kGranule = 256;
-// A chunk is at least such a part of what is held already. More in a chunk leaves more of it unused; less
-// leaves more gaps, since pieces of two chunks never join.
+// A chunk has at least 1/kShare of the bytes that are already held. Larger chunks leave more of them unused.
+// Smaller chunks leave more gaps, since pieces of two chunks never merge.
 constexpr size_t kShare = 16;
 
 size_t in_granules(size_t bytes) {
@@ -116,7 +116,7 @@ void Allocator::require_free(const std::vector<Piece>& pieces) const {
   const auto taken = [&](const Piece& piece) {
     const auto next = handed_out_.lower_bound(piece.begin + piece.bytes);
     if (next == handed_out_.begin()) return false;
-    const auto last = std::prev(next);  // the last that begins before the piece's end
+    const auto last = std::prev(next);  // the last piece in use that begins before this one's end
     return last->first + last->second > piece.begin;
   };
   if (std::any_of(pieces.begin(), pieces.end(), taken))

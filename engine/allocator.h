@@ -1,8 +1,8 @@
-// A caching allocator. It asks the backend for chunks and hands out pieces of them; a piece that comes back
-// joins its free neighbours. A request gets, of the first chunk that has any, the smallest free piece that
-// holds it, the one at the lowest address among equals. So what it gets depends on what is handed out at the
-// time, not on the order in which anything came back, nor on later chunks: a training step makes the same
-// requests every time, and from the second step on it gets the same pointers and nothing is allocated.
+// A caching allocator. It gets chunks of memory from the backend and hands out pieces of them. A released
+// piece is merged with its free neighbours. A request gets the smallest free piece that is large enough, at
+// the lowest address among equals, in the first chunk that has one. So the result depends only on the pieces
+// in use, not on the order of releases nor on later chunks. A training step makes the same requests every
+// time. Therefore it gets the same pointers from the second step on, and the backend allocates nothing more.
 #pragma once
 
 #include <cstddef>
@@ -15,11 +15,12 @@
 namespace crescendo {
 
 struct MemoryUse {
-  size_t in_use = 0;       // bytes handed out now
-  size_t peak = 0;         // most bytes ever held from the backend: chunks and workspace
-  size_t allocations = 0;  // chunks ever asked of the backend
+  size_t in_use = 0;       // bytes that are handed out
+  size_t peak = 0;         // largest number of bytes ever taken from the backend: chunks and workspace
+  size_t allocations = 0;  // number of chunks ever taken from the backend
 };
 
+// A range of memory.
 struct Piece {
   std::byte* begin = nullptr;
   size_t bytes = 0;
@@ -34,20 +35,20 @@ class Allocator {
 
   void* allocate(size_t bytes);  // throws std::bad_alloc
   void release(void* block, size_t bytes);
-  void reserve_workspace(size_t bytes);  // counted in the peak
+  void reserve_workspace(size_t bytes);  // grows the backend's workspace, which counts in the peak
   MemoryUse use() const;
 
-  // Throws std::logic_error if any of it is handed out.
+  // Throws std::logic_error if any part of these pieces is handed out.
   void require_free(const std::vector<Piece>& pieces) const;
 
  private:
   friend class PieceWatch;
-  using Pieces = std::map<std::byte*, size_t>;  // bytes by beginning
+  using Pieces = std::map<std::byte*, size_t>;  // begin -> bytes
 
   struct Chunk {
     Piece all;
     Pieces free;
-    // Takes `bytes` from the beginning of the best free piece; null where none is large enough.
+    // Takes `bytes` from the beginning of the best free piece. Returns null if none is large enough.
     std::byte* take(size_t bytes);
     void give_back(Piece piece);
   };
@@ -64,7 +65,7 @@ class Allocator {
   size_t held_ = 0, workspace_ = 0;
 };
 
-// Notes the pieces that are handed out while it lives.
+// Records the pieces that are handed out during its lifetime.
 class PieceWatch {
  public:
   explicit PieceWatch(Allocator& allocator);

@@ -1,4 +1,4 @@
-// One number, or a plain struct of them, in device memory: where kernels leave what the host reads.
+// A number or a plain struct in device memory: kernels write it, the host reads it.
 #pragma once
 
 #include "engine/device.h"

@@ -54,7 +54,8 @@ Tensor conv2d_norm(Tape& tape, const Conv2d& convolution, const BatchNorm& norm,
 
 namespace {
 
-// A chain from its second convolution on; y is the first one's result, in evaluation with its norm.
+// Applies a chain from its second convolution on. y is the result of the first, in evaluation already
+// normalised.
 Tensor rest_of_chain(Tape& tape, const NormedChain& chain, Tensor y, Tensor residual) {
   const auto& [convolutions, norms, place] = chain;
   const size_t last = convolutions.size() - 1;

@@ -1,4 +1,4 @@
-// Layers: an op together with the parameters it declares in a scope. WRN and friends are built of these.
+// Layers: ops with their parameters, which a layer declares in a scope. Models are built of layers.
 #pragma once
 
 #include "engine/ops.h"
@@ -10,14 +10,14 @@ class BatchNorm;
 struct NormedChain;
 
 struct Conv2dSpec {
-  int64_t in = 0, out = 0;
+  int64_t in = 0, out = 0;  // channels
   int64_t kernel_h = 3, kernel_w = 3;
   Conv2dOptions options{};
   bool bias = false;
 };
 
-// Declares "weight" [out, r, s, in], drawn from N(0, 2 / fan_in) (He et al. 2015, eq. 10), and "bias" of
-// zeros.
+// A convolution. Declares "weight" [out, r, s, in], drawn from N(0, 2 / fan_in) (He et al. 2015, eq. 10), and
+// with spec.bias "bias" [out], zeros.
 class Conv2d {
  public:
   Conv2d(const Scope& scope, const Conv2dSpec& spec);
@@ -32,16 +32,17 @@ class Conv2d {
   ParameterHandle weight_, bias_;
 };
 
-// The scale of a norm: trained from one on, or from zero, or one for ever and no parameter.
+// The scale of a norm: trained with initial value one or zero, or fixed at one and no parameter.
 enum class NormScale { from_one, from_zero, fixed };
 
-// Declares "weight" (scale), "bias" (shift, zeros), "running_mean" (zeros) and "running_var" (ones).
+// A ghost batch norm. Declares the parameters "weight" (scale) and "bias" (shift, zeros), and the statistics
+// "running_mean" (zeros) and "running_var" (ones).
 class BatchNorm {
  public:
   BatchNorm(const Scope& scope, int64_t channels, const BatchNormOptions& options,
             NormScale scale = NormScale::from_one);
-  // act(norm(x) + residual), the residual optional; without one, to its place in a Concatenation, unless that
-  // is undefined
+  // Computes act(norm(x) + residual). The residual is optional. `place` is also optional, and only without a
+  // residual: a place in a Concatenation, to which the result is written.
   Tensor operator()(Tape& tape, const Tensor& x, const Tensor& residual = {}, const Tensor& place = {}) const;
   NormLayer layer() const;
 
@@ -51,35 +52,36 @@ class BatchNorm {
   StatisticHandle running_mean_, running_variance_;
 };
 
-// convolution(norm(x)) + residual, the residual optional, in one op. The convolution must have no bias.
+// Computes convolution(norm(x)) + residual as one op. The residual is optional. The convolution must have no
+// bias.
 Tensor norm_conv2d(Tape& tape, const BatchNorm& norm, const Conv2d& convolution, const Tensor& x,
                    const Tensor& residual = {});
 
-// norm(convolution(x)) with the residual, which is optional, as the norm has it; to its place in a
-// Concatenation, unless that is undefined. No bias here either.
+// Computes norm(convolution(x)) as one op, with residual and place as BatchNorm has them. The convolution
+// must have no bias.
 Tensor conv2d_norm(Tape& tape, const Conv2d& convolution, const BatchNorm& norm, const Tensor& x,
                    Tensor residual = {}, const Tensor& place = {});
 
-// x through one or more convolutions, one after another, each with its norm; the residual, optional, joins in
-// the last. Training fuses a norm with the convolution behind it where it can, evaluation with the one before
-// it. Where the caller hands over x and the residual, evaluation reuses their memory. `place`: of the last
-// result, as above.
+// Applies one or more convolutions one after another, each followed by its norm. The optional residual is
+// added in the last norm, and the optional place is that of the last result. Training fuses a norm with the
+// convolution after it where possible, evaluation with the convolution before it. If the caller moves x and
+// the residual, evaluation reuses their memory.
 Tensor normed_convolutions(Tape& tape, std::span<const Conv2d> convolutions, std::span<const BatchNorm> norms,
                            Tensor x, Tensor residual = {}, const Tensor& place = {});
 
-// The arguments of normed_convolutions; no residual.
+// Arguments of normed_convolutions, without x and the residual.
 struct NormedChain {
   std::span<const Conv2d> convolutions;
   std::span<const BatchNorm> norms;
   Tensor place;
 };
 
-// normed_convolutions of one x for each chain. Their first convolutions, which must be 1x1 of stride 1
-// without padding or bias, are computed together.
+// Applies each chain to x, like normed_convolutions, and returns their results. The first convolutions must
+// be 1x1 with stride 1, without padding or bias. They are computed together.
 std::vector<Tensor> sibling_chains(Tape& tape, std::span<const NormedChain> chains, const Tensor& x);
 
-// Declares "weight" [out, in] and "bias" [out] of zeros; weights are drawn from N(0, spread^2), by default
-// spread^2 = 1 / in, which keeps the logits of order one.
+// A linear layer. Declares "weight" [out, in], drawn from N(0, spread^2), and "bias" [out], zeros. The
+// default, spread^2 = 1 / in, keeps the logits of order one.
 class Linear {
  public:
   Linear(const Scope& scope, int64_t in, int64_t out, double spread = 0);

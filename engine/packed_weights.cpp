@@ -3,7 +3,7 @@
 namespace crescendo {
 namespace {
 
-// What weights are packed for: any number of images.
+// Returns the geometry that weights are packed for, which does not depend on the number of images.
 Conv2dGeometry of_one_image(Conv2dGeometry g) {
   g.n = g.ghost = 1;
   return g;
@@ -20,7 +20,7 @@ ConvolutionWeight PackedWeights::of(const Conv2dGeometry& g, const Tensor& weigh
     return {values, found->second.values.as_reals()};
   const int64_t size = kernels.packed_weight_size(one);
   if (size == 0) return {values};
-  // Images of another size than before may take another layout.
+  // Images of another size may need another layout.
   Packed& kept = packed_[values];
   kept = {weight, one, Tensor::reals(weight.device(), {size})};
   kernels.pack_weight(one, values, kept.values.as_reals());

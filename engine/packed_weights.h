@@ -1,5 +1,6 @@
-// Convolution weights as a device's kernels multiply by them, kept from one forward pass to the next. Lives
-// no longer than the weights stay as they are: as long as an evaluation, say.
+// A cache of packed convolution weights: copies in the layout that the device's kernels read fastest. It
+// serves several forward passes with the same weights, such as one evaluation, and must not be used after the
+// weights change.
 #pragma once
 
 #include <map>
@@ -14,12 +15,13 @@ class PackedWeights {
   PackedWeights(const PackedWeights&) = delete;
   PackedWeights& operator=(const PackedWeights&) = delete;
 
-  // Packed when it is first asked for, and where the device gains by that.
+  // Returns the weight with its packed copy, which is made on first use. There is none if the device gains
+  // nothing by it.
   ConvolutionWeight of(const Conv2dGeometry&, const Tensor& weight);
 
  private:
   struct Packed {
-    Tensor weight;  // so that no other takes its address
+    Tensor weight;  // keeps the memory, so that no other weight gets this address
     Conv2dGeometry geometry;
     Tensor values;
   };

@@ -18,7 +18,7 @@ Tensor zeros(const Device& device, int64_t size) {
   return tensor;
 }
 
-// Element i takes one half of a Box-Muller pair drawn at (parameter, i / 4).
+// Draws initial values. Element i is one of the four normal numbers drawn for (parameter, i / 4).
 std::vector<real> initial_values(const Initial& initial, int64_t count, uint64_t key, uint64_t parameter) {
   std::vector<real> values(static_cast<size_t>(count), static_cast<real>(initial.value));
   if (initial.spread == 0) return values;
@@ -124,7 +124,7 @@ void ParameterStore::allocate_statistics(const Device& device) {
   }
 }
 
-// All are the beginning of one block, and their gradients, which nobody reads, that of another.
+// All ones share one block, and all their gradients, which nobody reads, another.
 void ParameterStore::allocate_ones(const Device& device) {
   int64_t most = 0;
   for (const auto& ones : ones_) most = std::max(most, ones->shape.elements());

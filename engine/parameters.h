@@ -1,5 +1,5 @@
-// All parameters of a model in one flat buffer, their gradients in a second; running statistics in a third.
-// A model declares what it needs by name; allocate() then lays everything out.
+// The parameters of a model. A model declares them by name; allocate() then puts all values into one flat
+// buffer, all gradients into a second, and all running statistics into a third.
 #pragma once
 
 #include <memory>
@@ -12,25 +12,25 @@ namespace crescendo {
 
 enum class ParameterKind { weight, bias, norm };  // norm: scale and shift of a normalisation
 
-// Initial values: normal(mean 0, spread = standard deviation) or everywhere `value` (spread 0).
+// Initial values: normally distributed with mean `value` and standard deviation `spread`.
 struct Initial {
   double value = 0;
   double spread = 0;
 };
 
-// One named tensor of a store. Convolution weights are [out, r, s, in], linear ones [out, in].
+// A named parameter. Convolution weights are [out, r, s, in], linear weights [out, in].
 struct Parameter {
   std::string name;
   Shape shape;
   ParameterKind kind = ParameterKind::weight;
   Initial initial;
-  int64_t offset = 0;  // elements from the start of the flat buffer
-  Tensor value;        // activation-typed for weights, real for bias and norm; defined after allocate()
+  int64_t offset = 0;  // position in the flat buffer, in elements
+  Tensor value;        // weights: activations; bias and norm: reals; defined after allocate()
 };
 using ParameterHandle = std::shared_ptr<const Parameter>;
 
-// Running statistics: not trained, but part of the model. `pending` sums an update's ghosts in mean_of_ghosts
-// mode.
+// A named running statistic: part of the model, but not trained. With RunningStatistics::mean_of_ghosts,
+// `pending` is the sum over the ghost batches of an update.
 struct Statistic {
   std::string name;
   Shape shape;
@@ -42,45 +42,47 @@ using StatisticHandle = std::shared_ptr<const Statistic>;
 
 class ParameterStore {
  public:
-  // Names must be new: throws std::invalid_argument otherwise. Only before allocate().
+  // Declare a parameter or a statistic, before allocate(). Throw std::invalid_argument if the name is already
+  // in use.
   ParameterHandle add_parameter(const std::string& name, const Shape&, ParameterKind, Initial);
   StatisticHandle add_statistic(const std::string& name, const Shape&, double initial);
-  // Ones [count] where others have a parameter, of kind norm: not trained, and no part of the flat buffers.
+  // Declares ones [count] in place of a norm's scale. They are not trained and not in the flat buffers.
   ParameterHandle add_ones(const std::string& name, int64_t count);
 
-  // Lays out the flat buffers on `device`: norm parameters last, so that weight decay may stop before them.
+  // Allocates the flat buffers on `device`. Norm parameters come last, so that weight decay can exclude them.
   void allocate(const Device& device);
-  // Fills every parameter and statistic with its initial values, drawn by (seed, parameter, element).
+  // Sets all parameters and statistics to their initial values, a function of (seed, parameter, element).
   void initialise(uint64_t seed);
 
-  // In order of declaration.
+  // All declared tensors, in order of declaration.
   const std::vector<std::shared_ptr<Parameter>>& parameters() const { return parameters_; }
   const std::vector<std::shared_ptr<Statistic>>& statistics() const { return statistics_; }
   const std::vector<std::shared_ptr<Parameter>>& ones() const { return ones_; }
   int64_t parameter_count() const;  // without padding
 
-  // The flat buffers; real, defined after allocate(). Each parameter starts on a 64-byte boundary; padding is
-  // zero.
+  // The flat buffers of reals, defined after allocate(). Each parameter starts at a multiple of 64 bytes;
+  // padding is zero.
   const Tensor& values() const { return values_; }
   const Tensor& gradients() const { return gradients_; }
   const Tensor& statistic_values() const { return statistic_values_; }
   const Tensor& statistic_pending() const { return statistic_pending_; }
-  activation* weight_copy()
-      const;  // activation-typed weights the optimizer keeps current; null where they are `values`
+  // Weights as activations, a copy that the optimizer updates; null if activations are reals, and
+  // convolutions read `values`.
+  activation* weight_copy() const;
   int64_t norm_begin() const { return norm_begin_; }  // offset of the first norm parameter
   int64_t size() const { return values_.size(); }     // with padding
 
-  // Host copies by place in a flat buffer laid out like values() (or like statistic_values()).
+  // Copy part of a flat buffer, which has the layout of values() or statistic_values(), to and from the host.
   std::vector<real> download(const Tensor& flat, int64_t offset, int64_t count) const;
   void upload(const Tensor& flat, int64_t offset, std::span<const real> values) const;
-  // After values() changed from outside (a checkpoint): brings weight_copy() up to date.
+  // Recomputes weight_copy(), after values() were set (by a checkpoint, say).
   void refresh_weight_copy() const;
 
-  // The next gradient contribution of every parameter overwrites.
+  // Lets the next contribution to each parameter's gradient overwrite it.
   void forget_gradients() const;
-  // What a replayed backward pass did: every parameter's gradient is written.
+  // Marks all gradients as written, after a replayed backward pass.
   void note_gradients() const;
-  // Throws std::logic_error naming the first parameter that received no gradient since forget_gradients().
+  // Throws std::logic_error naming a parameter that has received no gradient since forget_gradients().
   void require_gradients() const;
 
  private:
@@ -96,7 +98,7 @@ class ParameterStore {
   int64_t norm_begin_ = 0;
 };
 
-// A place in the tree of names: Scope(store)["layer1"]["0"]["conv1"].weight(...) -> "layer1.0.conv1.weight".
+// A prefix for names: Scope(store)["layer1"]["0"].parameter("weight", ...) declares "layer1.0.weight".
 class Scope {
  public:
   explicit Scope(ParameterStore& store) : store_(&store) {}

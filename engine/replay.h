@@ -1,5 +1,5 @@
-// Work on a device that is the same every time: done as it stands twice, by when everything is allocated that
-// will be, then captured, where the device can capture, and from there on replayed.
+// Repeats the same work on a device. The first two runs execute it normally, which allocates all memory it
+// needs. The next run captures it as a graph, if the device can, and all later runs replay the graph.
 #pragma once
 
 #include <functional>
@@ -14,10 +14,10 @@ class Replay {
  public:
   explicit Replay(const Device& device) : device_(device) {}
 
-  // Does `work`, or what it did when it was captured: then it is not called, and the result is true. `work`
-  // must call the same kernels with the same pointers every time, move nothing between host and device, and
-  // give back all memory that it takes. What a replay uses of it must not be taken by others meanwhile:
-  // throws std::logic_error if it is.
+  // Runs `work`, or replays its kernels without calling it, and then returns true. `work` must call the same
+  // kernels with the same pointers every time, copy nothing between host and device, and release all memory
+  // that it allocates. That memory must not be in use by others at a replay: throws std::logic_error if it
+  // is.
   bool run(const std::function<void()>& work);
 
  private:
@@ -26,7 +26,7 @@ class Replay {
   Device device_;
   int runs_ = 0;
   std::unique_ptr<KernelGraph> graph_;
-  std::vector<Piece> pieces_;  // memory of the captured work
+  std::vector<Piece> pieces_;  // memory that the captured work uses
 };
 
 }  // namespace crescendo

@@ -25,9 +25,9 @@ const std::map<std::string, uint64_t> kTypeBytes = {
     {"BOOL", 1}, {"U8", 1},  {"I8", 1},  {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"I16", 2}, {"U16", 2}, {"F16", 2},
     {"BF16", 2}, {"I32", 4}, {"U32", 4}, {"F32", 4},     {"I64", 8},     {"U64", 8}, {"F64", 8}};
 
-// Takes in the header's JSON event by event and refuses whatever the format has no place for, so that nothing
-// of a hostile header is ever held but tensors and metadata. Depth 1 is the header, 2 a tensor or the
-// metadata, 3 a list.
+// Handles the events of the JSON parser and rejects everything that the format does not allow. So a malicious
+// header cannot fill the memory with other values. Depth 1 is the header, 2 a tensor or the metadata, 3 a
+// list.
 class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
  public:
   explicit HeaderReader(std::string where) : where_(std::move(where)) {}
@@ -118,9 +118,9 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
 
   std::string where_;
   int depth_ = 0;
-  std::string name_, key_;              // the latest at depth 1 and at depth 2
-  std::set<std::string> names_, keys_;  // seen in the header, and in the object at depth 2
-  std::vector<int64_t> numbers_;        // of the list at depth 3
+  std::string name_, key_;              // latest key at depth 1 and at depth 2
+  std::set<std::string> names_, keys_;  // keys seen at depth 1, and in the current object at depth 2
+  std::vector<int64_t> numbers_;        // elements of the list at depth 3
 };
 
 std::string read_prefix(const std::string& path, uint64_t& file_bytes) {
@@ -144,7 +144,7 @@ std::string read_prefix(const std::string& path, uint64_t& file_bytes) {
   return prefix;
 }
 
-// The size in bytes by type and shape.
+// Returns a tensor's size in bytes, computed from type and shape.
 uint64_t expected_bytes(const StoredTensor& tensor, const std::string& place) {
   const auto type = kTypeBytes.find(tensor.type);
   require(type != kTypeBytes.end(), place, ": unknown dtype ", printable(tensor.type));
@@ -153,7 +153,7 @@ uint64_t expected_bytes(const StoredTensor& tensor, const std::string& place) {
   return static_cast<uint64_t>(bytes);
 }
 
-// Sorts the tensors by place and demands that they cover `data_bytes` exactly.
+// Sorts the tensors by their position and checks that they cover `data_bytes` without gaps or overlaps.
 void check_layout(std::vector<StoredTensor>& tensors, uint64_t data_bytes, const std::string& path) {
   std::stable_sort(tensors.begin(), tensors.end(), [](const StoredTensor& a, const StoredTensor& b) {
     return a.begin != b.begin ? a.begin < b.begin : a.end < b.end;
@@ -174,7 +174,7 @@ void check_layout(std::vector<StoredTensor>& tensors, uint64_t data_bytes, const
   require(covered == data_bytes, path, ": data: ", data_bytes, " bytes, expected ", covered);
 }
 
-// IEEE 754 binary16: sign, 5 bits of exponent, 10 of fraction.
+// Converts IEEE 754 binary16: sign, 5 bits of exponent, 10 bits of fraction.
 float from_half(uint16_t bits) {
   const int exponent = bits >> 10 & 31, fraction = bits & 1023;
   float value = std::numeric_limits<float>::quiet_NaN();
@@ -186,7 +186,7 @@ float from_half(uint16_t bits) {
   return (bits & 0x8000) != 0 ? -value : value;
 }
 
-// The upper half of a float.
+// Converts bfloat16, which is the upper half of a float.
 float from_bfloat(uint16_t bits) { return std::bit_cast<float>(uint32_t{bits} << 16); }
 
 }  // namespace

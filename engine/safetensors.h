@@ -1,7 +1,7 @@
-// The safetensors format (https://github.com/huggingface/safetensors): 8 bytes, little-endian, that count the
-// header; a JSON header naming each tensor's type, shape and place in the data, padded with spaces to a
-// multiple of 8; the data. A file is untrusted input: whatever is not exactly so is refused, in one line
-// naming file, tensor or section.
+// Reads and writes the safetensors format (https://github.com/huggingface/safetensors). A file has three
+// parts: the size of the header (8 bytes, little-endian); a JSON header with each tensor's type, shape and
+// range of bytes, padded with spaces to a multiple of 8; the data. Files are untrusted input: any deviation
+// from the format is rejected, with one line that names the file and the tensor or section.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@
 
 namespace crescendo {
 
-// One tensor of a file. Its bytes are [begin, end) of the data, row-major, little-endian.
+// A tensor in a file. Its values are bytes [begin, end) of the data, row-major, little-endian.
 struct StoredTensor {
   std::string name;
   std::string type;  // "F32", "F64", "I64", ...
@@ -25,27 +25,28 @@ struct StoredTensor {
   uint64_t bytes() const { return end - begin; }
 };
 
-// The type under which this build stores `real`.
+// The type as which this build stores `real`.
 constexpr const char* kStoredReal = sizeof(real) == 8 ? "F64" : "F32";
 
-// A name from a file as messages show it, on one line: control characters are escaped.
+// Returns a name from a file as messages show it: on one line, with control characters escaped.
 std::string printable(const std::string& name);
-// "[16, 3, 3, 3]"
+// Returns a shape as text: "[16, 3, 3, 3]".
 std::string shape_text(const std::vector<int64_t>& shape);
 
+// A file that is open for reading.
 class SafetensorsFile {
  public:
-  // Reads and checks the header: sizes, types, and that the tensors cover the data exactly, without gap or
-  // overlap. Throws std::invalid_argument.
+  // Reads and checks the header: sizes, types, and that the tensors cover the data without gaps or overlaps.
+  // Throws std::invalid_argument.
   explicit SafetensorsFile(const std::string& path);
 
   const std::string& path() const { return path_; }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
-  const std::vector<StoredTensor>& tensors() const { return tensors_; }  // in the data's order
-  const StoredTensor* find(const std::string& name) const;               // null: there is none
+  const std::vector<StoredTensor>& tensors() const { return tensors_; }  // in the order of the data
+  const StoredTensor* find(const std::string& name) const;               // null if there is no such tensor
   const std::string& prefix() const { return prefix_; }                  // all bytes before the data
 
-  // Throws std::invalid_argument if the file has become shorter.
+  // Reads a tensor's bytes. Throws std::invalid_argument if the file has become shorter.
   std::vector<std::byte> read(const StoredTensor&) const;
 
  private:
@@ -54,12 +55,12 @@ class SafetensorsFile {
   std::vector<StoredTensor> tensors_;
 };
 
-// The bytes of an F32, F64, F16 or BF16 tensor as reals; throws std::invalid_argument beginning with `where`
-// for another type.
+// Converts the bytes of an F32, F64, F16 or BF16 tensor to reals. Throws std::invalid_argument for other
+// types, with a message that begins with `where`.
 std::vector<real> reals_from(const StoredTensor&, std::span<const std::byte> bytes, const std::string& where);
 
-// All bytes of a file before its data. The tensors follow in the order given; their begin and end are set.
-// What is not UTF-8 in the metadata is replaced by U+FFFD.
+// Returns all bytes of a file before its data, and sets begin and end of the tensors, whose data must follow
+// in this order. Invalid UTF-8 in the metadata is replaced by U+FFFD.
 std::string safetensors_prefix(std::vector<StoredTensor>& tensors,
                                const std::map<std::string, std::string>& metadata);
 

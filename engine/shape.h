@@ -1,4 +1,4 @@
-// The sizes of a tensor, outermost first: images are {n, h, w, c}, features {n, c}, losses {n}.
+// The shape of a tensor, outermost dimension first: images are {n, h, w, c}, features {n, c}, losses {n}.
 #pragma once
 
 #include <array>
@@ -15,7 +15,8 @@ class Shape {
   static constexpr int kMaxRank = 4;
 
   Shape() = default;
-  // Throws std::invalid_argument for more than four sizes, a negative one, or a product beyond 64 bits.
+  // Throws std::invalid_argument for more than four sizes, a negative size, or a product that exceeds 64
+  // bits.
   Shape(std::initializer_list<int64_t> sizes) {
     require(sizes.size() <= kMaxRank, "shape: at most ", kMaxRank, " dimensions, got ", sizes.size());
     for (int64_t size : sizes) {

@@ -55,7 +55,7 @@ void Tape::backward(const Tensor& output, const Tensor& output_gradient) {
 }
 
 void Tape::Record::run() const {
-  // One alone is given as it is, so that whoever receives it may take its place.
+  // A single gradient is passed without a copy of its handle, so that the receiver may take over its memory.
   if (output_gradients.size() == 1) {
     if (output_gradients[0]->written) backward(std::span(&output_gradients[0]->home, 1));
     return;

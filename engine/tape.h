@@ -1,5 +1,6 @@
-// The list of operations of one forward pass, in the order they ran; backward is a loop over it from the end.
-// The tape is passed to every op as an argument, and carries what training and evaluation do differently.
+// The tape records the operations of a forward pass, in order; backward() runs their gradients from last to
+// first. Every op takes the tape as an argument, which also tells it whether the pass is training or
+// evaluation.
 #pragma once
 
 #include <functional>
@@ -11,23 +12,24 @@
 
 namespace crescendo {
 
-// How running statistics follow the ghost batches: one exact exponential average over all of them in order,
-// or one step an update with their mean (docs/derivations/ghost_batch_norm.md).
+// Update of the running statistics: an exponential average over all ghost batches in order, or one step per
+// update with the mean of its ghost batches (docs/derivations/ghost_batch_norm.md).
 enum class RunningStatistics { sequential, mean_of_ghosts };
 
 struct TapeOptions {
-  int64_t ghost = 0;  // images in a ghost batch; 0: the whole micro-batch is one
+  int64_t ghost = 0;  // images in a ghost batch; 0: the whole micro-batch is one ghost batch
   RunningStatistics running_statistics = RunningStatistics::sequential;
-  uint64_t seed = 0;                       // of dropout
-  const StepCounters* counters = nullptr;  // in the device's memory: their position keys dropout's masks
+  uint64_t seed = 0;                       // seed of dropout
+  const StepCounters* counters = nullptr;  // in device memory; dropout's masks depend on their position
 };
 
 class Tape {
  public:
-  // Records; ghost_batch_norm normalises with the ghosts' own statistics, dropout drops.
+  // Makes a tape for training: it records, ghost_batch_norm uses the statistics of each ghost batch, dropout
+  // is on.
   static Tape training(TapeOptions options = {}) { return Tape(true, options); }
-  // Records nothing; ghost_batch_norm uses the running statistics, dropout passes everything. Passes that
-  // share `packed` pack each convolution's weights once.
+  // Makes a tape for evaluation: it records nothing, ghost_batch_norm uses the running statistics, dropout is
+  // off. Passes with the same `packed` share its packed convolution weights.
   static Tape off(PackedWeights* packed = nullptr) {
     Tape tape(false, {});
     tape.packed_ = packed;
@@ -36,40 +38,41 @@ class Tape {
 
   bool is_training() const { return training_; }
   const TapeOptions& options() const { return options_; }
-  // For conv2d_forward.
+  // Returns a weight as conv2d_forward takes it: packed, if this tape shares packed weights.
   ConvolutionWeight weight(const Conv2dGeometry& g, const Tensor& weight) const {
     return packed_ != nullptr ? packed_->of(g, weight) : ConvolutionWeight{weight.as_activations()};
   }
-  // The ghost batch for n images; throws std::invalid_argument unless it divides n.
+  // Returns the ghost batch for a micro-batch of n images. Throws std::invalid_argument unless it divides n.
   int64_t ghost(int64_t n) const;
 
-  // Given the gradient of an op's output, adds to the gradients of its inputs.
+  // Adds to the gradients of an op's inputs, given the gradient of its output.
   using Backward = std::function<void(const Tensor& output_gradient)>;
 
-  // Notes that `output` was computed from `inputs` and how to send its gradient back; returns `output`. The
-  // closure holds, and so keeps alive, what backward reads, and nothing else. Records only when training and
-  // an input needs a gradient.
+  // Records that `output` was computed from `inputs`, and `backward`. Returns `output`. The closure should
+  // capture only what it reads, because it keeps that alive. Nothing is recorded in evaluation, or if no
+  // input needs a gradient.
   Tensor record(const char* name, std::span<const Tensor> inputs, const Tensor& output, Backward backward);
   Tensor record(const char* name, std::initializer_list<Tensor> inputs, const Tensor& output,
                 Backward backward) {
     return record(name, std::span(inputs.begin(), inputs.size()), output, std::move(backward));
   }
 
-  // The same for several outputs of one operation. A gradient is undefined where an output has none; where
-  // all are, nothing is called.
+  // Records an operation with several outputs. Outputs without a gradient have an undefined one; if no output
+  // has a gradient, `backward` is not called.
   using SharedBackward = std::function<void(std::span<const Tensor> output_gradients)>;
   void record(const char* name, std::span<const Tensor> inputs, std::span<const Tensor> outputs,
               SharedBackward backward);
 
-  // Seeds the gradient of `output` with `value` everywhere: for an output beside the one given to backward().
+  // Sets each element of the gradient of `output` to `value`: for outputs besides the one that backward()
+  // takes.
   void seed(const Tensor& output, double value = 1);
-  // Runs the recorded operations backwards, freeing each as it goes; the tape is then empty.
-  // The first form seeds `output`, the second gives it a gradient.
+  // Runs the recorded operations from last to first, and frees each one when it is done. The first form seeds
+  // the gradient of `output`, the second sets it.
   void backward(const Tensor& output, double value = 1);
   void backward(const Tensor& output, const Tensor& output_gradient);
 
-  // Called as each op has run, recorded or not: how a failing forward pass is searched for its first
-  // non-finite value, and how a model's layers are listed.
+  // If set, is called after each op, recorded or not. It serves to find the first non-finite value of a
+  // forward pass, and to list a model's layers.
   std::function<void(const char* name, std::span<const Tensor> inputs, const Tensor& output)> observer;
 
  private:

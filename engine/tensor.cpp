@@ -39,8 +39,7 @@ size_t Tensor::bytes() const { return static_cast<size_t>(size()) * element_byte
 
 activation* Tensor::as_activations() const {
   if (element() != Element::activation) throw std::logic_error("tensor: does not hold activations");
-  if (block_->pixel != 0)
-    throw std::logic_error("tensor: channels that lie among others, where all are needed");
+  if (block_->pixel != 0) throw std::logic_error("tensor: a view of channels is not contiguous");
   return static_cast<activation*>(block_->memory);
 }
 

@@ -1,4 +1,5 @@
-// A shaped block of device memory, shared by value, and the gradient that belongs to it.
+// A tensor: a block of device memory with a shape, and its gradient. Copies of a Tensor share memory and
+// gradient.
 #pragma once
 
 #include <memory>
@@ -10,7 +11,8 @@
 
 namespace crescendo {
 
-enum class Element { activation, real, index };  // index: int32
+// Element types (kernels/real.h); index is int32.
+enum class Element { activation, real, index };
 
 struct Gradient;
 struct GradientSlot;
@@ -19,8 +21,8 @@ struct Moments;
 class Tensor {
  public:
   Tensor() = default;
-  // Uninitialised. Throws std::invalid_argument if the size in bytes does not fit, std::bad_alloc if memory
-  // is short.
+  // Allocates uninitialised memory. Throws std::invalid_argument if the size in bytes exceeds 64 bits,
+  // std::bad_alloc if there is not enough memory.
   Tensor(const Device& device, const Shape& shape, Element element);
 
   static Tensor activations(const Device& device, const Shape& shape) {
@@ -30,10 +32,9 @@ class Tensor {
   static Tensor indices(const Device& device, const Shape& shape) { return {device, shape, Element::index}; }
 
   bool defined() const { return block_ != nullptr; }
-  bool is(const Tensor& other) const {
-    return block_ == other.block_;
-  }  // the very same tensor, not an equal one
-  // Whether its memory is this handle's alone: no other handle, no view.
+  // Returns true if both are copies of one tensor.
+  bool is(const Tensor& other) const { return block_ == other.block_; }
+  // Returns true if there is no other copy of this tensor, and it is neither a view nor has one.
   bool is_sole_owner() const { return block_.use_count() == 1 && block_->whole == nullptr; }
   const Shape& shape() const { return block_->shape; }
   int64_t size() const { return block_->shape.elements(); }
@@ -41,26 +42,27 @@ class Tensor {
   Element element() const { return block_->element; }
   size_t bytes() const;
 
-  // The memory, as what it holds; std::logic_error if it holds something else.
+  // Return the memory. Throw std::logic_error if the tensor has another element type.
   activation* as_activations() const;
   real* as_reals() const;
   int32_t* as_indices() const;
 
-  // Part of this tensor's memory, `offset` elements in; keeps the whole alive.
+  // Returns a tensor that shares part of this one's memory, from element `offset` on, and keeps that memory
+  // alive.
   Tensor view(int64_t offset, const Shape& shape, Element element) const;
-  // Channels [first, first + count) of every pixel of activations [n,h,w,c], for ops that say they take such:
-  // they do not lie side by side, so as_activations() and what rests on it throw std::logic_error.
+  // Returns a view of channels [first, first + count) of activations [n,h,w,c]. It is not contiguous: only
+  // ops that say so accept it, and as_activations() and everything that uses it throw std::logic_error.
   Tensor channels(int64_t first, int64_t count) const;
-  bool is_channels() const { return block_->pixel != 0; }  // whether channels() made it
-  // Of activations [..,c], such a part or not.
+  bool is_channels() const { return block_->pixel != 0; }  // true for a result of channels()
+  // The layout of activations [..,c], contiguous or a view of channels.
   struct Channels {
-    activation* first;  // of the first pixel
-    int64_t pixel;      // elements from one to the next
+    activation* first;  // first channel of the first pixel
+    int64_t pixel;      // stride from one pixel to the next, in elements
     bool operator==(const Channels&) const = default;
   };
   Channels as_channels() const;
 
-  // Between the host and the device. The sizes must agree.
+  // Copy between host and device. The sizes must agree.
   void upload(std::span<const float> values) const;
   void upload(std::span<const int32_t> values) const;
   std::vector<real> to_host() const;
@@ -69,25 +71,28 @@ class Tensor {
   // ---- Gradient
   bool needs_gradient() const;
   void set_needs_gradient(bool needs) const;
-  // Where a backward pass puts df/d(this): memory, made on first use, and whether to overwrite it (the first
-  // contribution) or add (all later ones). Call it once for each contribution.
+  // Returns the memory for df/d(this), allocated on first use, and whether to overwrite it (first
+  // contribution) or to add to it (all later ones). A backward pass calls this once for each contribution.
   GradientSlot gradient_slot() const;
-  // A contribution equal to `gradient`, in whose place it may be taken: of activations that nobody else
-  // holds, the first contribution is the very same memory; and so it is of channels, which only a tensor that
-  // is channels takes.
+  // Contributes `gradient`. The first contribution takes over the memory of `gradient` instead of copying it,
+  // if nothing else uses that memory. A view of channels is also taken over, but only by a tensor that is a
+  // view of channels.
   void add_to_gradient(const Tensor& gradient) const;
-  // Without claiming a contribution; undefined before the first.
+  // Returns the gradient so far; undefined before the first contribution.
   Tensor gradient() const;
-  // Gives the gradient a fixed home (a parameter's place in the flat store) and marks it unwritten.
+  // Sets the gradient's memory (for a parameter: its part of the flat buffer) and marks it as not yet
+  // written.
   void bind_gradient(const Tensor& home) const;
   void forget_gradient() const;  // the next contribution overwrites
-  // The same shape and gradient without the memory, for ops whose backward does not read their input.
+  // Returns a tensor with the same shape and gradient, but no memory: for ops whose backward does not read
+  // their input.
   Tensor without_memory() const;
-  // The mean and variance [ghosts, c] of each ghost batch, where the op that made the tensor took them by the
-  // way; undefined tensors otherwise.
+  // Mean and variance [ghosts, c] of each ghost batch, if the op that made the tensor computed them;
+  // otherwise undefined tensors.
   const Moments& moments() const;
   void set_moments(const Moments& moments) const;
-  // The gradient alone, which may outlive the tensor's own memory: what the tape keeps of an op's output.
+  // The gradient without the tensor. The tape keeps it for an op's output, whose memory may be released
+  // before.
   std::shared_ptr<Gradient> gradient_home() const { return block_->gradient; }
 
  private:
@@ -100,9 +105,9 @@ class Tensor {
     Shape shape;
     Element element;
     void* memory = nullptr;
-    size_t bytes = 0;              // owned; 0 for a view
-    std::shared_ptr<Block> whole;  // of a view
-    int64_t pixel = 0;             // of channels(): elements from one to the next; else 0
+    size_t bytes = 0;              // size of the memory that this block owns; 0 for a view
+    std::shared_ptr<Block> whole;  // views: the block that owns the memory
+    int64_t pixel = 0;             // views of channels: stride from one pixel to the next; otherwise 0
     std::shared_ptr<Gradient> gradient;
     std::shared_ptr<const Moments> moments;
   };
@@ -110,19 +115,22 @@ class Tensor {
   std::shared_ptr<Block> block_;
 };
 
+// Statistics of ghost batches, [ghosts, c].
 struct Moments {
   Tensor mean, variance;
 };
 
+// Memory for a contribution to a gradient, and how to write it.
 struct GradientSlot {
   Tensor gradient;
   Write write;
 };
 
+// The gradient of a tensor.
 struct Gradient {
-  Tensor home;  // undefined until the first contribution
-  bool needed = false;
-  bool written = false;
+  Tensor home;           // its memory; undefined before the first contribution
+  bool needed = false;   // backward passes compute it
+  bool written = false;  // a contribution has been made, so the next one is added
 };
 
 }  // namespace crescendo
