@@ -1,5 +1,4 @@
-// The caching allocator: pieces of chunks, the same ones for the same requests, and its account of what is
-// used.
+// The caching allocator: pieces of chunks, equal pointers for equal requests, and the memory statistics.
 #include "engine/allocator.h"
 
 #include <doctest/doctest.h>
@@ -27,7 +26,7 @@ struct Fixture {
   void give_back(void* block, size_t granules) { memory.release(block, granules * kGranule); }
 };
 
-// Requests and releases as a training step may make them: the same for the same seed. Returns what each got.
+// Makes random requests and releases, like a training step; equal ones for equal seeds. Returns the pointers.
 std::vector<void*> step(Allocator& memory, unsigned seed) {
   std::mt19937 random(seed);
   std::vector<void*> got;
@@ -146,9 +145,9 @@ TEST_CASE_FIXTURE(Fixture,
   CHECK(memory.use().peak == 16 * kGranule);
   void* b = memory.allocate(500);
   CHECK(memory.use().in_use == 500);
-  CHECK(memory.use().peak == 16 * kGranule);  // a piece of what is cached
+  CHECK(memory.use().peak == 16 * kGranule);  // b is part of the cached memory
   memory.reserve_workspace(10000);
-  memory.reserve_workspace(4000);  // the largest is kept
+  memory.reserve_workspace(4000);  // smaller than before: changes nothing
   CHECK(memory.use().peak == 16 * kGranule + 10000);
   void* c = take(15);
   CHECK(memory.use().peak == 31 * kGranule + 10000);
@@ -158,7 +157,8 @@ TEST_CASE_FIXTURE(Fixture,
 }
 
 TEST_CASE("allocator: a request that fails changes nothing") {
-  DryRunBackend backend(make_cpu_backend(1));  // refuses by itself: sanitizers do not let the system refuse
+  // A dry run refuses by itself. Under sanitizers, the system's allocation would abort.
+  DryRunBackend backend(make_cpu_backend(1));
   Allocator memory(backend);
   void* a = memory.allocate(1024);
   for (const size_t bytes : {std::numeric_limits<size_t>::max(), std::numeric_limits<size_t>::max() / 4})
@@ -182,7 +182,7 @@ TEST_CASE("allocator: where a chunk with room to spare is refused, one without i
   } backend;
   Allocator memory(backend);
   void* a = memory.allocate(100 * kGranule);
-  void* b = memory.allocate(kGranule);  // whose chunk would have an eighth of what is held
+  void* b = memory.allocate(kGranule);  // the chunk would be larger if memory allowed
   CHECK(memory.use().peak == 101 * kGranule);
   CHECK_THROWS_AS(memory.allocate(1), std::bad_alloc);
   memory.release(a, 100 * kGranule);
@@ -202,13 +202,13 @@ TEST_CASE_FIXTURE(Fixture, "allocator: memory of captured work must be free, eve
   }
   REQUIRE(captured.size() == 2);
   CHECK_NOTHROW(memory.require_free(captured));
-  std::byte* larger = take(9);  // over both, with another beginning than the second
+  std::byte* larger = take(9);  // overlaps both, and begins elsewhere than the second
   CHECK_THROWS_AS(memory.require_free({captured[1]}), std::logic_error);
   give_back(larger, 9);
   std::byte *first = take(7), *behind = take(5);
-  CHECK_THROWS_AS(memory.require_free({captured[1]}), std::logic_error);  // the first reaches into it
+  CHECK_THROWS_AS(memory.require_free({captured[1]}), std::logic_error);  // `first` overlaps it
   give_back(first, 7);
-  CHECK_NOTHROW(memory.require_free({captured[0]}));  // the other begins behind it
+  CHECK_NOTHROW(memory.require_free({captured[0]}));  // `behind` begins after it
   CHECK_THROWS_AS(memory.require_free({captured[1]}), std::logic_error);
   give_back(behind, 5);
   CHECK_NOTHROW(memory.require_free(captured));

@@ -1,4 +1,4 @@
-// Every op: the shape it gives, what it rejects and in which words, and what evaluation does differently.
+// Each op's output shape, its errors and their messages, and its differences in evaluation.
 #include "engine/device_scalar.h"
 #include "engine/ops.h"
 
@@ -63,7 +63,7 @@ TEST_CASE("pooling: shapes, and what does not fit") {
   CHECK(global_average_pool(tape, x).shape() == Shape{2, 3});
   CHECK_THROWS_AS(max_pool2d(tape, x, {.window_h = 8}), std::invalid_argument);
   CHECK_THROWS_AS(max_pool2d(tape, x, {.padding = Padding::all(2)}),
-                  std::invalid_argument);  // windows of padding
+                  std::invalid_argument);  // windows with only padding
   CHECK_THROWS_AS(average_pool2d(tape, x, {.stride_w = 0}), std::invalid_argument);
   CHECK_THROWS_AS(global_average_pool(tape, activations({2, 3})), std::invalid_argument);
 }
@@ -149,7 +149,7 @@ TEST_CASE("softmax_cross_entropy: losses and hits by hand, and what does not fit
   const double sum = std::exp(1.0) + std::exp(3.0) + std::exp(2.0);
   const double tolerance = 8 * static_cast<double>(std::numeric_limits<real>::epsilon()) * 3;
   check_close(plain.losses.to_host(), {std::log(3.0), std::log(sum) - 2}, tolerance);
-  CHECK(plain.correct.indices_to_host() == std::vector<int32_t>{1, 0});  // the first of equals counts
+  CHECK(plain.correct.indices_to_host() == std::vector<int32_t>{1, 0});  // the first of equal logits counts
   const CrossEntropy smooth = softmax_cross_entropy(tape, logits, labels, 0.3);
   check_close(smooth.losses.to_host(), {std::log(3.0), std::log(sum) - (0.8 * 2 + 0.1 * 1 + 0.1 * 3)},
               tolerance);

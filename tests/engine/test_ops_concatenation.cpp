@@ -1,5 +1,5 @@
-// A Concatenation against concat_channels of the same parts: what is made in its place is not copied, and has
-// the same bits, and so have the gradients.
+// Compares a Concatenation with concat_channels of the same parts. Results and gradients have equal bits, and
+// parts that are written to their places are not copied.
 #include <doctest/doctest.h>
 
 #include "engine/ops.h"
@@ -11,7 +11,7 @@ namespace crescendo::test {
 namespace {
 
 constexpr int64_t kImages = 4, kGhost = 2, kSide = 7, kIn = 18, kWide = 35, kNarrow = 16, kOther = 3;
-// Channels of the parts, of which some begin where no vector does.
+// First channels of the parts. Some are not multiples of a vector's width.
 constexpr int64_t kPooled = kWide, kCopied = kPooled + kIn, kLast = kCopied + kOther, kAll = kLast + kNarrow;
 constexpr Pool2dOptions kPool{
     .window_h = 3, .window_w = 3, .stride_h = 1, .stride_w = 1, .padding = {1, 1, 1, 1}};

@@ -1,5 +1,5 @@
-// conv2d_norm equals conv2d and ghost_batch_norm one after another, and conv2d with a residual the ops it
-// stands for; normed_convolutions gives the same whichever way it fuses.
+// conv2d_norm equals conv2d followed by ghost_batch_norm, conv2d with a residual equals the separate ops, and
+// normed_convolutions gives equal results however it fuses.
 #include <doctest/doctest.h>
 
 #include "engine/layers.h"
@@ -89,7 +89,7 @@ TEST_CASE("conv2d: joins a residual as scale_add and relu do") {
     const auto widen = [](const std::vector<real>& values) {
       return std::vector<double>(values.begin(), values.end());
     };
-    // The two may round after the product or not.
+    // One of the two may fuse multiplication and addition.
     const double tolerance = sum_tolerance(2, 1);
     check_close(joined(false), widen(sum.to_host()), tolerance, tolerance);
     check_close(joined(true), widen(relu(tape, sum).to_host()), tolerance, tolerance);

@@ -1,4 +1,4 @@
-// Ghost batch norm against plain loops, its running statistics, evaluation, and the fused ReLU.
+// Ghost batch norm compared with plain loops; its running statistics, evaluation, and the fused ReLU.
 #include <doctest/doctest.h>
 
 #include "engine/ops.h"
@@ -43,15 +43,15 @@ Result run(const Layer& layer, int64_t ghost, const Forward& forward) {
           layer.shift.gradient().to_host()};
 }
 
-// Batch norm of the images [first, first + n), in double and as the textbook has it.
+// The reference: batch norm as in the textbook, in double.
 struct Reference {
-  std::vector<double> y, dx, dscale, dshift;  // y and dx of the whole batch
-  std::vector<double> means, variances;       // of each group in turn, [groups, channels], unbiased
+  std::vector<double> y, dx, dscale, dshift;  // y and dx for the whole batch
+  std::vector<double> means, variances;       // [groups, channels], unbiased
 };
 
 std::vector<double> widen(const std::vector<real>& values) { return {values.begin(), values.end()}; }
 
-// Channel `c` of one group of `n` images.
+// Computes channel `c` of one group, images [first, first + n).
 void reference_channel(const Layer& layer, int64_t first, int64_t n, int64_t c, Reference& result) {
   const std::vector<double> x = widen(layer.x.to_host()), dy = widen(noise(kShape.elements(), 7));
   const auto channel = static_cast<size_t>(c);
@@ -93,7 +93,7 @@ Reference reference(const Layer& layer, int64_t ghost) {
   return result;
 }
 
-// Values are of order one, and so is 1 / deviation: no term of any sum exceeds 4.
+// Returns the tolerance. Values and 1 / deviation are of order one, so no term of a sum exceeds 4.
 double tolerance(int64_t length) { return sum_tolerance(length, 4); }
 
 }  // namespace
@@ -124,7 +124,7 @@ TEST_CASE("ghost_batch_norm: fused with ReLU equals the two ops one after the ot
     check_close(one.dx, widen(two.dx), tolerance(1));
     check_close(one.dscale, widen(two.dscale), tolerance(kShape[0] * kPixels));
     check_close(one.dshift, widen(two.dshift), tolerance(kShape[0] * kPixels));
-    CHECK(one.dx != run(fused, ghost, [&](Tape& tape) { return fused(tape, {}); }).dx);  // the mask shows
+    CHECK(one.dx != run(fused, ghost, [&](Tape& tape) { return fused(tape, {}); }).dx);  // the mask matters
   }
 }
 
@@ -199,7 +199,7 @@ TEST_CASE("ghost_batch_norm: sequential statistics are (1-rho)^K run + rho sum o
   }
   check_close(layer.statistics.running_mean.to_host(), mean, tolerance(kGhosts));
   check_close(layer.statistics.running_variance.to_host(), variance, tolerance(kGhosts));
-  CHECK(layer.statistics.pending_mean.to_host() == pending);  // of the other mode
+  CHECK(layer.statistics.pending_mean.to_host() == pending);  // which the other mode would change
 }
 
 TEST_CASE("ghost_batch_norm: statistics do not depend on how the batch is cut") {
@@ -236,7 +236,7 @@ TEST_CASE("ghost_batch_norm: mean_of_ghosts sums the ghosts' statistics and leav
 }
 
 TEST_CASE("ghost_batch_norm: evaluation uses the running statistics and leaves them") {
-  const Device device = tested_device(2);  // fresh: nothing but this op has reserved workspace
+  const Device device = tested_device(2);  // new, so that only this op has reserved workspace
   const Layer layer(device);
   const std::vector<double> x = widen(layer.x.to_host());
   const std::vector<double> mean = widen(layer.statistics.running_mean.to_host());

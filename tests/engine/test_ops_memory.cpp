@@ -1,4 +1,4 @@
-// What a training step holds: memory falls as backward goes, and the second step allocates nothing.
+// Memory of a training step: it falls during backward, and the second step allocates nothing.
 #include <doctest/doctest.h>
 
 #include "engine/layers.h"
@@ -30,7 +30,7 @@ struct Network {
     store.allocate(device);
     store.initialise(1);
   }
-  // `probe(layer)` runs in the backward pass, just before layer's own.
+  // `probe(layer)` is called in the backward pass, just before that of the layer.
   Tensor forward(Tape& tape, const std::function<void(size_t)>& probe) const {
     Tensor x = images;
     for (size_t i = 0; i < norms.size(); ++i) {
@@ -55,10 +55,11 @@ struct Network {
 TEST_CASE("memory: an activation goes as soon as no backward pass needs it any more") {
   const Network network;
   const size_t before = network.use().in_use;
-  std::vector<size_t> held;  // when backward reaches layers 2, 1 and 0
+  std::vector<size_t> held;  // bytes in use when backward reaches layers 2, 1 and 0
   network.step([&](size_t) { held.push_back(network.use().in_use); });
   REQUIRE(held.size() == 3);
-  // A layer leaves behind its convolution's input, and its own input where the residual sum made it.
+  // The backward pass of a layer releases the input of its convolution, and its own input if a residual sum
+  // made it.
   CHECK(held[0] >= held[1] + kActivation);
   CHECK(held[1] >= held[2] + kActivation);
   CHECK(network.use().in_use == before);

@@ -1,4 +1,4 @@
-// norm_conv2d equals ghost_batch_norm, conv2d and add one after another, in training and in evaluation.
+// norm_conv2d equals ghost_batch_norm, conv2d and add one after another, in training and evaluation.
 #include <doctest/doctest.h>
 
 #include "engine/ops.h"
@@ -35,7 +35,7 @@ struct Layer {
   }
 };
 
-// Results and gradients, and the running statistics afterwards.
+// Results, gradients, and running statistics after a step.
 template <class Forward>
 std::vector<std::vector<real>> train(const Layer& layer, const Forward& forward) {
   Tape tape = Tape::training({.ghost = kGhost});
@@ -60,8 +60,8 @@ TEST_CASE("norm_conv2d: trains as the three ops do") {
   const Layer fused(winograd()), plain(winograd());
   const auto results = train(fused, [&](Tape& tape) { return fused.fused(tape); });
   const auto expected = train(plain, [&](Tape& tape) { return plain.one_by_one(tape); });
-  // Normalised values of about 2, in sums over filters or over all pixels, divided by deviations of about
-  // 0.5.
+  // Tolerance: sums over filters or pixels of normalised values, which are about 2, divided by deviations of
+  // about 0.5.
   const double tolerance = kWinogradAmplification.weight * 2 * sum_tolerance(kImages * kSide * kSide, 2);
   REQUIRE(results.size() == expected.size());
   for (size_t i = 0; i < results.size(); ++i) {

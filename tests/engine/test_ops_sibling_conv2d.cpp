@@ -1,4 +1,4 @@
-// sibling_conv2d and sibling_conv2d_norm equal conv2d and conv2d_norm one by one, bit for bit.
+// sibling_conv2d and sibling_conv2d_norm have equal bits to separate calls of conv2d and conv2d_norm.
 #include <doctest/doctest.h>
 
 #include "engine/ops.h"
@@ -37,7 +37,7 @@ struct Operands {
   }
 };
 
-// Results and gradients of a step; of the results, those that are `used` contribute.
+// Returns results and gradients of a step. Only the results that are `used` contribute to the loss.
 template <class Forward>
 Results train(const Operands& operands, const std::vector<size_t>& used, const Forward& forward) {
   Tape tape = Tape::training({.ghost = kGhost});

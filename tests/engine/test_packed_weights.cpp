@@ -1,4 +1,4 @@
-// Weights that are packed once give what weights that are packed every time do.
+// Weights that are packed once give the same results as weights that are packed for every call.
 #include <doctest/doctest.h>
 
 #include <algorithm>

@@ -53,7 +53,7 @@ TEST_CASE("parameters: ones stand where a parameter would, and are none") {
   CHECK(more->value.to_host() == std::vector<real>(4, 1));
   CHECK(small.store.parameter_count() == count);
   CHECK(small.store.parameters().size() == listed);
-  // Their gradients are written like those of the others, so that a norm's two agree.
+  // The gradients of ones are written too, so that scale and shift of a norm are treated alike.
   const auto next = [&] { return ones->value.gradient_slot().write; };
   CHECK(next() == Write::overwrite);
   CHECK(next() == Write::add);

@@ -1,4 +1,4 @@
-// The safetensors reader refuses whatever is not exactly the format, and the writer's files are read back.
+// The safetensors reader rejects every deviation from the format, and reads what the writer wrote.
 #include "engine/safetensors.h"
 
 #include <doctest/doctest.h>
@@ -14,7 +14,7 @@ using namespace crescendo;
 
 namespace {
 
-// A file's bytes: the header's length, the header, the data.
+// Returns the bytes of a file: the header's length, the header, the data.
 std::string file_bytes(const std::string& header, const std::string& data) {
   const uint64_t length = header.size();
   std::string bytes(8, '\0');
@@ -26,7 +26,7 @@ struct Reading {
   TemporaryFolder folder;
   std::string path = folder / "f";
 
-  // What the reader says of the bytes, without the path; empty if it takes them.
+  // Returns the reader's error message without the path; empty if it accepts the bytes.
   std::string of_bytes(const std::string& bytes) {
     write_text(path, bytes);
     const std::string message = error_of([&] { SafetensorsFile file(path); });
@@ -128,7 +128,7 @@ TEST_CASE("safetensors: a header above 100 MB is refused before it is read") {
   std::fstream file(reading.path, std::ios::in | std::ios::out | std::ios::binary);
   file.write(reinterpret_cast<const char*>(&length), 8);
   file.close();
-  std::filesystem::resize_file(reading.path, 8 + length);  // sparse
+  std::filesystem::resize_file(reading.path, 8 + length);  // a sparse file
   CHECK(error_of([&] { SafetensorsFile f(reading.path); }) ==
         reading.path + ": header: 100000001 bytes long by its length, expected at most 100000000");
 }

@@ -1,4 +1,4 @@
-// The tape: what it records, the order of backward, and what it frees on the way.
+// The tape: its records, the order of backward, and the memory that backward frees.
 #include "engine/tape.h"
 
 #include <doctest/doctest.h>
@@ -10,7 +10,7 @@
 namespace crescendo::test {
 namespace {
 
-// An op that passes nothing on but notes that its backward ran.
+// An op that passes no gradient on, but notes that its backward ran.
 Tensor noted(Tape& tape, const char* name, const Tensor& x, std::vector<std::string>& ran) {
   const Tensor y = Tensor::activations(x.device(), x.shape());
   return tape.record(name, {x}, y, [=, &ran](const Tensor&) {

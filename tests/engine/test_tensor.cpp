@@ -1,4 +1,4 @@
-// Tensors: memory, views, transfers, and the gradient that belongs to each.
+// Tensors: memory, views, transfers, and gradients.
 #include "engine/tensor.h"
 
 #include <doctest/doctest.h>
@@ -58,9 +58,9 @@ TEST_CASE("tensor: rejects the wrong number of values and impossible sizes") {
   CHECK_THROWS_WITH_AS(tensor.upload(std::vector<float>(5)), "tensor: 5 values for shape [2, 3]",
                        std::invalid_argument);
   CHECK_THROWS_AS(Tensor::indices(device, {2}).upload(std::vector<int32_t>(3)), std::invalid_argument);
-  CHECK_THROWS_AS(Tensor::reals(device, {int64_t{1} << 62}), std::invalid_argument);  // bytes do not fit
-  const Device dry =
-      Device::dry_run(tested_device());  // refuses by itself: sanitizers do not let the system refuse
+  CHECK_THROWS_AS(Tensor::reals(device, {int64_t{1} << 62}), std::invalid_argument);
+  // A dry run refuses by itself. Under sanitizers, the system's allocation would abort.
+  const Device dry = Device::dry_run(tested_device());
   CHECK_THROWS_AS(Tensor::reals(dry, {int64_t{1} << 59}), std::bad_alloc);
   CHECK(in_use(dry) == 0);
 }
@@ -154,7 +154,7 @@ TEST_CASE("tensor: a gradient that nobody else holds is taken as it is, any othe
   Tensor first = make_activations(device, {3}, {1, 2, 3});
   const void* place = first.as_activations();
   {
-    // What the tape does: it holds the gradient alone while backward runs.
+    // Like the tape, which keeps only the gradient while backward runs.
     const Tensor only = std::exchange(first, Tensor());
     x.add_to_gradient(only);
   }

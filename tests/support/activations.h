@@ -1,4 +1,5 @@
-// Activations for a test, of the backend's own type, between two guard zones that are checked when they go.
+// Memory for a test, with activations of the backend's own type. The destructor checks the guard zones around
+// it.
 #pragma once
 
 #include <cmath>
@@ -9,7 +10,7 @@ namespace crescendo::test {
 
 class Activations {
  public:
-  // Rounded where the type is narrower.
+  // Uploads `values`, rounded if the backend's type is narrower.
   Activations(Backend& backend, const std::vector<real>& values) : backend_(backend) {
     std::vector<real> all(values.size() + 2 * kGuard, kGuardValue);
     std::copy(values.begin(), values.end(), all.begin() + kGuard);
@@ -32,7 +33,7 @@ class Activations {
 
   operator activation*() { return at(0); }
   operator const activation*() const { return at(0); }
-  // From element i on.
+  // Return the address of element i.
   activation* at(int64_t i) { return from(kGuard + i); }
   const activation* at(int64_t i) const { return from(kGuard + i); }
 
@@ -43,7 +44,7 @@ class Activations {
 
  private:
   static constexpr int64_t kGuard = 64;
-  static constexpr real kGuardValue = -12288;  // which every type holds
+  static constexpr real kGuardValue = -12288;  // exact in every type
 
   size_t bytes() const { return static_cast<size_t>(count_) * backend_.activation_bytes(); }
   activation* from(int64_t element) const {
@@ -61,13 +62,13 @@ class Activations {
   char* memory_ = nullptr;
 };
 
-// What rounding to an activation does to a number, at most, as a share of it. 0 where activations are reals:
-// a kernel's tolerance is for those.
+// Returns the largest relative error of rounding a number to an activation. It is 0 where activations are
+// reals, since a kernel's tolerance is for these.
 inline double rounding_of(const Backend& backend) {
   return backend.activation_bytes() == sizeof(real) ? 0 : std::ldexp(1, -8);
 }
 
-// As check_both_writes, for a kernel whose output is activations.
+// Does the same as check_both_writes, for a kernel whose output is activations.
 template <class Kernel>
 void check_both_writes_of_activations(Backend& backend, const std::vector<double>& expected, double tolerance,
                                       const Kernel& kernel) {
@@ -82,7 +83,7 @@ void check_both_writes_of_activations(Backend& backend, const std::vector<double
   std::vector<double> sums = expected;
   for (size_t i = 0; i < sums.size(); ++i) sums[i] += static_cast<double>(before[i]);
   kernel(used, Write::add);
-  // `expected` itself may be rounded, and is no larger than the sum and 1.
+  // The kernel may round `expected` before it adds; `expected` is not larger than the sum plus 1.
   check_close(used.values(), sums, tolerance + sum_tolerance(1, 2) + rounding, 2 * rounding);
 }
 

@@ -1,4 +1,4 @@
-// Backend memory for a test, between two guard zones that are checked when it goes.
+// Backend memory for a test. The destructor checks the guard zones around it.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -33,12 +33,12 @@ class Buffer {
 
   operator T*() { return memory_ + kGuard; }
   operator const T*() const { return memory_ + kGuard; }
-  // Where activation is real.
+  // For backends whose activations are reals.
   operator activation*() { return reinterpret_cast<activation*>(memory_ + kGuard); }
   operator const activation*() const { return reinterpret_cast<const activation*>(memory_ + kGuard); }
 
   T* data() { return memory_ + kGuard; }
-  // From element i on.
+  // Return the address of element i.
   activation* at(int64_t i) { return reinterpret_cast<activation*>(data() + i); }
   const activation* at(int64_t i) const { return reinterpret_cast<const activation*>(memory_ + kGuard + i); }
 
@@ -62,7 +62,8 @@ class Buffer {
   T* memory_ = nullptr;
 };
 
-// `all` with the rows of `part`, `count` elements each, in its own wider rows from `first` on.
+// Returns `all`, whose rows have `width` elements, with elements [first, first + count) of each row replaced
+// by the rows of `part`.
 inline std::vector<real> with_channels(std::vector<real> all, int64_t width, int64_t first,
                                        const std::vector<real>& part, int64_t count) {
   for (size_t i = 0; i < part.size(); ++i) {
@@ -72,7 +73,7 @@ inline std::vector<real> with_channels(std::vector<real> all, int64_t width, int
   return all;
 }
 
-// What stands in an output before it is written: NaN, which any use but overwriting would spread.
+// Returns n NaNs. Outputs have them before a kernel writes: any use other than overwriting would spread them.
 inline std::vector<real> poison(int64_t n) {
   return std::vector<real>(static_cast<size_t>(n), std::numeric_limits<real>::quiet_NaN());
 }

@@ -1,4 +1,4 @@
-// Comparing a kernel's results with a reference computed in double.
+// Compares a kernel's results with a reference that is computed in double.
 #pragma once
 
 #include <cmath>
@@ -8,35 +8,35 @@
 
 namespace crescendo::test {
 
-// The rounding errors of a sum of `length` terms, each at most `term`, behave like a random walk: the partial
-// sums are near sqrt(length) * term, and sqrt(length) errors of epsilon times that add up. Four times as much
-// is allowed.
+// Returns the tolerance for a sum of `length` terms of size `term` or less. Rounding errors behave like a
+// random walk: the partial sums are about sqrt(length) * term, and `length` errors of epsilon times that add
+// up to sqrt(length) times one. Four times as much is allowed.
 inline double sum_tolerance(int64_t length, double term) {
   const double root = std::sqrt(static_cast<double>(length));
   return 4 * static_cast<double>(std::numeric_limits<real>::epsilon()) * root * std::max(1.0, root) * term;
 }
 
-// Winograd's algorithm computes a convolution from products of transformed values. Those of one output have,
-// where inputs and filter are noise, so many times the root mean square of the direct products at most
-// (docs/derivations/winograd.md, rounded up), and so have their rounding errors: of an image or its gradient,
-// and of the weights' gradient.
+// The factor by which Winograd's algorithm increases rounding errors, for an image or its gradient and for
+// the weights' gradient. The algorithm adds products of transformed values. With noise as input and filter,
+// their root mean square is at most this many times that of the direct products
+// (docs/derivations/winograd.md, rounded up).
 struct Amplification {
   double image, weight;
 };
-constexpr Amplification kWinogradAmplification{.image = 9, .weight = 9};  // of 3x3
+constexpr Amplification kWinogradAmplification{.image = 9, .weight = 9};  // 3x3 filters
 constexpr Amplification winograd_amplification(int64_t r, int64_t s) {
   if (r * s == 7) return {.image = 9, .weight = 12};
   if (r * s == 3) return {.image = 3, .weight = 3};
   return kWinogradAmplification;
 }
 
-// What a sum of `length` terms that tends to `value` loses where it is accumulated in double, here or in the
-// kernel.
+// Returns the tolerance for a sum of `length` terms that is accumulated in double, by the kernel or the
+// reference, and whose result is about `value`.
 inline double double_tolerance(int64_t length, double value) {
   return 4 * std::numeric_limits<double>::epsilon() * std::sqrt(static_cast<double>(length)) * value;
 }
 
-// `relative`: of the expected number, besides the tolerance.
+// Checks that each element differs from the expected one by at most tolerance + relative * |expected|.
 inline void check_close(const std::vector<real>& actual, const std::vector<double>& expected,
                         double tolerance, double relative = 0) {
   REQUIRE(actual.size() == expected.size());
@@ -60,7 +60,7 @@ void check_same_bits(const std::vector<T>& a, const std::vector<T>& b) {
     }
 }
 
-// Runs kernel(output, write) over NaN with overwrite and over noise with add.
+// Runs kernel(output, write) twice: on NaN with overwrite, and on noise with add.
 template <class Kernel>
 void check_both_writes(Backend& backend, const std::vector<double>& expected, double tolerance,
                        const Kernel& kernel) {
@@ -77,7 +77,7 @@ void check_both_writes(Backend& backend, const std::vector<double>& expected, do
   check_close(used.values(), sums, tolerance + sum_tolerance(1, 2));
 }
 
-// Several outputs of one computation.
+// The outputs of one computation.
 using Results = std::vector<std::vector<real>>;
 
 inline void check_same_bits(const Results& a, const Results& b) {

@@ -1,4 +1,4 @@
-// Counters in a backend's memory.
+// Step counters in a backend's memory.
 #pragma once
 
 #include "kernels/backend.h"

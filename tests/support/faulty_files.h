@@ -1,5 +1,4 @@
-// A file system whose n-th call fails: once, for ever, by writing less than asked, or by the end of the
-// process.
+// A file system whose n-th call fails: once, from then on, by a short write, or by the end of the process.
 #pragma once
 
 #include <cerrno>
@@ -13,7 +12,7 @@ namespace crescendo {
 class FaultyFiles : public FileSystem {
  public:
   enum class Fault { none, once, forever, short_write, kill };
-  struct Killed {};  // thrown where a process would have ended; from then on no call does anything
+  struct Killed {};  // thrown where the process would end; later calls do nothing
 
   FaultyFiles() = default;
   FaultyFiles(Fault fault, size_t at, int error = EIO) : fault_(fault), at_(at), error_(error) {}
@@ -34,7 +33,7 @@ class FaultyFiles : public FileSystem {
   int fsync(int descriptor) override { return strikes("fsync") ? -1 : FileSystem::fsync(descriptor); }
   int close(int descriptor) override {
     const bool failed = strikes("close");
-    FileSystem::close(descriptor);  // as close() does even where it fails, and as the end of a process does
+    FileSystem::close(descriptor);  // even a failing close() closes, and so does the end of a process
     errno = error_;
     return failed ? -1 : 0;
   }
@@ -57,7 +56,7 @@ class FaultyFiles : public FileSystem {
   }
 
   Fault fault_ = Fault::none;
-  size_t at_ = 0;  // counted from 1
+  size_t at_ = 0;  // number of the failing call, from 1
   int error_ = EIO;
   bool killed_ = false;
   std::vector<std::string> calls_;

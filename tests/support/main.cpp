@@ -1,5 +1,6 @@
-// --instruction-set=NAME has the kernels' tests use it; what this processor does not have is skipped (exit
-// code 77). All other arguments are doctest's.
+// The main() of doctest programs. --instruction-set=NAME chooses the instruction set of the kernels under
+// test; if the processor does not have it, the tests are skipped (exit code 77). All other arguments are
+// doctest's.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 

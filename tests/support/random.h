@@ -1,4 +1,4 @@
-// Numbers for tests: the same ones on every machine.
+// Random numbers for tests, equal on every machine.
 #pragma once
 
 #include <vector>
@@ -8,7 +8,7 @@
 
 namespace crescendo::test {
 
-// n values in [-1, 1), of 24 random bits each; another `seed`, other values.
+// Returns n values in [-1, 1) with 24 random bits each, as a function of `seed`.
 inline std::vector<real> noise(int64_t n, uint32_t seed) {
   std::vector<real> values(static_cast<size_t>(n));
   for (size_t i = 0; i < values.size(); ++i)

@@ -1,4 +1,4 @@
-// A folder of a test's own, gone at its end.
+// A temporary folder, which the destructor removes.
 #pragma once
 
 #include <cstdlib>
@@ -38,7 +38,7 @@ inline std::string read_text(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// What `action` throws says; empty if it throws nothing.
+// Returns the message of the exception that `action` throws; empty if it throws none.
 template <class Action>
 std::string error_of(Action action) {
   try {

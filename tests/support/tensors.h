@@ -1,4 +1,4 @@
-// Tensors with given or random values.
+// Makes tensors with given or random values.
 #pragma once
 
 #include "engine/tensor.h"
@@ -43,7 +43,7 @@ inline Tensor random_reals(const Device& device, const Shape& shape, uint32_t se
   return make_reals(device, shape, noise(shape.elements(), seed));
 }
 
-// A weight as in a ParameterStore: activations whose gradient is real.
+// Returns a weight as a ParameterStore has them: activations with a gradient of reals.
 inline Tensor random_weight(const Device& device, const Shape& shape, uint32_t seed) {
   const Tensor weight = random_activations(device, shape, seed);
   weight.bind_gradient(Tensor::reals(device, shape));

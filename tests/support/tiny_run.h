@@ -1,4 +1,4 @@
-// Whole training runs that take a moment: a drawn data set, their options, and what they leave behind.
+// Whole training runs that take a moment: a small data set, options, and functions that read the results.
 #pragma once
 
 #include <unistd.h>
@@ -43,7 +43,8 @@ class TinyData : public Dataset {
   std::vector<std::string> names_ = {"down", "right", "up", "left"};
 };
 
-// 3 epochs of 48 images: batches of 16, then 32, then 64 by increasing the batch; 3 + 2 + 1 updates or so.
+// Returns options of a run over 3 epochs of 48 images. The batch grows from 16 to 32 and 64, so there are
+// about 3 + 2 + 1 updates.
 inline TrainOptions tiny_run() {
   TrainOptions options;
   options.model = "wrn-10-1";
@@ -78,7 +79,7 @@ class Folder {
 
 inline TrainingData tiny_data() { return {std::make_shared<TinyData>(48), std::make_shared<TinyData>(20)}; }
 
-// What TinyData shows, as bytes: which such a device takes all at once.
+// Returns the images of TinyData as bytes, which a GPU keeps in its memory.
 inline std::shared_ptr<const Dataset> byte_data(int64_t size, bool augment) {
   const TinyData source(size);
   ByteImageSet set;
@@ -95,7 +96,7 @@ inline std::shared_ptr<const Dataset> byte_data(int64_t size, bool augment) {
   return std::make_shared<ByteImages>(std::move(set));
 }
 
-// A set whose images are made when they are asked for: a device loads them, whatever they are.
+// Wraps a data set so that it does not count as one in memory: its images go through the loader.
 class Loaded final : public Dataset {
  public:
   explicit Loaded(std::shared_ptr<const Dataset> set) : set_(std::move(set)) {}
@@ -129,7 +130,7 @@ inline std::string digest_of(const std::string& folder) {
   return checkpoint_digest(resolve_checkpoint(folder, [](const std::string&) {}));
 }
 
-// Everything in a metrics file that must not depend on how a run was cut: not the clock.
+// Returns everything in a metrics file that must not depend on interruptions, which is all except times.
 inline std::string story_of(const std::string& folder) {
   const Metrics metrics = read_metrics(folder + "/metrics.jsonl");
   std::string story;

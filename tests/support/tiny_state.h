@@ -1,4 +1,4 @@
-// The smallest training state that has everything: a convolution, a linear layer, a norm, a statistic, an
+// A minimal training state that has everything: a convolution, a linear layer, a norm, a statistic, an
 // optimizer.
 #pragma once
 

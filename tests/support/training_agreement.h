@@ -1,4 +1,4 @@
-// Three training steps of a small network, beside the processor's.
+// Compares three training steps of a small network with the same steps on the CPU.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -13,9 +13,9 @@ namespace crescendo::test {
 constexpr int64_t kUpdates = 3;
 
 struct Trained {
-  std::vector<double> losses;    // of each update
-  std::vector<real> gradients;   // of the first
-  std::vector<real> statistics;  // after the last
+  std::vector<double> losses;    // loss of each update
+  std::vector<real> gradients;   // gradients of the first update
+  std::vector<real> statistics;  // running statistics after the last update
 };
 
 inline Trained train_steps(const Device& device) {
@@ -66,9 +66,9 @@ inline double relative_error(std::vector<real> actual, const std::vector<real>& 
   return norm_of(actual) / norm_of(expected);
 }
 
-// `rounding` is that of one activation. It makes an input to a ReLU change its sign with about that
-// probability, and in sums of terms of either sign the root of the share of changed terms shows, once a
-// layer.
+// Checks that a device's training agrees with the CPU's. `rounding` is the relative rounding error of an
+// activation. It is also about the probability that a ReLU's input changes its sign. In a sum of terms of
+// both signs, the relative error is the root of the share of changed terms, for each layer.
 inline void check_training(const Device& device, double rounding) {
   const Trained expected = train_steps(Device::cpu(1, ConvolutionAlgorithm::direct)),
                 actual = train_steps(device);
