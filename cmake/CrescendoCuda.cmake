@@ -1,14 +1,15 @@
-# The CUDA backend, where there are nvcc, the toolkit and cuDNN 9: included, it finds them and sets CRESCENDO_WITH_CUDA.
+# Looks for nvcc, the CUDA toolkit and cuDNN 9, which the CUDA backend needs, and sets CRESCENDO_WITH_CUDA.
 set(CRESCENDO_CUDA AUTO CACHE STRING
-    "the CUDA backend: AUTO (where nvcc, the toolkit and cuDNN are found), ON (an error where not) or OFF")
+    "the CUDA backend: AUTO (built if nvcc, the toolkit and cuDNN are found), ON (an error if not) or OFF")
 set_property(CACHE CRESCENDO_CUDA PROPERTY STRINGS AUTO ON OFF)
 set(CRESCENDO_CUDA_HINTS "" CACHE STRING
-    "folders to search first for CUDA's bin, include and lib, or for folders that have them (pip's .../nvidia)")
+    "folders to search first: each has CUDA's bin, include and lib, or subfolders that have them (pip's .../nvidia)")
 
-# Where CUDA may be, the first first: pip's packages put each library into a folder of its own, or all of them into one.
+# Lists folders that CUDA may be in, in order of preference. pip's packages put each library into its own folder, or all
+# into one.
 function(crescendo_cuda_roots result)
   set(pip_folders "")
-  find_program(CRESCENDO_PYTHON python3 DOC "asked where pip has put CUDA's libraries")
+  find_program(CRESCENDO_PYTHON python3 DOC "reports where pip installed CUDA's libraries")
   mark_as_advanced(CRESCENDO_PYTHON)
   if(CRESCENDO_PYTHON)
     execute_process(COMMAND ${CRESCENDO_PYTHON} -c "import nvidia; print(*nvidia.__path__, sep=';')"
@@ -26,11 +27,11 @@ function(crescendo_cuda_roots result)
   set(${result} ${roots} PARENT_SCOPE)
 endfunction()
 
-# Sets CRESCENDO_CUDA_MISSING to what is not there, in words.
+# Sets CRESCENDO_CUDA_MISSING to a list of what was not found, for messages.
 function(crescendo_find_cuda)
   crescendo_cuda_roots(roots)
   find_program(CRESCENDO_NVCC nvcc HINTS ${roots} PATH_SUFFIXES bin)
-  if(CRESCENDO_NVCC)  # may be a link into the toolkit
+  if(CRESCENDO_NVCC)  # which may be a link into the toolkit
     file(REAL_PATH ${CRESCENDO_NVCC} nvcc)
     cmake_path(GET nvcc PARENT_PATH bin)
     cmake_path(GET bin PARENT_PATH toolkit)
@@ -42,7 +43,7 @@ function(crescendo_find_cuda)
               PATH_SUFFIXES include targets/${system}/include)
     mark_as_advanced(CRESCENDO_CUDA_${header}_INCLUDE)
   endforeach()
-  # pip's packages have the versioned names alone.
+  # pip's packages have only versioned names.
   foreach(library cudart cublasLt cudnn)
     set(names ${library} lib${library}.so.13 lib${library}.so.12)
     if(library STREQUAL "cudnn")
@@ -73,15 +74,15 @@ endfunction()
 
 set(CRESCENDO_WITH_CUDA OFF)
 if(CRESCENDO_DOUBLE AND CRESCENDO_CUDA AND NOT CRESCENDO_CUDA STREQUAL "AUTO")
-  message(FATAL_ERROR "CRESCENDO_CUDA=ON does not go with CRESCENDO_DOUBLE: the CUDA backend has no double")
+  message(FATAL_ERROR "CRESCENDO_CUDA=ON and CRESCENDO_DOUBLE exclude each other: the CUDA backend has no double")
 elseif(CRESCENDO_CUDA AND NOT CRESCENDO_DOUBLE)
   crescendo_find_cuda()
   if(NOT CRESCENDO_CUDA_MISSING)
-    # Devices from sm_80 on: code for sm_80 and sm_90a, and PTX for those to come.
+    # Code for sm_80 and sm_90a, and PTX for later devices.
     if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
       set(CMAKE_CUDA_ARCHITECTURES 80-real 90a-real 90-virtual)
     endif()
-    set(CMAKE_CUDA_RUNTIME_LIBRARY None)  # the module names it
+    set(CMAKE_CUDA_RUNTIME_LIBRARY None)  # the module links it
     if(NOT DEFINED ENV{CUDACXX})
       set(ENV{CUDACXX} ${CRESCENDO_NVCC})
     endif()
@@ -93,7 +94,7 @@ elseif(CRESCENDO_CUDA AND NOT CRESCENDO_DOUBLE)
   endif()
   if(NOT CRESCENDO_CUDA_MISSING)
     enable_language(CUDA)
-    set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)  # which CMake 3.25 does not know of nvcc
+    set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)  # unknown to CMake 3.25
     if(CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 12)
       set(CRESCENDO_CUDA_MISSING "nvcc 12 or later (${CMAKE_CUDA_COMPILER} is ${CMAKE_CUDA_COMPILER_VERSION})")
     endif()
@@ -103,15 +104,15 @@ elseif(CRESCENDO_CUDA AND NOT CRESCENDO_DOUBLE)
     set(CRESCENDO_WITH_CUDA ON)
     message(STATUS "CUDA backend: nvcc ${CMAKE_CUDA_COMPILER_VERSION}, ${CRESCENDO_CUDA_cudnn_LIBRARY}")
   elseif(CRESCENDO_CUDA STREQUAL "AUTO")
-    message(STATUS "No CUDA backend, for want of ${CRESCENDO_CUDA_MISSING}")
+    message(STATUS "No CUDA backend: not found: ${CRESCENDO_CUDA_MISSING}")
   else()
     message(FATAL_ERROR "CRESCENDO_CUDA=ON, but not found: ${CRESCENDO_CUDA_MISSING} (see CRESCENDO_CUDA_HINTS)")
   endif()
 endif()
 
-# crescendo_cuda_module(): the module crescendo_cuda, that the program loads when a GPU is asked for.
+# crescendo_cuda_module() adds the module crescendo_cuda, which the program loads when a GPU is used.
 function(crescendo_cuda_module)
-  # nvcc takes other options than the C++ compiler, so its files are compiled apart.
+  # nvcc takes other options than the C++ compiler, so its files are a separate target.
   set(folder ${PROJECT_SOURCE_DIR}/kernels/cuda)
   file(GLOB kernels CONFIGURE_DEPENDS ${folder}/*.cu)
   add_library(crescendo_cuda_kernels OBJECT ${kernels})
@@ -122,7 +123,7 @@ function(crescendo_cuda_module)
   set_target_properties(crescendo_cuda_kernels PROPERTIES CUDA_STANDARD 20)
 
   file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.cpp)
-  list(FILTER sources EXCLUDE REGEX "/backend\\.cpp$")  # the program's
+  list(FILTER sources EXCLUDE REGEX "/backend\\.cpp$")  # belongs to the program
   add_library(crescendo_cuda MODULE ${sources} $<TARGET_OBJECTS:crescendo_cuda_kernels>)
   target_include_directories(crescendo_cuda PRIVATE ${PROJECT_SOURCE_DIR})
   foreach(library cuda_runtime cublasLt cudnn)

@@ -1,5 +1,5 @@
-# crescendo_embed(TARGET): builds the recipes, the report page and Chart.js into TARGET; trainer/embedded.h finds them
-# by name. The assembler includes the files as they are (.incbin), so that their size costs no compile time.
+# crescendo_embed(TARGET) builds the recipes, the report page and Chart.js into TARGET; trainer/embedded.h finds them by
+# name. The assembler includes the files unchanged (.incbin), so that large files cost no compile time.
 find_file(CRESCENDO_CHART_JS chart.min.js PATHS /usr/share/javascript/chart.js /usr/local/share/javascript/chart.js
           DOC "Chart.js 3 or later, inlined into reports")
 
@@ -16,7 +16,7 @@ function(crescendo_embed target)
     message(STATUS "Chart.js not found (Debian: libjs-chart.js): reports will have tables but no curves")
   endif()
 
-  # A file that is not there is left out: asking for it gives an empty text.
+  # A missing file is left out; embedded_file() then returns an empty text.
   set(present "")
   set(includes "")
   set(declarations "")
@@ -24,7 +24,7 @@ function(crescendo_embed target)
   set(index 0)
   foreach(name file IN ZIP_LISTS names files)
     if(NOT EXISTS ${file})
-      message(STATUS "Not built in, because it is missing: ${file}")
+      message(STATUS "Missing, therefore not built in: ${file}")
       continue()
     endif()
     set(symbol crescendo_embedded_${index})

@@ -1,4 +1,4 @@
-# cmake --install: the program, the layers as static libraries, their headers, and what find_package(Crescendo) reads.
+# Installs the program, the layers as static libraries, their headers, and the files that find_package(Crescendo) reads.
 include(CMakePackageConfigHelpers)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Crescendo)

@@ -1,12 +1,12 @@
-# The kernels of kernels/cpu are compiled once for each instruction set; kernels/cpu/backend.cpp chooses at run time.
+# Compiles the kernels of kernels/cpu once for each instruction set; kernels/cpu/backend.cpp chooses one at run time.
 set(CRESCENDO_INSTRUCTION_SETS "all" CACHE STRING
-    "what the CPU kernels are compiled for: all, native (the best of this machine alone), or of avx512;avx2;generic")
+    "instruction sets of the CPU kernels: all, native (only the best of this machine), or a list of avx512, avx2, generic")
 
 set(CRESCENDO_FLAGS_avx512 -march=x86-64-v4 -mprefer-vector-width=512)
 set(CRESCENDO_FLAGS_avx2 -march=x86-64-v3)
 set(CRESCENDO_FLAGS_generic "")
 
-# The best instruction set of the machine that compiles.
+# Sets `result` to the best instruction set of this machine.
 function(crescendo_native_instruction_set result)
   execute_process(COMMAND ${CMAKE_CXX_COMPILER} -march=native -dM -E -x c++ /dev/null
                   OUTPUT_VARIABLE macros ERROR_QUIET)
@@ -19,9 +19,9 @@ function(crescendo_native_instruction_set result)
   endif()
 endfunction()
 
-# crescendo_instruction_sets(TARGET SOURCES...): adds the sources to TARGET, compiled once for each instruction set of
-# CRESCENDO_INSTRUCTION_SETS in the namespace CRESCENDO_CPU; TARGET itself learns of each as
-# CRESCENDO_<NAME>. Sets CRESCENDO_KERNEL_SETS to their names.
+# crescendo_instruction_sets(TARGET SOURCES...) adds the sources to TARGET, compiled once for each instruction set in
+# CRESCENDO_INSTRUCTION_SETS, in the namespace CRESCENDO_CPU. Defines CRESCENDO_<NAME> for TARGET for each of them, and
+# sets CRESCENDO_KERNEL_SETS to their names.
 function(crescendo_instruction_sets target)
   set(names ${CRESCENDO_INSTRUCTION_SETS})
   if(names STREQUAL "native")
@@ -44,7 +44,7 @@ function(crescendo_instruction_sets target)
     crescendo_compile_options(${part})
     target_compile_options(${part} PRIVATE ${CRESCENDO_FLAGS_${name}})
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-      target_compile_options(${part} PRIVATE -Wno-maybe-uninitialized)  # in its AVX-512 header (GCC bug 105593)
+      target_compile_options(${part} PRIVATE -Wno-maybe-uninitialized)  # false alarms in its AVX-512 header (GCC bug 105593)
     endif()
     target_compile_definitions(${part} PRIVATE CRESCENDO_CPU=${name})
     target_sources(${target} PRIVATE $<TARGET_OBJECTS:${part}>)

@@ -1,4 +1,4 @@
-# How each layer of the engine is compiled.
+# Functions that define the layers' libraries and their compile options.
 
 function(crescendo_compile_options target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic)
@@ -17,7 +17,7 @@ function(crescendo_compile_options target)
   endif()
 endfunction()
 
-# crescendo_layer(NAME SOURCES patterns...): the static library crescendo_NAME, exported as Crescendo::NAME.
+# crescendo_layer(NAME SOURCES patterns...) adds the static library crescendo_NAME, exported as Crescendo::NAME.
 function(crescendo_layer name)
   cmake_parse_arguments(PARSE_ARGV 1 layer "" "" "SOURCES")
   file(GLOB sources CONFIGURE_DEPENDS ${layer_SOURCES})

@@ -1,5 +1,5 @@
-# crescendo_version(TARGET): gives TARGET the header build_info.h: version, git commit, compiler, build type and the
-# versions of libraries. The commit is looked up at every build; the header changes only when its contents do.
+# crescendo_version(TARGET) gives TARGET the header build_info.h, with the version, git commit, compiler, build type and
+# versions of libraries. Every build looks up the commit, and rewrites the header only if its contents change.
 set(CRESCENDO_BUILD_INFO_SCRIPT ${CMAKE_CURRENT_LIST_DIR}/write_build_info.cmake)
 
 function(crescendo_version target)

@@ -1,5 +1,5 @@
-# oneDNN, a peer of the benchmarks: the target OneDNN::OneDNN and OneDNN_VERSION. (Debian's own dnnl-config.cmake fails
-# where the headers of OpenCL are missing, which this needs not.)
+# Finds oneDNN, which benchmarks compare with. Defines the target OneDNN::OneDNN and OneDNN_VERSION. (Debian's own
+# dnnl-config.cmake fails without the headers of OpenCL, which are not needed here.)
 find_path(OneDNN_INCLUDE_DIR oneapi/dnnl/dnnl.hpp)
 find_library(OneDNN_LIBRARY dnnl)
 mark_as_advanced(OneDNN_INCLUDE_DIR OneDNN_LIBRARY)

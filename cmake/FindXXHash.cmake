@@ -1,4 +1,5 @@
-# xxHash, the checksum of tensors and data sets: the target XXHash::XXHash and XXHash_VERSION.
+# Finds xxHash, which computes the checksums of tensors and data sets. Defines the target XXHash::XXHash and
+# XXHash_VERSION.
 find_path(XXHash_INCLUDE_DIR xxhash.h)
 find_library(XXHash_LIBRARY xxhash)
 mark_as_advanced(XXHash_INCLUDE_DIR XXHash_LIBRARY)

@@ -1,4 +1,4 @@
-# Run at every build by crescendo_version(): writes OUTPUT from SOURCE_DIR, VERSION, COMPILER, BUILD_TYPE, LIBRARIES.
+# Writes OUTPUT from SOURCE_DIR, VERSION, COMPILER, BUILD_TYPE and LIBRARIES. crescendo_version() runs it at every build.
 find_package(Git QUIET)
 set(commit "unknown")
 if(GIT_FOUND AND EXISTS ${SOURCE_DIR}/.git)
@@ -6,7 +6,7 @@ if(GIT_FOUND AND EXISTS ${SOURCE_DIR}/.git)
                   WORKING_DIRECTORY ${SOURCE_DIR} OUTPUT_VARIABLE commit OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
 endif()
 file(CONFIGURE OUTPUT ${OUTPUT} @ONLY CONTENT [[
-// What this program was built from. Written by cmake/write_build_info.cmake.
+// Facts about this build. Written by cmake/write_build_info.cmake.
 #pragma once
 
 namespace crescendo::build_info {

@@ -1,4 +1,4 @@
-# Run by ctest: install BUILD below SCRATCH, move it, build consumer/ against it, run both programs.
+# Installs BUILD below SCRATCH, moves it, builds consumer/ against it, and runs both programs. ctest runs this script.
 set(staged ${SCRATCH}/staged)
 set(prefix ${SCRATCH}/moved)
 set(outside ${SCRATCH}/outside)
