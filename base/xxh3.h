@@ -16,6 +16,7 @@ struct Digest {
   std::string hexadecimal() const;  // 32 digits
 };
 
+// Return the digest of `bytes` bytes.
 uint64_t xxh3_64(const void* data, size_t bytes);
 Digest xxh3_128(const void* data, size_t bytes);
 

@@ -6,7 +6,7 @@
 
 namespace crescendo {
 
-// How images are cut out of pictures, in training and evaluation, and how pixels are normalised.
+// A recipe for images: how they are cut out of pictures, in training and evaluation, and normalised.
 struct CropRecipe {
   // Training: the crop's share of the picture's area is uniform in [least_area, 1], and its width : height is
   // uniform in [least_aspect, most_aspect] (with log_aspect, its logarithm is uniform).

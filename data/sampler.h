@@ -34,7 +34,7 @@ class Sampler {
   int64_t size_;
   bool shuffle_;
   uint64_t seed_;
-  std::array<Order, 2> orders_;  // of the last even and the last odd epoch asked for
+  std::array<Order, 2> orders_;  // the last even and the last odd epoch that was needed
 };
 
 }  // namespace crescendo

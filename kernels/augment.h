@@ -1,6 +1,6 @@
-// The CIFAR augmentation (Zagoruyko & Komodakis, "Wide Residual Networks", 2016), written once for the loader
-// and every backend: flip left to right with probability 1/2, pad by 4 reflected pixels, crop at random to
-// the original size.
+// The augmentation for CIFAR (Zagoruyko & Komodakis, "Wide Residual Networks", 2016): flip left to right with
+// probability 1/2, pad by 4 reflected pixels, crop at random to the original size. The loader and all
+// backends share this code.
 #pragma once
 
 #include "base/philox.h"
@@ -9,14 +9,13 @@ namespace crescendo {
 
 inline constexpr int64_t kCropPadding = 4;
 
-// One outcome: the image is mirrored first, then cut out of its padded self.
+// One random outcome. The image is flipped first, then padded and cropped. The default changes nothing.
 struct Augmentation {
   bool flip = false;
-  int64_t top = kCropPadding,
-          left = kCropPadding;  // of the crop, in [0, 2 * kCropPadding]; these change nothing
+  int64_t top = kCropPadding, left = kCropPadding;  // the crop's corner, in [0, 2 * kCropPadding]
 };
 
-// A pure function of its arguments; key is random_key(seed, Purpose::augmentation).
+// Draws the outcome, a pure function of its arguments. `key` is random_key(seed, Purpose::augmentation).
 HD inline Augmentation draw_augmentation(uint64_t key, int64_t epoch, int64_t index) {
   const auto image = static_cast<uint64_t>(index);
   const PhiloxWords words = philox4x32(
@@ -27,13 +26,14 @@ HD inline Augmentation draw_augmentation(uint64_t key, int64_t epoch, int64_t in
           static_cast<int64_t>((words.word[2] * kOffsets) >> 32)};
 }
 
-// Where position i of the padded axis lies in the image of n pixels: 4 3 2 1 | 0 1 2 ... n-1 | n-2 n-3 ...
+// Returns the pixel that position i of a padded axis shows, of n pixels: 4 3 2 1 | 0 1 2 ... n-1 | n-2 n-3
+// ...
 HD inline int64_t reflected(int64_t i, int64_t n) {
   const int64_t inside = i < kCropPadding ? kCropPadding - i : i - kCropPadding;
   return inside < n ? inside : 2 * (n - 1) - inside;
 }
 
-// The row and the column of the image [h,w] that row y and column x of the outcome show.
+// Return the row and the column of the image [h,w] that row y and column x of the outcome show.
 HD inline int64_t source_row(const Augmentation& a, int64_t y, int64_t h) { return reflected(y + a.top, h); }
 HD inline int64_t source_column(const Augmentation& a, int64_t x, int64_t w) {
   const int64_t column = reflected(x + a.left, w);

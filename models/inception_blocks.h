@@ -24,7 +24,8 @@ class Branch {
   Branch(const Scope& scope, int64_t in, std::span<const Filter> filters, const ModelOptions& options);
   Branch(const Scope& scope, int64_t in, const Filter& filter, const ModelOptions& options)
       : Branch(scope, in, std::span(&filter, 1), options) {}
-  // To its place in a Concatenation, unless that is undefined.
+  // Applies the convolutions to x. If `place` is defined, the result is written to that place in a
+  // Concatenation.
   Tensor operator()(Tape& tape, const Tensor& x, const Tensor& place = {}) const;
   int64_t width() const { return width_; }  // output channels
   bool begins_pointwise() const { return begins_pointwise_; }

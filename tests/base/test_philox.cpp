@@ -1,4 +1,4 @@
-// Philox4x32-10 against the vectors published with it (Random123, kat_vectors).
+// Compares Philox4x32-10 with the vectors that were published with it (Random123, kat_vectors).
 #include <doctest/doctest.h>
 
 #include "base/philox.h"

@@ -1,4 +1,4 @@
-// Counter-based randomness: known answers, ranges, and independence of what it is for.
+// Counter-based random numbers: known answers, ranges, and independence of different purposes.
 #include "base/rng.h"
 
 #include <doctest/doctest.h>
@@ -65,7 +65,7 @@ TEST_CASE("normal_pair: finite at the ends, of mean 0 and variance 1") {
     squares += pair.first * pair.first + pair.second * pair.second;
     products += pair.first * pair.second;
   }
-  // Five standard errors each: those of a mean, a mean square and a mean product of unit normals.
+  // Five standard errors of the mean, the mean square and the mean product of unit normals.
   CHECK(std::abs(sum / (2 * kPairs)) < 5 / std::sqrt(2.0 * kPairs));
   CHECK(std::abs(squares / (2 * kPairs) - 1) < 5 * std::sqrt(2 / (2.0 * kPairs)));
   CHECK(std::abs(products / kPairs) < 5 / std::sqrt(1.0 * kPairs));

@@ -1,4 +1,4 @@
-// Digests against published values, in hexadecimal as other programs print them.
+// Compares digests with published values. Their hexadecimal form is that of other programs.
 #include <doctest/doctest.h>
 
 #include "base/xxh3.h"

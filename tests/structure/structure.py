@@ -8,7 +8,7 @@ import pathlib
 import re
 import sys
 
-# What each layer may include.
+# The layers that each layer may include.
 LAYERS = {
     "base": {"base"},
     "kernels": {"kernels", "base"},
@@ -47,7 +47,7 @@ def includes(root, file):
         elif (root / name).is_file():
             yield number, name, pathlib.PurePosixPath(name)
         else:
-            # A header that is not there still counts as its folder's.
+            # A header that does not exist still counts as part of its folder.
             inside = "/" in name and name.split("/")[0] in CHECKED_FOLDERS
             yield number, name, pathlib.PurePosixPath(name) if inside else None
 

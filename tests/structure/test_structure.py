@@ -55,7 +55,7 @@ PLANTED = [
 
 
 def report(changes):
-    """What structure.py says of the clean tree with `changes` (file -> text) made to it."""
+    """Returns the violations that structure.py reports for the clean tree with `changes` (file -> text)."""
     with tempfile.TemporaryDirectory() as folder:
         for name, text in {**CLEAN, **changes}.items():
             path = pathlib.Path(folder) / name
