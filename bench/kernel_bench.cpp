@@ -13,7 +13,7 @@
 #include "operands.h"
 #include "peak.h"
 #include "program.h"
-#include "trainer/open_device.h"
+#include "trainer/options/open_device.h"
 
 namespace crescendo::bench {
 namespace {

@@ -12,10 +12,10 @@
 #include "kernels/cpu/backend.h"
 #include "operands.h"
 #include "program.h"
-#include "trainer/gradient_sum.h"
-#include "trainer/memory.h"
-#include "trainer/open_device.h"
-#include "trainer/optimizer.h"
+#include "trainer/options/open_device.h"
+#include "trainer/plan/memory.h"
+#include "trainer/step/gradient_sum.h"
+#include "trainer/step/optimizer.h"
 
 namespace crescendo::bench {
 namespace {

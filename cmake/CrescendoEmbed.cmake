@@ -1,5 +1,5 @@
-# crescendo_embed(TARGET) builds the recipes, the report page and Chart.js into TARGET; trainer/embedded.h finds them by
-# name. The assembler includes the files unchanged (.incbin), so that large files cost no compile time.
+# crescendo_embed(TARGET): builds the recipes, the report page and Chart.js into TARGET. trainer/store/embedded.h finds
+# them by name. The assembler includes the files as they are (.incbin), so their size costs no compile time.
 find_file(CRESCENDO_CHART_JS chart.min.js PATHS /usr/share/javascript/chart.js /usr/local/share/javascript/chart.js
           DOC "Chart.js 3 or later, inlined into reports")
 
@@ -7,8 +7,8 @@ function(crescendo_embed target)
   set(folder ${PROJECT_SOURCE_DIR}/trainer)
   file(GLOB recipes CONFIGURE_DEPENDS RELATIVE ${folder} ${folder}/recipes/*.toml)
   set(names ${recipes} report_page.html)
-  set(files ${names})
-  list(TRANSFORM files PREPEND ${folder}/)
+  list(TRANSFORM recipes PREPEND ${folder}/ OUTPUT_VARIABLE files)
+  list(APPEND files ${folder}/record/report_page.html)
   if(CRESCENDO_CHART_JS)
     list(APPEND names chart.js)
     list(APPEND files ${CRESCENDO_CHART_JS})

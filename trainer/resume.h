@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "trainer/options.h"
+#include "trainer/options/options.h"
 
 namespace crescendo {
 

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "trainer/option_table.h"
+#include "trainer/options/option_table.h"
 #include "trainer/resume.h"
 
 namespace crescendo {

@@ -9,16 +9,16 @@
 #include <optional>
 
 #include "data/loader.h"
-#include "trainer/device_data.h"
-#include "trainer/evaluation.h"
-#include "trainer/gradient_sum.h"
-#include "trainer/memory.h"
-#include "trainer/metrics.h"
-#include "trainer/optimizer.h"
-#include "trainer/progress.h"
-#include "trainer/run_folder.h"
-#include "trainer/schedule.h"
+#include "trainer/plan/memory.h"
+#include "trainer/record/metrics.h"
+#include "trainer/record/progress.h"
+#include "trainer/schedule/schedule.h"
 #include "trainer/signals.h"
+#include "trainer/step/device_data.h"
+#include "trainer/step/evaluation.h"
+#include "trainer/step/gradient_sum.h"
+#include "trainer/step/optimizer.h"
+#include "trainer/store/run_folder.h"
 
 namespace crescendo {
 

@@ -4,7 +4,7 @@
 
 #include <cstdlib>
 
-#include "trainer/option_table.h"
+#include "trainer/options/option_table.h"
 #include "trainer/trainer.h"
 
 namespace crescendo {

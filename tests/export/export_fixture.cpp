@@ -6,10 +6,10 @@
 #include <iostream>
 
 #include "golden/golden_values.h"
-#include "trainer/checkpoint.h"
 #include "trainer/cli/onnx.h"
-#include "trainer/pytorch_file.h"
-#include "trainer/stored_weights.h"
+#include "trainer/store/checkpoint.h"
+#include "trainer/store/pytorch_file.h"
+#include "trainer/store/stored_weights.h"
 
 using namespace crescendo;
 using namespace crescendo::test;

@@ -2,7 +2,7 @@
 #include "support/run_devices.h"
 #include "support/tiny_run.h"
 #include "support/training_agreement.h"
-#include "trainer/checkpoint.h"
+#include "trainer/store/checkpoint.h"
 
 namespace crescendo::test {
 namespace {

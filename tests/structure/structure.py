@@ -17,6 +17,17 @@ LAYERS = {
     "data": {"data", "kernels", "base"},
     "trainer": {"trainer", "models", "data", "engine", "kernels", "base"},
 }
+# The rooms of trainer/: which other rooms each may include. "trainer" is the files beside the rooms.
+ROOMS = {
+    "trainer/schedule": set(),
+    "trainer/store": set(),
+    "trainer/options": {"trainer/schedule", "trainer/store"},
+    "trainer/step": {"trainer/options", "trainer/schedule", "trainer/store"},
+    "trainer/record": {"trainer/options", "trainer/store"},
+    "trainer/plan": {"trainer/options", "trainer/record", "trainer/schedule", "trainer/step"},
+}
+ROOMS["trainer"] = set(ROOMS)
+ROOMS["trainer/cli"] = set(ROOMS)
 EIGEN = re.compile(r"(unsupported/)?Eigen/")
 CUDA = re.compile(r"(cuda|cudnn|cublas|cooperative_groups|cub/|thrust/|nccl|nvtx|mma\.h|sm_\d+|device_launch)")
 INCLUDE = re.compile(r'\s*#\s*include\s*([<"])([^>"]+)[>"]')
@@ -56,11 +67,19 @@ def in_folder(file, folder):
     return str(file).startswith(folder + "/")
 
 
+def room_of(file):
+    """The folder of a file of trainer/; None for any other file."""
+    return str(file.parent) if file is not None and file.parts[0] == "trainer" else None
+
+
 def broken_rule(file, name, target):
     """The rule that `file`, of a layer, breaks by including `name`, found at `target`; None if it breaks none."""
     layer = file.parts[0]
     if target is not None and target.parts[0] in CHECKED_FOLDERS and target.parts[0] not in LAYERS[layer]:
         return f"{layer} must not include {target.parts[0]}: {name}"
+    room, other = room_of(file), room_of(target)
+    if room and other and other != room and other not in ROOMS.get(room, set()):
+        return f"{room} must not include {other}: {name}"
     for backend in "kernels/cpu", "kernels/cuda":
         outside = not in_folder(file, backend) and str(file) != "engine/device.cpp"
         if target is not None and in_folder(target, backend) and outside:
@@ -73,7 +92,7 @@ def broken_rule(file, name, target):
 
 
 def find_cycle(graph):
-    """A list of files each including the next and the last the first; None if there is none."""
+    """A list of files, or rooms, each including the next and the last the first; None if there is none."""
     done, path = set(), []
 
     def visit(file):

@@ -21,6 +21,11 @@ CLEAN = {
     "models/model.h": '#include "engine/tensor.h"\n',
     "data/dataset.h": '#include "kernels/real.h"\n#include "cuda_free_name.txt"\n',
     "data/cuda_free_name.txt": "",
+    "trainer/schedule/schedule.h": "",
+    "trainer/options/options.h": '#include "trainer/schedule/schedule.h"\n',
+    "trainer/record/metrics.h": '#include "trainer/options/options.h"\n',
+    "trainer/trainer.h": '#include "trainer/record/metrics.h"\n',
+    "trainer/cli/main.cpp": '#include "trainer/trainer.h"\n',
     "trainer/trainer.cpp": '#include "models/model.h"\n#include "data/dataset.h"\n#include <fmt/core.h>\n',
     "tests/kernels/test_matmul.cpp": '#include <Eigen/Core>\n#include "kernels/cpu/backend.h"\n',
 }
@@ -47,6 +52,16 @@ PLANTED = [
     ("Eigen beside cpu", "kernels/backend.h", "#include <unsupported/Eigen/FFT>\n", "only kernels/cpu includes Eigen"),
     ("CUDA in the engine", "engine/ops.cpp", "#include <cuda_runtime.h>\n", "only kernels/cuda includes CUDA"),
     ("cuDNN in cpu", "kernels/cpu/matmul.cpp", "#include <cudnn.h>\n", "only kernels/cuda includes CUDA"),
+    ("a room above", "trainer/schedule/schedule.h", '#include "trainer/store/file.h"\n',
+     "trainer/schedule must not include trainer/store"),
+    ("rooms in a circle", "trainer/schedule/timeline.h", '#include "trainer/options/options.h"\n',
+     "trainer/schedule must not include trainer/options"),
+    ("a room knows the trainer", "trainer/record/metrics.h", '#include "trainer/trainer.h"\n',
+     "trainer/record must not include trainer:"),
+    ("the trainer knows cli", "trainer/trainer.h", '#include "trainer/cli/commands.h"\n',
+     "trainer must not include trainer/cli"),
+    ("an unknown room", "trainer/attic/x.h", '#include "trainer/store/file.h"\n',
+     "trainer/attic must not include trainer/store"),
     ("cycle of two", "engine/device.h", '#include "engine/tensor.h"\n', "includes itself"),
     ("cycle of one", "kernels/real.h", '#include "real.h"\n', "includes itself"),
     ("long file", "engine/tensor.h", "// a line\n" * 501, "longer than 500 lines"),
@@ -74,6 +89,11 @@ class Structure(unittest.TestCase):
                 found = report({file: text})
                 self.assertEqual([line.split(":")[0] for line in found if words in line], [file], found)
                 self.assertTrue(all(words in line or "includes itself" in line for line in found), found)
+
+    def test_no_rooms_include_each_other_in_a_circle(self):
+        self.assertIsNone(structure.find_cycle(structure.ROOMS))
+        circle = {"trainer/step": {"trainer/record"}, "trainer/record": {"trainer/step"}}
+        self.assertIsNotNone(structure.find_cycle({**structure.ROOMS, **circle}))
 
     def test_file_of_500_lines_passes(self):
         self.assertEqual(report({"engine/tensor.h": "// a line\n" * 500}), [])

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "trainer/file.h"
+#include "trainer/store/file.h"
 
 namespace crescendo {
 

@@ -9,7 +9,7 @@
 
 #include "base/rng.h"
 #include "data/byte_images.h"
-#include "trainer/open_device.h"
+#include "trainer/options/open_device.h"
 #include "trainer/resume.h"
 #include "trainer/trainer.h"
 

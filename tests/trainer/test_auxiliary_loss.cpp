@@ -4,7 +4,7 @@
 #include "engine/layers.h"
 #include "support/compare.h"
 #include "support/tensors.h"
-#include "trainer/gradient_sum.h"
+#include "trainer/step/gradient_sum.h"
 
 namespace crescendo::test {
 namespace {

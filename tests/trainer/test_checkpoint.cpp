@@ -1,6 +1,6 @@
 // Checkpoints: everything comes back, in PyTorch's shapes; one flipped bit or missing byte anywhere is found;
 // what does not fit the model is named.
-#include "trainer/checkpoint.h"
+#include "trainer/store/checkpoint.h"
 
 #include <doctest/doctest.h>
 

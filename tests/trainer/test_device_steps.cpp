@@ -6,7 +6,7 @@
 #include "kernels/cpu/backend.h"
 #include "support/tiny_run.h"
 #include "support/tracing_backend.h"
-#include "trainer/memory.h"
+#include "trainer/plan/memory.h"
 
 namespace crescendo {
 

@@ -1,5 +1,5 @@
 // Durable files under every fault at every call: the old file or the new one, never neither, never a half.
-#include "trainer/file.h"
+#include "trainer/store/file.h"
 
 #include <doctest/doctest.h>
 

@@ -1,5 +1,5 @@
 // The graph of a model's forward pass: whole, in order, with ONNX's attributes.
-#include "trainer/graph.h"
+#include "trainer/store/graph.h"
 
 #include <doctest/doctest.h>
 

@@ -1,6 +1,6 @@
 // The metrics file: what is written comes back, a torn tail costs one line, a resume takes back what it
 // repeats.
-#include "trainer/metrics.h"
+#include "trainer/record/metrics.h"
 
 #include <doctest/doctest.h>
 

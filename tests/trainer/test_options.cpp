@@ -4,10 +4,10 @@
 #include <cmath>
 #include <set>
 
-#include "trainer/open_device.h"
-#include "trainer/option_table.h"
+#include "trainer/options/open_device.h"
+#include "trainer/options/option_table.h"
+#include "trainer/options/toml.h"
 #include "trainer/resume.h"
-#include "trainer/toml.h"
 
 using namespace crescendo;
 

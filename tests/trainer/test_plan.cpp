@@ -3,7 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "trainer/plan.h"
+#include "trainer/plan/plan_text.h"
 
 using namespace crescendo;
 

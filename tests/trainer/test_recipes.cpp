@@ -3,10 +3,10 @@
 
 #include <map>
 
-#include "trainer/embedded.h"
-#include "trainer/option_table.h"
-#include "trainer/plan.h"
-#include "trainer/recipes.h"
+#include "trainer/options/option_table.h"
+#include "trainer/options/recipes.h"
+#include "trainer/plan/plan.h"
+#include "trainer/store/embedded.h"
 
 using namespace crescendo;
 

@@ -1,6 +1,6 @@
 // The report: what its page is filled with, curves thinned without moving their ends or means, and nothing
 // from a run that could act as a page of its own.
-#include "trainer/report.h"
+#include "trainer/record/report.h"
 
 #include <doctest/doctest.h>
 
@@ -11,9 +11,9 @@
 #include <nlohmann/json.hpp>
 
 #include "support/temporary_folder.h"
-#include "trainer/embedded.h"
-#include "trainer/metrics.h"
-#include "trainer/toml.h"
+#include "trainer/options/toml.h"
+#include "trainer/record/metrics.h"
+#include "trainer/store/embedded.h"
 
 using namespace crescendo;
 using Json = nlohmann::json;

@@ -1,6 +1,6 @@
 // Run folders: who may open one, which checkpoint is taken, which are kept, and what a fault at any call
 // leaves.
-#include "trainer/run_folder.h"
+#include "trainer/store/run_folder.h"
 
 #include <doctest/doctest.h>
 #include <sys/wait.h>

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "trainer/schedule.h"
+#include "trainer/schedule/schedule.h"
 
 using namespace crescendo;
 

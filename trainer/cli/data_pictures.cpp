@@ -11,7 +11,7 @@
 #include "data/image_folder.h"
 #include "data/image_pack.h"
 #include "data/write_pack.h"
-#include "trainer/file.h"
+#include "trainer/store/file.h"
 
 namespace crescendo {
 namespace {

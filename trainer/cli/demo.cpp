@@ -7,7 +7,7 @@
 #include "trainer/cli/commands.h"
 #include "trainer/cli/loaded_run.h"
 #include "trainer/cli/run_training.h"
-#include "trainer/report.h"
+#include "trainer/record/report.h"
 
 namespace crescendo {
 namespace {

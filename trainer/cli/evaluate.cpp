@@ -6,7 +6,7 @@
 
 #include "trainer/cli/commands.h"
 #include "trainer/cli/loaded_run.h"
-#include "trainer/evaluation.h"
+#include "trainer/step/evaluation.h"
 
 namespace crescendo {
 namespace {

@@ -6,7 +6,7 @@
 #include "trainer/cli/commands.h"
 #include "trainer/cli/loaded_run.h"
 #include "trainer/cli/onnx.h"
-#include "trainer/pytorch_file.h"
+#include "trainer/store/pytorch_file.h"
 
 namespace crescendo {
 namespace {

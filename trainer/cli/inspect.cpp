@@ -5,9 +5,9 @@
 
 #include "trainer/cli/commands.h"
 #include "trainer/cli/loaded_run.h"
-#include "trainer/memory.h"
-#include "trainer/option_table.h"
-#include "trainer/run_folder.h"
+#include "trainer/options/option_table.h"
+#include "trainer/plan/memory.h"
+#include "trainer/store/run_folder.h"
 
 namespace crescendo {
 namespace {

@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include "trainer/open_device.h"
-#include "trainer/option_table.h"
-#include "trainer/run_folder.h"
+#include "trainer/options/open_device.h"
+#include "trainer/options/option_table.h"
+#include "trainer/store/run_folder.h"
 
 namespace crescendo {
 

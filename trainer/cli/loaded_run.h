@@ -7,8 +7,8 @@
 
 #include "engine/device.h"
 #include "models/model.h"
-#include "trainer/checkpoint.h"
-#include "trainer/options.h"
+#include "trainer/options/options.h"
+#include "trainer/store/checkpoint.h"
 
 namespace crescendo {
 

@@ -9,7 +9,7 @@
 #include "build_info.h"
 #include "kernels/instruction_set.h"
 #include "trainer/cli/commands.h"
-#include "trainer/gradient_sum.h"
+#include "trainer/step/gradient_sum.h"
 
 namespace crescendo {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "trainer/graph.h"
+#include "trainer/store/graph.h"
 
 namespace crescendo {
 

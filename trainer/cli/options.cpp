@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "trainer/recipes.h"
+#include "trainer/options/recipes.h"
 
 namespace crescendo {
 

@@ -5,7 +5,7 @@
 #include <set>
 #include <string>
 
-#include "trainer/option_table.h"
+#include "trainer/options/option_table.h"
 
 namespace crescendo {
 

@@ -7,8 +7,8 @@
 #include "data/dataset.h"
 #include "trainer/cli/commands.h"
 #include "trainer/cli/options.h"
-#include "trainer/open_device.h"
-#include "trainer/plan.h"
+#include "trainer/options/open_device.h"
+#include "trainer/plan/plan_text.h"
 
 namespace crescendo {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "trainer/cli/commands.h"
-#include "trainer/report.h"
+#include "trainer/record/report.h"
 
 namespace crescendo {
 

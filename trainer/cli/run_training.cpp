@@ -5,12 +5,12 @@
 #include <stdexcept>
 
 #include "build_info.h"
-#include "trainer/file.h"
-#include "trainer/metrics.h"
-#include "trainer/open_device.h"
-#include "trainer/plan.h"
-#include "trainer/report.h"
+#include "trainer/options/open_device.h"
+#include "trainer/plan/plan.h"
+#include "trainer/record/metrics.h"
+#include "trainer/record/report.h"
 #include "trainer/resume.h"
+#include "trainer/store/file.h"
 
 namespace crescendo {
 

@@ -2,7 +2,7 @@
 // end.
 #pragma once
 
-#include "trainer/options.h"
+#include "trainer/options/options.h"
 #include "trainer/trainer.h"
 
 namespace crescendo {

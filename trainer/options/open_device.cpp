@@ -1,0 +1,53 @@
+#include "trainer/options/open_device.h"
+
+#include <charconv>
+#include <optional>
+#include <string_view>
+
+#include "base/check.h"
+
+namespace crescendo {
+namespace {
+
+// The GPU that a device names; nothing for the processor.
+std::optional<int> gpu_of(const std::string& device) {
+  constexpr std::string_view kCuda = "cuda", kNumbered = "cuda:";
+  if (device == "cpu") return {};
+  if (device == kCuda) return 0;
+  int number = -1;
+  if (device.starts_with(kNumbered)) {
+    const char* const end = device.data() + device.size();
+    const auto [stop, error] = std::from_chars(device.data() + kNumbered.size(), end, number);
+    if (error != std::errc() || stop != end) number = -1;
+  }
+  require(number >= 0, "device: found \"", device, "\", expected cpu, cuda or cuda:N");
+  return number;
+}
+
+}  // namespace
+
+void validate_device(const TrainOptions& options) {
+  const bool is_gpu = gpu_of(options.device).has_value();
+  require(is_gpu || options.precision == Precision::fp32,
+          "precision: the processor computes in fp32; tf32 and bf16 need --device cuda");
+  if (options.convolution == ConvolutionAlgorithm::own)
+    require(is_gpu && options.precision == Precision::bf16,
+            "convolution: own needs --device cuda --precision bf16");
+  require(has_convolution(options, options.convolution),
+          "convolution: winograd and direct are the processor's; --device cuda has auto and own");
+}
+
+bool has_convolution(const TrainOptions& options, ConvolutionAlgorithm convolution) {
+  if (convolution == ConvolutionAlgorithm::automatic) return true;
+  const bool is_gpu = gpu_of(options.device).has_value(), is_own = convolution == ConvolutionAlgorithm::own;
+  return is_gpu ? is_own && options.precision == Precision::bf16 : !is_own;
+}
+
+Device open_device(const TrainOptions& options) {
+  validate_device(options);
+  if (const auto gpu = gpu_of(options.device))
+    return Device::cuda(*gpu, options.precision, options.convolution);
+  return Device::cpu(options.threads, options.convolution, options.instruction_set);
+}
+
+}  // namespace crescendo

@@ -1,0 +1,149 @@
+#include "trainer/plan/memory.h"
+
+#include <algorithm>
+#include <set>
+
+#include "kernels/dry_run.h"
+#include "trainer/schedule/schedule.h"
+#include "trainer/step/gradient_sum.h"
+#include "trainer/step/optimizer.h"
+
+namespace crescendo {
+namespace {
+
+// Of the memory that is free, what is left to the system and its libraries.
+constexpr int64_t kSpare = 16;  // one part in so many
+
+// The memory that batches hold, and nothing else of them.
+class DryBatches final : public Batches {
+ public:
+  explicit DryBatches(Tensor staged) : staged_(std::move(staged)) {}
+  void prepare(const SampleRange&, const DeviceBatch&) override {}
+  void write(const StepCounters*, const DeviceBatch&) override {}
+
+ private:
+  Tensor staged_;
+};
+
+std::set<int64_t> batches_of(const TrainOptions& options, int64_t train_images) {
+  const Timeline timeline(schedule_options(options, train_images));
+  std::set<int64_t> batches;
+  for (auto update = timeline.next(0); update; update = timeline.next(update->first + update->setting.batch))
+    batches.insert(update->setting.batch);
+  return batches;
+}
+
+// The sizes of all micro-batches: those of whole ones, and what remains of a batch.
+std::set<int64_t> pieces_of(const std::set<int64_t>& batches, int64_t micro_batch) {
+  std::set<int64_t> pieces;
+  for (const int64_t batch : batches) {
+    pieces.insert(std::min(batch, micro_batch));
+    pieces.insert(batch % micro_batch);
+  }
+  pieces.erase(0);
+  return pieces;
+}
+
+void evaluate_dry(const Model& model, const Device& device, const ImageSize& image_size,
+                  PackedWeights& packed, int64_t n) {
+  const DeviceScalar<StepCounters> counters(device);
+  Tape tape = Tape::off(&packed);
+  const DeviceBatch batch(device, image_size, n);
+  softmax_cross_entropy(tape, model.forward(tape, batch.images), batch.labels);
+}
+
+// As much memory as both sets take.
+Tensor resident_sets(const Device& device, const DatasetTraits& data) {
+  const int64_t bytes = DeviceData::resident_bytes(data.train_images, data.image_size) +
+                        DeviceData::resident_bytes(data.test_images, data.image_size);
+  return Tensor::indices(device, {bytes / static_cast<int64_t>(sizeof(int32_t)) + 1});
+}
+
+int64_t largest_micro_batch(const TrainOptions& options, const Device& device, const DatasetTraits& data) {
+  const auto free = static_cast<int64_t>(device.kernels().free_memory());
+  const auto fits = [&](int64_t ghosts) {
+    return training_memory(options, device, data, ghosts * options.ghost_batch).peak_bytes <=
+           free - free / kSpare;
+  };
+  const std::set<int64_t> batches = batches_of(options, data.train_images);
+  int64_t most = batches.empty() ? 1 : *batches.rbegin() / options.ghost_batch;
+  if (fits(most)) return most * options.ghost_batch;
+  require(fits(1), "micro-batch: a ghost batch of ", options.ghost_batch, " images needs ",
+          training_memory(options, device, data, options.ghost_batch).peak_bytes >> 20, " MiB, ", free >> 20,
+          " MiB are free");
+  int64_t least = 1;  // fits, and `most` does not; memory grows between, but for what remainders need
+  while (most - least > 1) {
+    const int64_t middle = least + (most - least) / 2;
+    (fits(middle) ? least : most) = middle;
+  }
+  return least * options.ghost_batch;
+}
+
+}  // namespace
+
+int64_t micro_batch_size(const TrainOptions& options, const Device& device, const DatasetTraits& data) {
+  if (options.noise_scale) return options.ghost_batch;
+  if (options.micro_batch != 0) return options.micro_batch;
+  if (device.kernels().is_host()) return options.ghost_batch;
+  return largest_micro_batch(options, device, data);
+}
+
+TrainingMemory training_memory(const TrainOptions& options, const Device& modelled, const DatasetTraits& data,
+                               int64_t micro_batch) {
+  const Device device = Device::dry_run(modelled);
+  const std::unique_ptr<Model> model =
+      make_model(options.model, model_options(options, data.classes, data.image_size.channels));
+  model->parameters.allocate(device);
+  Optimizer optimizer(options, model->parameters);
+  TrainingMemory memory{.micro_batch = micro_batch};
+  memory.parameter_bytes = static_cast<int64_t>(device.memory().use().in_use);
+  const bool resident = !modelled.kernels().is_host() && is_held_in_memory(options.data);
+  const Tensor sets = resident ? resident_sets(device, data) : Tensor();
+
+  const auto staged = [&](int64_t most) {
+    return is_held_in_memory(options.data) ? Tensor() : staging(device, data.image_size, most);
+  };
+  GradientSum gradients(options, micro_batch, *model, data.image_size, device, [&](const SampleRanges&) {
+    return std::make_unique<DryBatches>(staged(micro_batch));
+  });
+  gradients.start({}, {});
+  const bool one_size = micro_batch == options.ghost_batch;
+  for (const int64_t n :
+       one_size ? std::set{micro_batch} : pieces_of(batches_of(options, data.train_images), micro_batch)) {
+    gradients.begin();
+    for (int step = 0; step < 2; ++step) gradients.add({0, n});
+  }
+  const Tensor evaluated = staged(std::min(micro_batch, data.test_images));
+  PackedWeights packed;
+  const std::set<int64_t> sizes = pieces_of({data.test_images}, micro_batch);
+  for (auto n = sizes.rbegin(); n != sizes.rend(); ++n)  // whole ones come first
+    evaluate_dry(*model, device, data.image_size, packed, *n);
+  memory.peak_bytes = static_cast<int64_t>(device.memory().use().peak);
+  return memory;
+}
+
+std::vector<LayerCost> layer_costs(Model& model, const ImageSize& image_size) {
+  const Device device = Device::dry_run(Device::cpu());
+  model.parameters.allocate(device);
+  const auto& counter = dynamic_cast<const DryRunBackend&>(device.kernels());
+  std::vector<LayerCost> layers;
+  int64_t counted = 0;
+  Tape tape = Tape::off();
+  tape.observer = [&](const char* op, std::span<const Tensor> inputs, const Tensor& output) {
+    LayerCost layer{.name = op, .output = output.shape()};
+    for (const Tensor& input : inputs)
+      for (const auto& parameter : model.parameters.parameters())
+        if (input.is(parameter->value)) {
+          layer.name = parameter->name.substr(0, parameter->name.rfind('.'));
+          layer.parameters += parameter->shape.elements();
+        }
+    layer.multiply_adds = counter.forward_multiply_adds() - counted;
+    counted += layer.multiply_adds;
+    layers.push_back(layer);
+  };
+  model.forward(tape,
+                Tensor::activations(device, {1, image_size.height, image_size.width, image_size.channels}));
+  return layers;
+}
+
+}  // namespace crescendo

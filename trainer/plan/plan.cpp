@@ -1,0 +1,190 @@
+#include "trainer/plan/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "base/check.h"
+#include "data/dataset.h"
+
+namespace crescendo {
+
+namespace {
+
+// Walks a run's updates and gathers them into segments.
+class Gatherer {
+ public:
+  explicit Gatherer(const ScheduleOptions& options) : options_(options) {}
+
+  std::vector<PlanSegment> segments() {
+    const Timeline timeline(options_);
+    SamplesSeen seen = 0;
+    while (const std::optional<Update> update = timeline.next(seen)) {
+      if (begins_segment(*update)) begin(*update);
+      extend(update->setting);
+      seen = update->first + update->setting.batch;
+    }
+    if (!segments_.empty()) end_last_at(options_.epochs);
+    return segments_;
+  }
+
+ private:
+  bool smooth() const {
+    return options_.base == BaseSchedule::cosine || options_.base == BaseSchedule::linear;
+  }
+
+  bool warming(const Update& update) const {
+    return update.first + update.setting.batch < samples_in(options_.warmup_epochs, options_);
+  }
+
+  bool begins_segment(const Update& update) const {
+    if (segments_.empty() || warming(update) != warming_) return true;
+    const PlanSegment& last = segments_.back();
+    const bool same_rate = smooth() || warming_ || update.setting.learning_rate == last.learning_rate;
+    return update.setting.batch != last.batch || !same_rate;
+  }
+
+  // Of a step schedule the milestone that the update's middle has passed, otherwise where the update begins.
+  double first_epoch(const Update& update) const {
+    const double images = static_cast<double>(options_.train_images);
+    if (smooth()) return static_cast<double>(update.first) / images;
+    double epoch = warming(update) ? 0 : options_.warmup_epochs;
+    if (options_.base == BaseSchedule::constant) return epoch;
+    for (const double milestone : options_.milestones) {
+      if (2 * update.first + update.setting.batch >= 2 * samples_in(milestone, options_)) epoch = milestone;
+    }
+    return epoch;
+  }
+
+  void begin(const Update& update) {
+    const double epoch = first_epoch(update);
+    if (!segments_.empty()) end_last_at(epoch);
+    warming_ = warming(update);
+    const Setting& setting = update.setting;
+    const double noise = noise_scale(setting, options_.train_images);
+    segments_.push_back({.first_epoch = epoch,
+                         .epochs = 0,
+                         .batch = setting.batch,
+                         .learning_rate = setting.learning_rate,
+                         .last_learning_rate = setting.learning_rate,
+                         .momentum = setting.momentum,
+                         .noise_scale = noise,
+                         .last_noise_scale = noise,
+                         .updates = 0});
+  }
+
+  void extend(const Setting& setting) {
+    PlanSegment& segment = segments_.back();
+    ++segment.updates;
+    segment.last_learning_rate = setting.learning_rate;
+    segment.last_noise_scale = noise_scale(setting, options_.train_images);
+  }
+
+  void end_last_at(double epoch) { segments_.back().epochs = epoch - segments_.back().first_epoch; }
+
+  ScheduleOptions options_;
+  std::vector<PlanSegment> segments_;
+  bool warming_ = false;
+};
+
+int64_t count_updates(const std::vector<PlanSegment>& segments) {
+  int64_t updates = 0;
+  for (const PlanSegment& segment : segments) updates += segment.updates;
+  return updates;
+}
+
+void warn_of_empty_segments(const ScheduleOptions& options, Plan& plan) {
+  if (plan.updates == 0)
+    plan.warnings.push_back(fmt::format(
+        "no update: more than half of the first batch of {} lies beyond the run's end", options.batch));
+  if (options.base != BaseSchedule::step || plan.updates == 0) return;
+  if (const double begin = plan.segments.front().first_epoch; begin > 0)
+    plan.warnings.push_back(
+        fmt::format("no update before epoch {}: less than half of a batch fits there", begin));
+  for (size_t i = 0; i < options.milestones.size(); ++i) {
+    const double begin = options.milestones[i];
+    const double end = i + 1 < options.milestones.size() ? options.milestones[i + 1] : options.epochs;
+    const auto begins_there = [&](const PlanSegment& segment) { return segment.first_epoch == begin; };
+    if (std::none_of(plan.segments.begin(), plan.segments.end(), begins_there))
+      plan.warnings.push_back(fmt::format(
+          "no update between epochs {} and {}: less than half of a batch fits there", begin, end));
+  }
+}
+
+void warn_of_large_batches(Plan& plan) {
+  const auto larger = [](const PlanSegment& a, const PlanSegment& b) { return a.batch < b.batch; };
+  const auto largest = std::max_element(plan.segments.begin(), plan.segments.end(), larger);
+  if (largest == plan.segments.end() || largest->batch <= plan.train_images / 10) return;
+  plan.warnings.push_back(
+      fmt::format("batch {} is more than a tenth of the {} training images: the exchange is known to hold "
+                  "below that (--max-batch)",
+                  largest->batch, plan.train_images));
+}
+
+void warn_of_idle_options(const ScheduleOptions& options, Plan& plan) {
+  if (options.base != BaseSchedule::step && !options.milestones.empty())
+    plan.warnings.emplace_back("milestones are given but only --schedule step uses them");
+  if (options.exchange == Exchange::none && options.max_batch > 0)
+    plan.warnings.emplace_back("max-batch is given but without --exchange the batch does not grow");
+  const auto grown = [&](const PlanSegment& segment) { return segment.batch != options.batch; };
+  if (options.exchange != Exchange::none && std::none_of(plan.segments.begin(), plan.segments.end(), grown))
+    plan.warnings.emplace_back("an exchange is asked for but the batch never grows");
+}
+
+}  // namespace
+
+Plan make_plan(const TrainOptions& options) {
+  validate(options);
+  const int64_t images =
+      options.train_images > 0 ? options.train_images : dataset_traits(dataset_options(options)).train_images;
+  ScheduleOptions schedule = schedule_options(options, images);
+  Plan plan;
+  plan.train_images = images;
+  plan.ghost_batch = options.ghost_batch;
+  plan.epochs = options.epochs;
+  plan.segments = Gatherer(schedule).segments();
+  plan.updates = count_updates(plan.segments);
+  warn_of_large_batches(plan);
+  warn_of_empty_segments(schedule, plan);
+  warn_of_idle_options(schedule, plan);
+  plan.decaying_batch = options.batch;
+  plan.decaying_updates = plan.updates;
+  if (options.exchange != Exchange::none) {
+    schedule.exchange = Exchange::none;
+    plan.decaying_updates = count_updates(Gatherer(schedule).segments());
+  }
+  return plan;
+}
+
+double predicted_seconds(int64_t updates, int64_t batch, int64_t ghost_batch, const Workers& workers) {
+  const int64_t ghosts = batch / ghost_batch;
+  const int64_t rounds = ghosts / workers.count + (ghosts % workers.count > 0 ? 1 : 0);
+  return static_cast<double>(updates) * static_cast<double>(rounds) * workers.seconds_per_ghost;
+}
+
+double predicted_seconds(const Plan& plan, const Workers& workers) {
+  double seconds = 0;
+  for (const PlanSegment& segment : plan.segments)
+    seconds += predicted_seconds(segment.updates, segment.batch, plan.ghost_batch, workers);
+  return seconds;
+}
+
+std::string idle_workers(const Plan& plan, const Workers& workers) {
+  const auto ghosts = [&](const PlanSegment& segment) { return segment.batch / plan.ghost_batch; };
+  // Batches only grow: the segments that leave workers idle come first.
+  const auto busy = std::find_if(plan.segments.begin(), plan.segments.end(), [&](const PlanSegment& segment) {
+    return ghosts(segment) >= workers.count;
+  });
+  if (busy == plan.segments.begin()) return "";
+  const PlanSegment &first = plan.segments.front(), &last = *std::prev(busy);
+  const std::string batches = first.batch == last.batch
+                                  ? fmt::format("a batch of {} is {}", first.batch, ghosts(first))
+                                  : fmt::format("batches of {} to {} are {} to {}", first.batch, last.batch,
+                                                ghosts(first), ghosts(last));
+  return fmt::format("{} of {} workers are idle until epoch {:.4g}: {} ghost batch{}",
+                     workers.count - ghosts(first), workers.count, last.first_epoch + last.epochs, batches,
+                     ghosts(last) == 1 ? "" : "es");
+}
+
+}  // namespace crescendo

@@ -1,0 +1,22 @@
+// A plan as a table for people and as JSON for programs.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "trainer/plan/memory.h"
+#include "trainer/plan/plan.h"
+
+namespace crescendo {
+
+// What there is to say besides the plan itself.
+struct PlanExtras {
+  std::optional<TrainingMemory> memory;
+  std::optional<Workers> workers;
+};
+
+// A table for people, and an object for programs.
+std::string plan_text(const Plan& plan, const PlanExtras& extras);
+std::string plan_json(const Plan& plan, const PlanExtras& extras);
+
+}  // namespace crescendo

@@ -1,0 +1,82 @@
+#include "trainer/record/progress.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace crescendo {
+namespace {
+
+constexpr double kLiveSeconds = 0.2;  // between redraws of the live line
+constexpr double kPlainSeconds = 10;  // between plain lines
+
+double seconds_between(std::chrono::steady_clock::time_point from, std::chrono::steady_clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+}  // namespace
+
+std::string duration_text(double seconds) {
+  const auto whole = static_cast<int64_t>(std::llround(std::max(0.0, seconds)));
+  if (whole < 60) return fmt::format("{} s", whole);
+  if (whole < 3600) return fmt::format("{}:{:02}", whole / 60, whole % 60);
+  return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
+}
+
+Progress::Progress(bool quiet, std::FILE* out)
+    : quiet_(quiet), live_(isatty(fileno(out)) != 0), out_(out), last_shown_(Clock::now()) {}
+
+Progress::~Progress() { clear_live(); }
+
+// The rate is that of the present segment: when the batch changes, it starts anew.
+bool Progress::advance(int64_t samples, int64_t batch) {
+  const Clock::time_point now = Clock::now();
+  if (rate_from_ < 0 || batch != rate_batch_) {
+    rate_from_ = samples;
+    rate_since_ = now;
+    rate_batch_ = batch;
+  }
+  return !quiet_ && seconds_between(last_shown_, now) >= (live_ ? kLiveSeconds : kPlainSeconds);
+}
+
+std::string Progress::text(const ProgressPoint& point) const {
+  const double left = rate_ > 0 ? static_cast<double>(point.total_samples - point.samples) / rate_ : 0;
+  return fmt::format("epoch {:.2f}/{:g}  update {}  batch {}  rate {:.4g}  loss {}  {:.0f} images/s  {} left",
+                     point.epoch, point.epochs, point.update, point.batch, point.learning_rate,
+                     point.loss ? fmt::format("{:.4f}", *point.loss) : "-", rate_,
+                     rate_ > 0 ? duration_text(left) : "-");
+}
+
+void Progress::show(const ProgressPoint& point) {
+  if (quiet_) return;
+  last_shown_ = Clock::now();
+  const double seconds = seconds_between(rate_since_, last_shown_);
+  if (seconds > 0 && point.samples > rate_from_)
+    rate_ = static_cast<double>(point.samples - rate_from_) / seconds;
+  fmt::print(out_, "{}{}{}", live_ ? "\r\x1b[K" : "", text(point), live_ ? "" : "\n");
+  std::fflush(out_);
+  line_open_ = live_;
+}
+
+void Progress::clear_live() {
+  if (!line_open_) return;
+  fmt::print(out_, "\r\x1b[K");
+  std::fflush(out_);
+  line_open_ = false;
+}
+
+void Progress::say(const std::string& line) {
+  if (quiet_) return;
+  clear_live();
+  fmt::print(out_, "{}\n", line);
+  std::fflush(out_);
+}
+
+void Progress::warn(const std::string& line) {
+  clear_live();
+  fmt::print(stderr, "crescendo: {}\n", line);
+}
+
+}  // namespace crescendo

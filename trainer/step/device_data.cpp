@@ -1,0 +1,204 @@
+#include "trainer/step/device_data.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include "base/rng.h"
+#include "data/byte_images.h"
+#include "data/sampler.h"
+
+namespace crescendo {
+namespace {
+
+constexpr int64_t kImagesAtOnce = 1024;  // that are uploaded
+constexpr int64_t kTable = 3 * 256;      // values of a byte
+
+// A block of a device's memory for `count` plain values.
+template <class T>
+class DeviceArray {
+ public:
+  DeviceArray(const Device& device, int64_t count)
+      : device_(device),
+        bytes_(static_cast<size_t>(count) * sizeof(T)),
+        values_(static_cast<T*>(device_.memory().allocate(bytes_))) {}
+  DeviceArray(const DeviceArray&) = delete;
+  DeviceArray& operator=(const DeviceArray&) = delete;
+  ~DeviceArray() { device_.memory().release(values_, bytes_); }
+
+  T* get() const { return values_; }
+  void upload(const std::vector<T>& values, int64_t offset) const {
+    device_.kernels().upload(values.data(), values_ + offset, values.size() * sizeof(T));
+  }
+
+ private:
+  Device device_;
+  size_t bytes_;
+  T* values_;
+};
+
+// What a loader loads. Where it must be uploaded, a micro-batch travels while the one before it is computed:
+// to a place of its own, from which a kernel takes it when its turn has come.
+class LoadedBatches final : public Batches {
+ public:
+  LoadedBatches(const Device& device, const std::shared_ptr<const Dataset>& dataset,
+                const LoaderOptions& options, int64_t most, SampleRanges ranges)
+      : device_(device),
+        elements_(dataset->image_size().elements()),
+        staged_(staging(device, dataset->image_size(), most)),
+        upload_(device.kernels().open_upload()),
+        loader_(dataset, with_memory(options), std::move(ranges)) {}
+
+  void prepare(const SampleRange& next, const DeviceBatch& batch) override {
+    take(next);
+    const float* images = samples_.images.data();
+    const int32_t* labels = samples_.labels.data();
+    if (upload_) {
+      labels = staged_.as_indices() + samples_.images.size();
+      images = reinterpret_cast<const float*>(staged_.as_indices());
+      upload_->start(samples_.memory.get(), staged_.as_indices(), samples_.bytes());
+    }
+    device_.kernels().convert_samples(next.count, elements_, images, labels, batch.images.as_activations(),
+                                      batch.labels.as_indices());
+    if (upload_) upload_->taken();
+  }
+  void write(const StepCounters*, const DeviceBatch&) override {}
+
+ private:
+  LoaderOptions with_memory(LoaderOptions options) const {
+    if (upload_) options.allocate = [this](size_t bytes) { return upload_->host_memory(bytes); };
+    return options;
+  }
+
+  // The next samples, in whose favour those before them go back to the loader.
+  void take(const SampleRange& next) {
+    if (upload_) upload_->wait();
+    loader_.give_back(std::exchange(samples_, {}));
+    std::optional<LoadedSamples> samples = loader_.next();
+    if (!samples || samples->range.first != next.first || samples->range.count != next.count)
+      throw std::logic_error("batches: the loader was told of other ranges");
+    samples_ = *std::move(samples);
+  }
+
+  Device device_;
+  int64_t elements_;  // of an image
+  Tensor staged_;
+  LoadedSamples samples_;  // on their way, so they go after the upload, which waits
+  std::unique_ptr<StagedUpload> upload_;
+  Loader loader_;
+};
+
+}  // namespace
+
+Tensor staging(const Device& device, const ImageSize& size, int64_t n) {
+  if (device.kernels().is_host()) return {};
+  return Tensor::indices(device, {n, size.elements() + 1});
+}
+
+struct DeviceData::Resident {
+  Resident(const Device& device, const ByteImages& set);
+
+  ImageSize size;
+  int64_t images;
+  bool augment;
+  DeviceArray<uint8_t> bytes;
+  DeviceArray<int32_t> labels;
+  DeviceArray<float> table;
+};
+
+DeviceData::Resident::Resident(const Device& device, const ByteImages& set)
+    : size(set.image_size()),
+      images(set.size()),
+      augment(set.augments()),
+      bytes(device, images * size.elements()),
+      labels(device, images),
+      table(device, kTable) {
+  std::vector<uint8_t> planes;
+  std::vector<int32_t> all_labels;
+  for (int64_t first = 0; first < images; first += kImagesAtOnce) {
+    const int64_t count = std::min(kImagesAtOnce, images - first);
+    planes.resize(static_cast<size_t>(count * size.elements()));
+    for (int64_t i = 0; i < count; ++i) {
+      set.copy_planes(first + i, planes.data() + i * size.elements());
+      all_labels.push_back(set.label(first + i));
+    }
+    bytes.upload(planes, first * size.elements());
+  }
+  labels.upload(all_labels, 0);
+  std::vector<float> values;
+  for (const auto& channel : set.table()) values.insert(values.end(), channel.begin(), channel.end());
+  table.upload(values, 0);
+}
+
+namespace {
+
+// Gathered on the device, where the host only brings the order of each epoch.
+class ResidentBatches final : public Batches {
+ public:
+  ResidentBatches(const Device& device, std::shared_ptr<const DeviceData::Resident> set,
+                  const LoaderOptions& options)
+      : device_(device),
+        set_(std::move(set)),
+        sampler_(set_->images, options.shuffle, options.seed),
+        key_(random_key(options.seed, Purpose::augmentation)),
+        orders_(device, 2 * set_->images) {}
+
+  void prepare(const SampleRange& next, const DeviceBatch&) override {
+    const int64_t last = next.first + next.count - 1;
+    for (int64_t epoch = next.first / set_->images; epoch <= last / set_->images; ++epoch) bring_order(epoch);
+  }
+
+  void write(const StepCounters* counters, const DeviceBatch& batch) override {
+    const ImageGather g{.n = batch.labels.size(),
+                        .h = set_->size.height,
+                        .w = set_->size.width,
+                        .images = set_->images,
+                        .key = key_,
+                        .augment = set_->augment};
+    const ImageSet set{set_->bytes.get(), set_->labels.get(), orders_.get(), set_->table.get()};
+    device_.kernels().gather_images(g, counters, set, batch.images.as_activations(),
+                                    batch.labels.as_indices());
+  }
+
+ private:
+  void bring_order(int64_t epoch) {
+    int64_t& held = held_[static_cast<size_t>(epoch % 2)];
+    if (held == epoch) return;
+    std::vector<int32_t> order;
+    for (int64_t i = 0; i < set_->images; ++i)
+      order.push_back(static_cast<int32_t>(sampler_.at(epoch * set_->images + i).index));
+    orders_.upload(order, epoch % 2 * set_->images);
+    held = epoch;
+  }
+
+  Device device_;
+  std::shared_ptr<const DeviceData::Resident> set_;
+  Sampler sampler_;
+  uint64_t key_;
+  DeviceArray<int32_t> orders_;  // of the newest even and odd epoch
+  std::array<int64_t, 2> held_ = {-1, -1};
+};
+
+}  // namespace
+
+DeviceData::DeviceData(const Device& device, std::shared_ptr<const Dataset> dataset)
+    : device_(device), dataset_(std::move(dataset)) {
+  const auto* images = dynamic_cast<const ByteImages*>(dataset_.get());
+  if (images != nullptr && !device_.kernels().is_host())
+    resident_ = std::make_shared<const Resident>(device_, *images);
+}
+
+std::unique_ptr<Batches> DeviceData::batches(const LoaderOptions& options, int64_t most,
+                                             SampleRanges ranges) const {
+  const bool two_epochs = most <= dataset_->size() + 1;  // which is what a range may reach into at most
+  if (resident_ && two_epochs) return std::make_unique<ResidentBatches>(device_, resident_, options);
+  return std::make_unique<LoadedBatches>(device_, dataset_, options, most, std::move(ranges));
+}
+
+int64_t DeviceData::resident_bytes(int64_t n, const ImageSize& size) {
+  const int64_t labels_and_orders = 3 * static_cast<int64_t>(sizeof(int32_t));
+  return n * (size.elements() + labels_and_orders) + kTable * static_cast<int64_t>(sizeof(float));
+}
+
+}  // namespace crescendo

@@ -1,0 +1,30 @@
+// Accuracy and loss of a model over a whole data set, each sample once.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "models/model.h"
+#include "trainer/step/device_data.h"
+
+namespace crescendo {
+
+struct Evaluation {
+  int64_t correct = 0, total = 0;
+  double loss = 0;  // mean cross-entropy, without label smoothing
+  double accuracy() const { return total ? static_cast<double>(correct) / static_cast<double>(total) : 0; }
+};
+
+struct EvaluationOptions {
+  int64_t micro_batch = 128;
+  int loader_threads = 1;
+  std::function<bool()> stop;  // asked between micro-batches; true abandons the evaluation
+  std::function<void(int64_t done)> progress;
+};
+
+// None if it was stopped. The result does not depend on the options.
+std::optional<Evaluation> evaluate(const Model&, const DeviceData&, const EvaluationOptions&);
+
+}  // namespace crescendo

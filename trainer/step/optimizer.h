@@ -1,0 +1,34 @@
+// The optimizers, over the whole flat parameter store at once. The learning rate stands outside the momentum
+// buffer, so changing it in mid-run needs no correction.
+#pragma once
+
+#include <vector>
+
+#include "engine/parameters.h"
+#include "trainer/options/options.h"
+#include "trainer/store/checkpoint.h"
+
+namespace crescendo {
+
+class Optimizer {
+ public:
+  // State buffers start at zero, laid out like store.values().
+  Optimizer(const TrainOptions& options, ParameterStore& store);
+
+  // One update: `gradients` [store.size()] are sums over setting.batch samples; `update` is 1 for the run's
+  // first. Where the counters, unless null, have stopped, nothing changes.
+  void step(const Setting& setting, int64_t update, const Tensor& gradients,
+            const StepCounters* counters = nullptr);
+
+  // The state, by name: none for sgd, "momentum", or "first_moment" and "second_moment".
+  const std::vector<OptimizerBuffer>& buffers() const { return buffers_; }
+
+ private:
+  OptimizerKind kind_;
+  double beta1_, beta2_, epsilon_;
+  bool no_decay_norm_;
+  ParameterStore& store_;
+  std::vector<OptimizerBuffer> buffers_;
+};
+
+}  // namespace crescendo

@@ -1,0 +1,16 @@
+// Weights for PyTorch: a safetensors file with the names, shapes and layouts of torchvision's and timm's
+// state dicts. load_weights (checkpoint.h) reads such files.
+#pragma once
+
+#include <string>
+
+#include "models/model.h"
+#include "trainer/store/file.h"
+
+namespace crescendo {
+
+// Parameters and running statistics; a norm without a scale gets one of ones, and the auxiliary head, which
+// those classes do not have, is left out. Throws NonFiniteState (checkpoint.h) and FileError.
+void save_for_pytorch(const std::string& path, const Model& model, FileSystem& files = FileSystem::system());
+
+}  // namespace crescendo
