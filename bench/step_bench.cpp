@@ -76,7 +76,8 @@ class Network {
 
   void train() {
     gradients_->begin();
-    for (const SampleRange& range : ranges()) gradients_->add(range);
+    MicroBatches micro_batches = cut();
+    while (const auto range = micro_batches()) gradients_->add(*range);
     const Setting setting{.learning_rate = 0.01,
                           .momentum = options_.momentum,
                           .weight_decay = options_.weight_decay,
@@ -86,22 +87,18 @@ class Network {
   }
 
   void evaluate() {
-    for (const SampleRange& range : ranges()) {
+    MicroBatches micro_batches = cut();
+    while (const auto range = micro_batches()) {
       Tape tape = Tape::off(&packed_);
       const DeviceBatch& batch =
-          inputs_.try_emplace(range.count, device_, image_size_, range.count).first->second;
-      made_up_.prepare(range, batch);
+          inputs_.try_emplace(range->count, device_, image_size_, range->count).first->second;
+      made_up_.prepare(*range, batch);
       softmax_cross_entropy(tape, model_->forward(tape, batch.images), batch.labels).losses.to_host();
     }
   }
 
  private:
-  std::vector<SampleRange> ranges() const {
-    std::vector<SampleRange> all;
-    for (int64_t first = 0; first < options_.batch; first += options_.micro_batch)
-      all.push_back({first, std::min(options_.micro_batch, options_.batch - first)});
-    return all;
-  }
+  MicroBatches cut() const { return {{0, options_.batch}, options_.micro_batch}; }
 
   const TrainOptions& options_;
   Device device_;

@@ -36,6 +36,8 @@ void add_notes(Facts& facts, const std::string& name, const std::vector<DatasetN
   if (!text.empty()) facts.emplace_back(name, text);
 }
 
+SampleRange samples_of(const Update& update) { return {update.first, update.setting.batch}; }
+
 // `samples` in steps of `grid`, for things that are due once every `grid` samples.
 int64_t steps(SamplesSeen samples, int64_t grid) { return samples / std::max<int64_t>(grid, 1); }
 
@@ -185,31 +187,27 @@ std::unique_ptr<Batches> Trainer::open_batches(SampleRanges ranges) const {
 
 // Asked for by a loader, from its own thread and ahead of the run: so it gets copies.
 SampleRanges Trainer::ranges_to_come() const {
-  struct Cut {
-    std::optional<Update> update;
-    int64_t done = 0, updates = 0;
-  };
   return [timeline = timeline_, micro_batch = micro_batch_, limit = options_.max_updates,
-          cut = Cut{timeline_.next(counters_.samples_seen), 0,
-                    counters_.updates}]() mutable -> std::optional<SampleRange> {
-    if (!cut.update || (limit >= 0 && cut.updates >= limit)) return {};
-    const int64_t batch = cut.update->setting.batch;
-    const SampleRange range{cut.update->first + cut.done, std::min(micro_batch, batch - cut.done)};
-    cut.done += range.count;
-    if (cut.done == batch) cut = {timeline.next(cut.update->first + batch), 0, cut.updates + 1};
-    return range;
+          seen = counters_.samples_seen, updates = counters_.updates,
+          micro_batches = MicroBatches({}, micro_batch_)]() mutable -> std::optional<SampleRange> {
+    if (const auto range = micro_batches()) return range;
+    const std::optional<Update> update = timeline.next(seen);
+    if (!update || (limit >= 0 && updates >= limit)) return std::nullopt;
+    seen = update->end();
+    ++updates;
+    micro_batches = MicroBatches(samples_of(*update), micro_batch);
+    return micro_batches();
   };
 }
 
 void Trainer::run_update(const Update& update) {
   const Clock::time_point start = Clock::now();
-  const int64_t batch = update.setting.batch;
   gradients_.begin();
-  for (int64_t done = 0; done < batch;) {
-    const SampleRange range{update.first + done, std::min(micro_batch_, batch - done)};
-    gradients_.add(range);
-    done += range.count;
-    if (progress_.advance(update.first + done, batch)) show_progress(update, update.first + done);
+  MicroBatches micro_batches(samples_of(update), micro_batch_);
+  while (const std::optional<SampleRange> range = micro_batches()) {
+    gradients_.add(*range);
+    const SamplesSeen seen = range->first + range->count;
+    if (progress_.advance(seen, update.setting.batch)) show_progress(update, seen);
   }
   const Tensor& sums = gradients_.finish();
   optimizer_.step(update.setting, counters_.updates + 1, sums, gradients_.counters());
@@ -232,7 +230,7 @@ void Trainer::show_progress(const Update& update, SamplesSeen seen) {
 void Trainer::note_update(const Update& update, Clock::time_point start) {
   const int64_t grid = (schedule_.train_images + kTrainLinesPerEpoch - 1) / kTrainLinesPerEpoch;
   const int64_t lines_before = steps(counters_.samples_seen, grid);
-  counters_.samples_seen = update.first + update.setting.batch;
+  counters_.samples_seen = update.end();
   ++counters_.updates;
   const bool line_due =
       steps(counters_.samples_seen, grid) > lines_before || !timeline_.next(counters_.samples_seen);

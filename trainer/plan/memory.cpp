@@ -28,20 +28,19 @@ class DryBatches final : public Batches {
 std::set<int64_t> batches_of(const TrainOptions& options, int64_t train_images) {
   const Timeline timeline(schedule_options(options, train_images));
   std::set<int64_t> batches;
-  for (auto update = timeline.next(0); update; update = timeline.next(update->first + update->setting.batch))
+  for (auto update = timeline.next(0); update; update = timeline.next(update->end()))
     batches.insert(update->setting.batch);
   return batches;
 }
 
-// The sizes of all micro-batches: those of whole ones, and what remains of a batch.
-std::set<int64_t> pieces_of(const std::set<int64_t>& batches, int64_t micro_batch) {
-  std::set<int64_t> pieces;
+// Returns the sizes of all micro-batches that updates of these batches are cut into.
+std::set<int64_t> micro_batch_sizes(const std::set<int64_t>& batches, int64_t micro_batch) {
+  std::set<int64_t> sizes;
   for (const int64_t batch : batches) {
-    pieces.insert(std::min(batch, micro_batch));
-    pieces.insert(batch % micro_batch);
+    MicroBatches micro_batches({0, batch}, micro_batch);
+    while (const auto range = micro_batches()) sizes.insert(range->count);
   }
-  pieces.erase(0);
-  return pieces;
+  return sizes;
 }
 
 void evaluate_dry(const Model& model, const Device& device, const ImageSize& image_size,
@@ -108,14 +107,14 @@ TrainingMemory training_memory(const TrainOptions& options, const Device& modell
   });
   gradients.start({}, {});
   const bool one_size = micro_batch == options.ghost_batch;
-  for (const int64_t n :
-       one_size ? std::set{micro_batch} : pieces_of(batches_of(options, data.train_images), micro_batch)) {
+  for (const int64_t n : one_size ? std::set{micro_batch}
+                                  : micro_batch_sizes(batches_of(options, data.train_images), micro_batch)) {
     gradients.begin();
     for (int step = 0; step < 2; ++step) gradients.add({0, n});
   }
   const Tensor evaluated = staged(std::min(micro_batch, data.test_images));
   PackedWeights packed;
-  const std::set<int64_t> sizes = pieces_of({data.test_images}, micro_batch);
+  const std::set<int64_t> sizes = micro_batch_sizes({data.test_images}, micro_batch);
   for (auto n = sizes.rbegin(); n != sizes.rend(); ++n)  // whole ones come first
     evaluate_dry(*model, device, data.image_size, packed, *n);
   memory.peak_bytes = static_cast<int64_t>(device.memory().use().peak);

@@ -23,7 +23,7 @@ class Gatherer {
     while (const std::optional<Update> update = timeline.next(seen)) {
       if (begins_segment(*update)) begin(*update);
       extend(update->setting);
-      seen = update->first + update->setting.batch;
+      seen = update->end();
     }
     if (!segments_.empty()) end_last_at(options_.epochs);
     return segments_;
@@ -35,7 +35,7 @@ class Gatherer {
   }
 
   bool warming(const Update& update) const {
-    return update.first + update.setting.batch < samples_in(options_.warmup_epochs, options_);
+    return update.end() < samples_in(options_.warmup_epochs, options_);
   }
 
   bool begins_segment(const Update& update) const {
@@ -52,7 +52,7 @@ class Gatherer {
     double epoch = warming(update) ? 0 : options_.warmup_epochs;
     if (options_.base == BaseSchedule::constant) return epoch;
     for (const double milestone : options_.milestones) {
-      if (2 * update.first + update.setting.batch >= 2 * samples_in(milestone, options_)) epoch = milestone;
+      if (update.first + update.end() >= 2 * samples_in(milestone, options_)) epoch = milestone;
     }
     return epoch;
   }

@@ -74,10 +74,11 @@ void validate(const ScheduleOptions&);
 // The schedule of valid options; throws as validate() does.
 std::unique_ptr<Schedule> make_schedule(const ScheduleOptions&);
 
-// One update: samples [first, first + setting.batch).
+// One update: samples [first, end()).
 struct Update {
   SamplesSeen first = 0;
   Setting setting;
+  SamplesSeen end() const { return first + setting.batch; }
 };
 
 // The updates of a run in order. The last one is that of which at least half lies inside the run.
@@ -85,8 +86,7 @@ class Timeline {
  public:
   explicit Timeline(const ScheduleOptions&);
   // The update that begins at `seen`, or at the next epoch's first sample where the epoch's remainder is too
-  // small for it and is dropped; none when the run is over. The next one is next(update.first +
-  // update.setting.batch).
+  // small for it and is dropped; none when the run is over. The next one is next(update.end()).
   std::optional<Update> next(SamplesSeen seen) const;
 
  private:

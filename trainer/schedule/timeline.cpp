@@ -1,4 +1,4 @@
-// A run's updates in order. Positions stay below 2^60 (validate), so that 2 * first + batch cannot overflow.
+// A run's updates in order. Positions stay below 2^60 (validate), so first + end() cannot overflow.
 #include "trainer/schedule/schedule.h"
 
 namespace crescendo {
@@ -15,7 +15,7 @@ std::optional<Update> Timeline::next(SamplesSeen seen) const {
     update.first = (seen / train_images_ + 1) * train_images_;
     update.setting = schedule_->at(update.first);
   }
-  if (2 * update.first + update.setting.batch > 2 * end_) return std::nullopt;
+  if (update.first + update.end() > 2 * end_) return std::nullopt;
   return update;
 }
 

@@ -3,12 +3,11 @@
 // while the device computes.
 #pragma once
 
-#include <functional>
 #include <memory>
-#include <optional>
 
 #include "data/loader.h"
 #include "engine/tensor.h"
+#include "trainer/step/micro_batches.h"
 
 namespace crescendo {
 
@@ -20,9 +19,6 @@ struct DeviceBatch {
       : images(Tensor::activations(device, {n, size.height, size.width, size.channels})),
         labels(Tensor::indices(device, {n})) {}
 };
-
-// The ranges of a run in order, and none when there are no more.
-using SampleRanges = std::function<std::optional<SampleRange>()>;
 
 class Batches {
  public:

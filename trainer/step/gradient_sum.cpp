@@ -22,14 +22,6 @@ std::string layer_name(const Model& model, const char* op, std::span<const Tenso
   return op;
 }
 
-// An update's samples as its micro-batches have them.
-std::vector<SampleRange> micro_batches(const SampleRange& update, int64_t micro_batch) {
-  std::vector<SampleRange> pieces;
-  for (int64_t done = 0; done < update.count; done += micro_batch)
-    pieces.push_back({update.first + done, std::min(micro_batch, update.count - done)});
-  return pieces;
-}
-
 std::string samples_text(const SampleRange& range) {
   return join("samples ", range.first, " to ", range.first + range.count - 1);
 }
@@ -166,19 +158,17 @@ void GradientSum::reset() {
 
 // The update again, micro-batch by micro-batch, looked at after each.
 std::string GradientSum::explain(const SampleRange& update) {
-  const std::vector<SampleRange> pieces = micro_batches(update, micro_batch_);
-  const auto batches = open_([&pieces, next = size_t{0}]() mutable -> std::optional<SampleRange> {
-    return next < pieces.size() ? std::optional(pieces[next++]) : std::nullopt;
-  });
+  MicroBatches micro_batches(update, micro_batch_);
+  const auto batches = open_(micro_batches);
   model_.parameters.forget_gradients();
-  for (const SampleRange& piece : pieces) {
-    const DeviceBatch batch(device_, image_size_, piece.count);
-    batches->prepare(piece, batch);
-    go_to(piece.first);
+  while (const std::optional<SampleRange> range = micro_batches()) {
+    const DeviceBatch batch(device_, image_size_, range->count);
+    batches->prepare(*range, batch);
+    go_to(range->first);
     batches->write(counters_.place(), batch);
     Tape tape = Tape::training(tape_options());
     const Tensor losses = forward(tape, batch).losses;
-    if (!all_finite(losses.to_host())) return explain_loss(batch, piece);
+    if (!all_finite(losses.to_host())) return explain_loss(batch, *range);
     tape.backward(losses);
   }
   return explain_gradient(update);

@@ -1,0 +1,33 @@
+// The one cut of samples into micro-batches, for training, evaluation, memory and the loaders.
+#pragma once
+
+#include <algorithm>
+#include <functional>
+#include <optional>
+
+#include "data/loader.h"
+
+namespace crescendo {
+
+// A generator of sample ranges, in order; none after the last.
+using SampleRanges = std::function<std::optional<SampleRange>()>;
+
+// The micro-batches of `samples`, in order: `size` samples each, the last one what remains.
+class MicroBatches {
+ public:
+  MicroBatches(const SampleRange& samples, int64_t size) : rest_(samples), size_(size) {}
+
+  // Returns the next micro-batch; none after the last.
+  std::optional<SampleRange> operator()() {
+    if (rest_.count == 0) return std::nullopt;
+    const SampleRange next{rest_.first, std::min(size_, rest_.count)};
+    rest_ = {rest_.first + next.count, rest_.count - next.count};
+    return next;
+  }
+
+ private:
+  SampleRange rest_;
+  int64_t size_;
+};
+
+}  // namespace crescendo
