@@ -68,6 +68,7 @@ Trainer::Trainer(const TrainOptions& options, const TrainingData& data, const De
       gradients_(options_, micro_batch_, *model_, data.train->image_size(), device_,
                  [this](SampleRanges ranges) { return open_batches(std::move(ranges)); }),
       folder_(options.run_dir, options.resume, [&progress](const std::string& line) { progress.warn(line); }),
+      log_([&progress](const std::string& line) { progress.warn(line); }),
       saved_{.time = Clock::now()} {
   if (const auto checkpoint = folder_.newest_checkpoint()) {
     take_up(*checkpoint);
@@ -87,6 +88,8 @@ Trainer::Trainer(const TrainOptions& options, const TrainingData& data, const De
   add_notes(all, "test data notes", data.test->notes());
   folder_.add_start(all);
   metrics_ = std::make_unique<MetricsWriter>(folder_.metrics_path());
+  log_.add(*metrics_);
+  log_.add(progress_);
 }
 
 void Trainer::take_up(const std::string& checkpoint) {
@@ -125,29 +128,34 @@ void Trainer::announce() const {
                   test.size(), micro_batch_, static_cast<double>(memory_.peak_bytes) / (1 << 20)));
 }
 
+template <class Event>
+Event Trainer::event_now() const {
+  Event event;
+  event.samples = counters_.samples_seen;
+  event.updates = counters_.updates;
+  return event;
+}
+
+void Trainer::log_end(const std::string& reason) {
+  auto event = event_now<EndMetrics>();
+  event.reason = reason;
+  log_.write(event);
+}
+
 TrainResult Trainer::run() {
   TrainResult result;
   announce();
-  complain(
-      metrics_->write(StartMetrics{{.samples = counters_.samples_seen, .updates = counters_.updates}, ""}));
+  log_.write(event_now<StartMetrics>());
   try {
     result = train();
   } catch (const NonFiniteError& error) {
     counters_.updates -= error.updates_not_made;
     counters_.samples_seen = error.update.first;
-    write_end("non-finite");
+    log_end("non-finite");
     throw;
   }
-  write_end(result.reason);
+  log_end(result.reason);
   return result;
-}
-
-void Trainer::write_end(const std::string& reason) {
-  EndMetrics line;
-  line.samples = counters_.samples_seen;
-  line.updates = counters_.updates;
-  line.reason = reason;
-  complain(metrics_->write(line));
 }
 
 bool Trainer::wanted(const std::optional<Update>& update) const {
@@ -245,9 +253,7 @@ void Trainer::write_train_line(const Update& update) {
   const SampleSums& window = gradients_.sums();
   const auto samples = static_cast<double>(window.samples);
   const Setting& setting = update.setting;
-  TrainMetrics line;
-  line.samples = counters_.samples_seen;
-  line.updates = counters_.updates;
+  auto line = event_now<TrainMetrics>();
   line.epoch = epoch();
   line.learning_rate = setting.learning_rate;
   line.momentum = setting.momentum;
@@ -258,7 +264,7 @@ void Trainer::write_train_line(const Update& update) {
   line.seconds = counters_.seconds;
   line.noise_scale = noise_scale(setting, schedule_.train_images);
   if (options_.noise_scale) line.measured_noise_scale = gradients_.noise_scale.value();
-  complain(metrics_->write(line));
+  log_.write(line);
   gradients_.reset();
   window_seconds_ = 0;
 }
@@ -281,19 +287,14 @@ void Trainer::evaluate_now() {
   if (!evaluation) return;  // stopped: due again when the run is resumed
   evaluation_ = evaluation;
   evaluated_at_ = counters_.samples_seen;
-  EvaluateMetrics line;
-  line.samples = counters_.samples_seen;
-  line.updates = counters_.updates;
+  auto line = event_now<EvaluateMetrics>();
   line.epoch = epoch();
   line.loss = evaluation->loss;
   line.accuracy = evaluation->accuracy();
   line.correct = evaluation->correct;
   line.total = evaluation->total;
   line.seconds = counters_.seconds;
-  complain(metrics_->write(line));
-  progress_.say(fmt::format("epoch {:.2f}  update {}  test accuracy {:.2f} %  test loss {:.4f}  after {}",
-                            epoch(), counters_.updates, 100 * evaluation->accuracy(), evaluation->loss,
-                            duration_text(counters_.seconds)));
+  log_.write(line);
 }
 
 bool Trainer::checkpoint_due() const {
@@ -313,10 +314,6 @@ void Trainer::save() {
     return;
   }
   saved_ = {counters_.updates, counters_.samples_seen, evaluated_at_, Clock::now()};
-}
-
-void Trainer::complain(const std::optional<std::string>& failure) {
-  if (failure) progress_.warn(*failure + "; training goes on");
 }
 
 double Trainer::epoch() const {

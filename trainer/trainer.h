@@ -54,7 +54,9 @@ class Trainer {
   void take_up(const std::string& checkpoint);
   void announce() const;
   TrainResult train();
-  void write_end(const std::string& reason);
+  template <class Event>
+  Event event_now() const;
+  void log_end(const std::string& reason);
   bool wanted(const std::optional<Update>& update) const;
   std::unique_ptr<Batches> open_batches(SampleRanges ranges) const;
   SampleRanges ranges_to_come() const;
@@ -69,7 +71,6 @@ class Trainer {
   TrainingState state();
   void save_extra(CheckpointInfo& info) const;
   void restore_extra(const CheckpointInfo& info);
-  void complain(const std::optional<std::string>& failure);
   double epoch() const;
 
   TrainOptions options_;
@@ -86,6 +87,7 @@ class Trainer {
   GradientSum gradients_;
   RunFolder folder_;
   std::unique_ptr<MetricsWriter> metrics_;
+  RunLog log_;
   SignalGuard signals_;
 
   Counters counters_;

@@ -46,7 +46,7 @@ void write_metrics(const std::string& path, const std::vector<Phase>& phases, bo
       CHECK_FALSE(writer.write(line));
       if (line.samples % kImages != 0) continue;
       EvaluateMetrics evaluation;
-      static_cast<MetricsPlace&>(evaluation) = line;
+      static_cast<RunEvent&>(evaluation) = line;
       evaluation.epoch = line.epoch;
       evaluation.seconds = line.seconds;
       evaluation.accuracy = line.epoch == 2 ? 0.875 : 0.5;  // best in the middle

@@ -20,21 +20,21 @@ using Json = nlohmann::ordered_json;
 // ---- One function a kind of line says which fields it has, and serves both writing and reading.
 
 template <class Fields>
-void place_fields(Fields& fields, MetricsPlace& line) {
+void run_fields(Fields& fields, RunEvent& line) {
   fields("segment", line.segment);
   fields("samples", line.samples);
 }
 
 template <class Fields>
 void each_field(Fields& fields, StartMetrics& line) {
-  place_fields(fields, line);
+  run_fields(fields, line);
   fields("updates", line.updates);
   fields("time", line.time);
 }
 
 template <class Fields>
 void each_field(Fields& fields, TrainMetrics& line) {
-  place_fields(fields, line);
+  run_fields(fields, line);
   fields("epoch", line.epoch);
   fields("updates", line.updates);
   fields("learning_rate", line.learning_rate);
@@ -50,7 +50,7 @@ void each_field(Fields& fields, TrainMetrics& line) {
 
 template <class Fields>
 void each_field(Fields& fields, EvaluateMetrics& line) {
-  place_fields(fields, line);
+  run_fields(fields, line);
   fields("epoch", line.epoch);
   fields("updates", line.updates);
   fields("loss", line.loss);
@@ -62,7 +62,7 @@ void each_field(Fields& fields, EvaluateMetrics& line) {
 
 template <class Fields>
 void each_field(Fields& fields, EndMetrics& line) {
-  place_fields(fields, line);
+  run_fields(fields, line);
   fields("updates", line.updates);
   fields("reason", line.reason);
   fields("time", line.time);
@@ -219,30 +219,19 @@ MetricsWriter::~MetricsWriter() {
   if (descriptor_ >= 0) files_.close(descriptor_);
 }
 
-std::optional<std::string> MetricsWriter::write(StartMetrics line) {
-  line.segment = segment_;
-  line.time = utc_time();
-  return append(text_of("start", line));
-}
+RunSink::Failure MetricsWriter::write(const StartMetrics& event) { return append("start", event); }
 
-std::optional<std::string> MetricsWriter::write(TrainMetrics line) {
-  line.segment = segment_;
-  return append(text_of("train", line));
-}
+RunSink::Failure MetricsWriter::write(const TrainMetrics& event) { return append("train", event); }
 
-std::optional<std::string> MetricsWriter::write(EvaluateMetrics line) {
-  line.segment = segment_;
-  return append(text_of("evaluate", line));
-}
+RunSink::Failure MetricsWriter::write(const EvaluateMetrics& event) { return append("evaluate", event); }
 
-std::optional<std::string> MetricsWriter::write(EndMetrics line) {
-  line.segment = segment_;
-  line.time = utc_time();
-  return append(text_of("end", line));
-}
+RunSink::Failure MetricsWriter::write(const EndMetrics& event) { return append("end", event); }
 
-std::optional<std::string> MetricsWriter::append(const std::string& line) {
-  const std::string text = torn_ ? "\n" + line : line;
+template <class Event>
+RunSink::Failure MetricsWriter::append(const char* name, Event event) {
+  event.segment = segment_;
+  if constexpr (requires { event.time; }) event.time = utc_time();
+  const std::string text = (torn_ ? "\n" : "") + text_of(name, event);
   const bool written = write_all(files_, descriptor_, text.data(), text.size());
   const int error = errno;
   torn_ = !written;

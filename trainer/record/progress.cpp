@@ -30,7 +30,7 @@ Progress::Progress(bool quiet, std::FILE* out)
 
 Progress::~Progress() { clear_live(); }
 
-// The rate is that of the present segment: when the batch changes, it starts anew.
+// Measures the rate anew when the batch changes.
 bool Progress::advance(int64_t samples, int64_t batch) {
   const Clock::time_point now = Clock::now();
   if (rate_from_ < 0 || batch != rate_batch_) {
@@ -72,6 +72,13 @@ void Progress::say(const std::string& line) {
   clear_live();
   fmt::print(out_, "{}\n", line);
   std::fflush(out_);
+}
+
+RunSink::Failure Progress::write(const EvaluateMetrics& evaluation) {
+  say(fmt::format("epoch {:.2f}  update {}  test accuracy {:.2f} %  test loss {:.4f}  after {}",
+                  evaluation.epoch, evaluation.updates, 100 * evaluation.accuracy, evaluation.loss,
+                  duration_text(evaluation.seconds)));
+  return {};
 }
 
 void Progress::warn(const std::string& line) {

@@ -1,4 +1,4 @@
-// What a user sees while training: one live line on a terminal, plain lines in a pipe, nothing when quiet.
+// The user's view of a run: a live line on a terminal, plain lines in a pipe, nothing when quiet.
 #pragma once
 
 #include <chrono>
@@ -7,8 +7,11 @@
 #include <optional>
 #include <string>
 
+#include "trainer/record/run_log.h"
+
 namespace crescendo {
 
+// The numbers of the live line.
 struct ProgressPoint {
   int64_t samples = 0, total_samples = 0;  // of the run
   double epoch = 0, epochs = 0;
@@ -17,22 +20,26 @@ struct ProgressPoint {
   std::optional<double> loss;  // mean over recent samples
 };
 
-class Progress {
+// The sink that writes to the terminal. Of the events of a run it shows evaluations.
+class Progress final : public RunSink {
  public:
-  // Writes to `out`; live when that is a terminal.
+  // Writes to `out`; the line is live if `out` is a terminal.
   explicit Progress(bool quiet, std::FILE* out = stdout);
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
-  ~Progress();
+  ~Progress() override;
 
-  // How far the run is, after every micro-batch: true if it is to be shown, for which the caller may have to
-  // wait for the device.
+  // Notes how far the run is, after every micro-batch. Returns true if it is time to show(). The caller may
+  // have to wait for the device to know what to show.
   bool advance(int64_t samples, int64_t batch);
   void show(const ProgressPoint& point);
-  // A line that stays, above the live one.
+  // Writes a line that stays, above the live one.
   void say(const std::string& line);
-  // The same on standard error, quiet or not.
+  // Writes a line to standard error, quiet or not.
   void warn(const std::string& line);
+
+  Failure write(const StartMetrics&) override { return {}; }
+  Failure write(const TrainMetrics&) override { return {}; }
+  Failure write(const EvaluateMetrics& evaluation) override;
+  Failure write(const EndMetrics&) override { return {}; }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -43,11 +50,11 @@ class Progress {
   std::FILE* out_;
   bool line_open_ = false;
   Clock::time_point last_shown_, rate_since_;
-  int64_t rate_from_ = -1, rate_batch_ = -1;  // samples at rate_since_, and the segment they belong to
-  double rate_ = 0;                           // images a second in this segment
+  int64_t rate_from_ = -1, rate_batch_ = -1;  // samples at rate_since_, and the batch since then
+  double rate_ = 0;                           // images a second with this batch
 };
 
-// "1:02:03", "4:05" or "12 s"
+// Returns "1:02:03", "4:05" or "12 s".
 std::string duration_text(double seconds);
 
 }  // namespace crescendo

@@ -185,12 +185,13 @@ Json test_curve(const std::vector<EvaluateMetrics>& lines) {
 
 // ------------------------------------------------------------ final figures
 
-MetricsPlace last_place(const Metrics& metrics) {
-  MetricsPlace place;
-  if (!metrics.train.empty()) place = metrics.train.back();
-  if (!metrics.evaluations.empty() && metrics.evaluations.back().samples > place.samples)
-    place = metrics.evaluations.back();
-  return place;
+// Returns the position of the last train or evaluate event.
+RunEvent last_event(const Metrics& metrics) {
+  RunEvent last;
+  if (!metrics.train.empty()) last = metrics.train.back();
+  if (!metrics.evaluations.empty() && metrics.evaluations.back().samples > last.samples)
+    last = metrics.evaluations.back();
+  return last;
 }
 
 template <class Line>
@@ -233,8 +234,8 @@ void add_training_figures(Json& figures, const std::vector<TrainMetrics>& lines)
 
 // `most`: where the run with the most updates ended. Saving is a fraction of its updates, given to runs that
 // saw as many images.
-Json final_figures(const Metrics& metrics, const MetricsPlace& most) {
-  MetricsPlace last = last_place(metrics);
+Json final_figures(const Metrics& metrics, const RunEvent& most) {
+  RunEvent last = last_event(metrics);
   Json figures = {{"updates", last.updates}, {"samples", last.samples}};
   add_test_figures(figures, metrics.evaluations);
   add_training_figures(figures, metrics.train);
@@ -277,9 +278,9 @@ Json settings_of(const Run& run) {
 
 Json describe(const std::vector<Run>& runs) {
   Json report = {{"created", utc_time()}, {"runs", Json::array()}};
-  MetricsPlace most;
+  RunEvent most;
   for (const Run& run : runs)
-    if (MetricsPlace last = last_place(run.metrics); last.updates >= most.updates) most = last;
+    if (RunEvent last = last_event(run.metrics); last.updates >= most.updates) most = last;
   for (const Run& run : runs)
     report["runs"].push_back({{"name", run.name},
                               {"folder", run.folder.string()},
