@@ -1,4 +1,4 @@
-// A number or a plain struct in device memory: kernels write it, the host reads it.
+// A number, or a plain struct of numbers, in device memory, for kernels to write and the host to read.
 #pragma once
 
 #include "engine/device.h"
@@ -9,22 +9,23 @@ template <class T>
 class DeviceScalar {
  public:
   explicit DeviceScalar(const Device& device)
-      : device_(device), place_(static_cast<T*>(device_.memory().allocate(sizeof(T)))) {}
+      : device_(device), address_(static_cast<T*>(device_.memory().allocate(sizeof(T)))) {}
   DeviceScalar(const DeviceScalar&) = delete;
   DeviceScalar& operator=(const DeviceScalar&) = delete;
-  ~DeviceScalar() { device_.memory().release(place_, sizeof(T)); }
+  ~DeviceScalar() { device_.memory().release(address_, sizeof(T)); }
 
-  T* place() const { return place_; }
+  T* address() const { return address_; }
+  // Waits for the device and returns the value.
   T value() const {
     T host{};
-    device_.kernels().download(place_, &host, sizeof(T));
+    device_.kernels().download(address_, &host, sizeof(T));
     return host;
   }
-  void set(const T& value) { device_.kernels().upload(&value, place_, sizeof(T)); }
+  void set(const T& value) { device_.kernels().upload(&value, address_, sizeof(T)); }
 
  private:
   Device device_;
-  T* place_;
+  T* address_;
 };
 
 }  // namespace crescendo

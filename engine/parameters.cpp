@@ -151,6 +151,8 @@ void ParameterStore::initialise(uint64_t seed) {
   refresh_weight_copy();
 }
 
+std::string layer_of(const std::string& parameter) { return parameter.substr(0, parameter.rfind('.')); }
+
 int64_t ParameterStore::parameter_count() const {
   int64_t count = 0;
   for (const auto& parameter : parameters_) count += parameter->shape.elements();
@@ -167,22 +169,22 @@ std::vector<real> ParameterStore::download(const Tensor& flat, int64_t offset, i
   return host;
 }
 
-void ParameterStore::upload(const Tensor& flat, int64_t offset, std::span<const real> values) const {
+void ParameterStore::upload(const Tensor& flat, int64_t offset, std::span<const real> values) {
   flat.device().kernels().upload(values.data(), flat.as_reals() + offset, values.size_bytes());
 }
 
-void ParameterStore::refresh_weight_copy() const {
+void ParameterStore::refresh_weight_copy() {
   if (!weights_.defined()) return;
   const std::vector<real> host = values_.to_host();
   weights_.upload(std::vector<float>(host.begin(), host.end()));
 }
 
-void ParameterStore::forget_gradients() const {
+void ParameterStore::forget_gradients() {
   for (const auto& parameter : parameters_) parameter->value.forget_gradient();
   for (const auto& ones : ones_) ones->value.forget_gradient();
 }
 
-void ParameterStore::note_gradients() const {
+void ParameterStore::note_gradients() {
   for (const auto& parameter : parameters_) parameter->value.gradient_slot();
   for (const auto& ones : ones_) ones->value.gradient_slot();
 }

@@ -18,7 +18,10 @@ struct Initial {
   double spread = 0;
 };
 
-// A named parameter. Convolution weights are [out, r, s, in], linear weights [out, in].
+// Returns the name of the layer that a parameter belongs to: "layer1.0.conv1" for "layer1.0.conv1.weight".
+std::string layer_of(const std::string& parameter);
+
+// One named tensor of a store. Convolution weights are [out, r, s, in], linear ones [out, in].
 struct Parameter {
   std::string name;
   Shape shape;
@@ -74,15 +77,15 @@ class ParameterStore {
 
   // Copy part of a flat buffer, which has the layout of values() or statistic_values(), to and from the host.
   std::vector<real> download(const Tensor& flat, int64_t offset, int64_t count) const;
-  void upload(const Tensor& flat, int64_t offset, std::span<const real> values) const;
-  // Recomputes weight_copy(), after values() were set (by a checkpoint, say).
-  void refresh_weight_copy() const;
+  void upload(const Tensor& flat, int64_t offset, std::span<const real> values);
+  // After values() changed from outside (a checkpoint): brings weight_copy() up to date.
+  void refresh_weight_copy();
 
-  // Lets the next contribution to each parameter's gradient overwrite it.
-  void forget_gradients() const;
-  // Marks all gradients as written, after a replayed backward pass.
-  void note_gradients() const;
-  // Throws std::logic_error naming a parameter that has received no gradient since forget_gradients().
+  // The next gradient contribution of every parameter overwrites.
+  void forget_gradients();
+  // What a replayed backward pass did: every parameter's gradient is written.
+  void note_gradients();
+  // Throws std::logic_error naming the first parameter that received no gradient since forget_gradients().
   void require_gradients() const;
 
  private:

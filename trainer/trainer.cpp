@@ -263,7 +263,7 @@ void Trainer::write_train_line(const Update& update) {
   line.images_per_second = samples / window_seconds_;
   line.seconds = counters_.seconds;
   line.noise_scale = noise_scale(setting, schedule_.train_images);
-  if (options_.noise_scale) line.measured_noise_scale = gradients_.noise_scale.value();
+  if (const NoiseMeasurement* noise = gradients_.noise()) line.measured_noise_scale = noise->scale().value();
   log_.write(line);
   gradients_.reset();
   window_seconds_ = 0;

@@ -30,7 +30,8 @@ TrainingState Trainer::state() {
   state.info.class_names = train_data_.dataset().class_names();
   state.info.config = config_text(options_);
   state.info.counters = counters_;
-  if (options_.noise_scale) state.optimizer.push_back({"noise_scale_pair", gradients_.pair()});
+  if (const NoiseMeasurement* noise = gradients_.noise())
+    state.optimizer.push_back({"noise_scale_pair", noise->pair()});
   save_extra(state.info);
   return state;
 }
@@ -42,12 +43,13 @@ void Trainer::save_extra(CheckpointInfo& info) const {
                 {"window samples", std::to_string(window.samples)},
                 {"window seconds", exact(window_seconds_)},
                 {"evaluated at", std::to_string(evaluated_at_)}};
-  if (!options_.noise_scale) return;
-  const NoiseScale::State& noise = gradients_.noise_scale.state;
-  info.extra["noise covariance"] = exact(noise.covariance);
-  info.extra["noise squared gradient"] = exact(noise.squared_gradient);
-  info.extra["noise observations"] = std::to_string(noise.observations);
-  info.extra["noise pair waiting"] = std::to_string(gradients_.pair_waiting ? 1 : 0);
+  const NoiseMeasurement* noise = gradients_.noise();
+  if (noise == nullptr) return;
+  const NoiseScale::State& scale = noise->scale().state();
+  info.extra["noise covariance"] = exact(scale.covariance);
+  info.extra["noise squared gradient"] = exact(scale.squared_gradient);
+  info.extra["noise observations"] = std::to_string(scale.observations);
+  info.extra["noise pair waiting"] = std::to_string(noise->pair_waiting() ? 1 : 0);
 }
 
 void Trainer::restore_extra(const CheckpointInfo& info) {
@@ -56,10 +58,11 @@ void Trainer::restore_extra(const CheckpointInfo& info) {
               .samples = whole_number(info, "window samples")};
   window_seconds_ = number(info, "window seconds");
   evaluated_at_ = whole_number(info, "evaluated at");
-  gradients_.noise_scale.state = {.covariance = number(info, "noise covariance"),
-                                  .squared_gradient = number(info, "noise squared gradient"),
-                                  .observations = whole_number(info, "noise observations")};
-  gradients_.pair_waiting = whole_number(info, "noise pair waiting") != 0;
+  if (NoiseMeasurement* noise = gradients_.noise())
+    noise->restore({.covariance = number(info, "noise covariance"),
+                    .squared_gradient = number(info, "noise squared gradient"),
+                    .observations = whole_number(info, "noise observations")},
+                   whole_number(info, "noise pair waiting") != 0);
 }
 
 }  // namespace crescendo

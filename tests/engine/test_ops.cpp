@@ -122,22 +122,22 @@ TEST_CASE("dropout: the mask follows an image's place in the run, not the micro-
   const Tensor x = random_activations(device(), {6, 37}, 1);
   DeviceScalar<StepCounters> counters(device());
   counters.set({.position = 100});
-  Tape whole = Tape::training({.seed = 4, .counters = counters.place()});
+  Tape whole = Tape::training({.seed = 4, .counters = counters.address()});
   const std::vector<real> expected = dropout(whole, x, 0.5, 2).to_host();
   std::vector<real> cut;
   for (const int64_t first : {0, 2}) {
     const int64_t n = first == 0 ? 2 : 4;
     counters.set({.position = 100 + first});
-    Tape part = Tape::training({.seed = 4, .counters = counters.place()});
+    Tape part = Tape::training({.seed = 4, .counters = counters.address()});
     const std::vector<real> values =
         dropout(part, x.view(first * 37, {n, 37}, Element::activation), 0.5, 2).to_host();
     cut.insert(cut.end(), values.begin(), values.end());
   }
   check_same_bits(cut, expected);
   counters.set({.position = 100});
-  Tape other_layer = Tape::training({.seed = 4, .counters = counters.place()});
+  Tape other_layer = Tape::training({.seed = 4, .counters = counters.address()});
   CHECK(dropout(other_layer, x, 0.5, 3).to_host() != expected);
-  Tape other_seed = Tape::training({.seed = 5, .counters = counters.place()});
+  Tape other_seed = Tape::training({.seed = 5, .counters = counters.address()});
   CHECK(dropout(other_seed, x, 0.5, 2).to_host() != expected);
 }
 

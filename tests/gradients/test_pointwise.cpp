@@ -83,7 +83,7 @@ TEST_CASE("dropout: gradients equal central differences under the same mask") {
       DeviceScalar<StepCounters> counters(device);
       counters.set({.position = 1000});
       GradientCheck({x}, [&](Tape& tape) { return scale_add(tape, x, 2, dropout(tape, x, keep, 3)); },
-                    {.seed = 11, .counters = counters.place()})
+                    {.seed = 11, .counters = counters.address()})
           .run();
     }
 }

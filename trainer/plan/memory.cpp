@@ -133,7 +133,7 @@ std::vector<LayerCost> layer_costs(Model& model, const ImageSize& image_size) {
     for (const Tensor& input : inputs)
       for (const auto& parameter : model.parameters.parameters())
         if (input.is(parameter->value)) {
-          layer.name = parameter->name.substr(0, parameter->name.rfind('.'));
+          layer.name = layer_of(parameter->name);
           layer.parameters += parameter->shape.elements();
         }
     layer.multiply_adds = counter.forward_multiply_adds() - counted;

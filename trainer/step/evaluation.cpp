@@ -20,13 +20,13 @@ std::optional<Evaluation> evaluate(const Model& model, const DeviceData& data,
     if (options.stop && options.stop()) return {};
     const DeviceBatch batch(device, data.dataset().image_size(), range->count);
     batches->prepare(*range, batch);
-    batches->write(counters.place(), batch);
+    batches->write(counters.address(), batch);
     Tape tape = Tape::off(&packed);
     const auto [losses, correct] =
         softmax_cross_entropy(tape, model.forward(tape, batch.images), batch.labels);
     // Sample by sample: the sum does not depend on the micro-batch.
     device.kernels().count_samples({.n = range->count, .ghost = 1}, losses.as_reals(), correct.as_indices(),
-                                   counters.place());
+                                   counters.address());
     if (options.progress) options.progress(range->first + range->count);
   }
   const StepCounters counted = counters.value();

@@ -6,15 +6,54 @@ void NoiseScale::observe(double small, int64_t small_batch, double large, int64_
   const auto b = static_cast<double>(small_batch), B = static_cast<double>(large_batch);
   const double squared_gradient = (B * large - b * small) / (B - b);
   const double covariance = (small - large) / (1 / b - 1 / B);
-  state.squared_gradient = kDecay * state.squared_gradient + (1 - kDecay) * squared_gradient;
-  state.covariance = kDecay * state.covariance + (1 - kDecay) * covariance;
-  ++state.observations;
+  state_.squared_gradient = kDecay * state_.squared_gradient + (1 - kDecay) * squared_gradient;
+  state_.covariance = kDecay * state_.covariance + (1 - kDecay) * covariance;
+  ++state_.observations;
 }
 
 std::optional<double> NoiseScale::value() const {
   // The bias correction 1 / (1 - decay^observations) is the same above and below the line.
-  if (state.observations == 0 || state.squared_gradient <= 0) return {};
-  return state.covariance / state.squared_gradient;
+  if (state_.observations == 0 || state_.squared_gradient <= 0) return {};
+  return state_.covariance / state_.squared_gradient;
+}
+
+NoiseMeasurement::NoiseMeasurement(const Device& device, int64_t parameters, int64_t ghost_batch)
+    : ghost_batch_(ghost_batch), pair_(zeros(device, parameters)) {}
+
+void NoiseMeasurement::restore(const NoiseScale::State& scale, bool pair_waiting) {
+  scale_ = NoiseScale(scale);
+  pair_waiting_ = pair_waiting;
+}
+
+void NoiseMeasurement::observe(UpdateSums& sums, int64_t ghosts) {
+  if (ghosts == 1) return observe_pair(sums);
+  add_squares(sums.gradients(), &sums.squares().address()->total, Write::overwrite);
+  const UpdateSums::Squares squares = sums.squares().value();
+  add(squares.ghosts, ghosts, squares.total);
+  pair_waiting_ = false;
+}
+
+void NoiseMeasurement::observe_pair(UpdateSums& sums) {
+  const Tensor& gradients = sums.gradients();
+  Backend& kernels = pair_.device().kernels();
+  if (!pair_waiting_) {
+    kernels.blend(pair_.size(), 0, 1, gradients.as_reals(), pair_.as_reals());
+    pair_waiting_ = true;
+    return;
+  }
+  UpdateSums::Squares* squares = sums.squares().address();
+  add_squares(pair_, &squares->ghosts, Write::add);  // to that of this update's only ghost batch
+  kernels.blend(pair_.size(), 1, 1, gradients.as_reals(), pair_.as_reals());
+  add_squares(pair_, &squares->total, Write::overwrite);
+  const UpdateSums::Squares found = sums.squares().value();
+  add(found.ghosts, 2, found.total);
+  pair_waiting_ = false;
+}
+
+void NoiseMeasurement::add(double sum_of_squares, int64_t batches, double square_of_sum) {
+  const auto n = static_cast<double>(batches), ghost = static_cast<double>(ghost_batch_);
+  scale_.observe(sum_of_squares / (n * ghost * ghost), ghost_batch_, square_of_sum / (n * ghost * n * ghost),
+                 batches * ghost_batch_);
 }
 
 }  // namespace crescendo

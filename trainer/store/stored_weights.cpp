@@ -20,7 +20,7 @@ std::vector<real> transposed(const std::vector<real>& values, int64_t outer, int
   return result;
 }
 
-void upload_stored(const ParameterStore& store, const StoredPlace& place, const std::vector<real>& stored) {
+void upload_stored(ParameterStore& store, const StoredPlace& place, const std::vector<real>& stored) {
   const Shape& shape = place.shape;
   store.upload(place.flat, place.offset,
                shape.rank() == 4 ? transposed(stored, shape[0], shape[3], shape[1] * shape[2]) : stored);
@@ -72,7 +72,7 @@ std::vector<const StoredTensor*> match(const SafetensorsFile& file, const std::v
 }
 
 void load_places(const SafetensorsFile& file, const std::vector<StoredPlace>& places,
-                 const std::vector<const StoredTensor*>& tensors, const ParameterStore& store) {
+                 const std::vector<const StoredTensor*>& tensors, ParameterStore& store) {
   std::vector<std::vector<real>> values;
   for (const StoredTensor* tensor : tensors) {
     const std::string where = file.path() + ": tensor " + printable(tensor->name);

@@ -34,6 +34,6 @@ std::vector<const StoredTensor*> match(const SafetensorsFile& file, const std::v
 // Fills the places with the tensors; reads everything, and demands that it is finite, before it changes
 // anything.
 void load_places(const SafetensorsFile& file, const std::vector<StoredPlace>& places,
-                 const std::vector<const StoredTensor*>& tensors, const ParameterStore& store);
+                 const std::vector<const StoredTensor*>& tensors, ParameterStore& store);
 
 }  // namespace crescendo

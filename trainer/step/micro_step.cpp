@@ -1,0 +1,62 @@
+#include "trainer/step/micro_step.h"
+
+namespace crescendo {
+
+MicroStep::MicroStep(const TrainOptions& options, const Model& model, const ImageSize& image_size,
+                     UpdateSums& sums)
+    : options_(options), model_(model), image_size_(image_size), sums_(sums) {}
+
+void MicroStep::run(Batches& batches, const SampleRange& range, bool first) {
+  const DeviceBatch& batch = input(range.count);
+  Replay& step = steps_.try_emplace({range.count, first}, device()).first->second;
+  if (options_.noise_scale) sums_.parameters().forget_gradients();
+  batches.prepare(range, batch);
+  sums_.move_to(range.first);
+  const bool replayed = step.run([&] {
+    batches.write(sums_.counters(), batch);
+    forward_backward(batch);
+    if (options_.noise_scale) sums_.add_ghost(first ? Write::overwrite : Write::add);
+  });
+  if (replayed) sums_.parameters().note_gradients();
+  sums_.note_counted(range.count);
+}
+
+// A new input may take memory that captured steps used and gave back, so all steps are captured anew.
+const DeviceBatch& MicroStep::input(int64_t samples) {
+  const auto [found, made] = inputs_.try_emplace(samples, device(), image_size_, samples);
+  if (made) steps_.clear();
+  return found->second;
+}
+
+DeviceBatch MicroStep::load(Batches& batches, const SampleRange& range) {
+  DeviceBatch batch(device(), image_size_, range.count);
+  batches.prepare(range, batch);
+  sums_.move_to(range.first);
+  batches.write(sums_.counters(), batch);
+  return batch;
+}
+
+TapeOptions MicroStep::tape_options() const {
+  return {.ghost = options_.ghost_batch,
+          .running_statistics = options_.running_statistics,
+          .seed = options_.seed,
+          .counters = sums_.counters()};
+}
+
+CrossEntropy MicroStep::forward(Tape& tape, const DeviceBatch& batch) const {
+  const auto [logits, auxiliary] = model_.outputs(tape, batch.images);
+  if (auxiliary.defined())
+    tape.seed(softmax_cross_entropy(tape, auxiliary, batch.labels, options_.label_smoothing).losses,
+              model_.options.auxiliary_weight);
+  return softmax_cross_entropy(tape, logits, batch.labels, options_.label_smoothing);
+}
+
+void MicroStep::forward_backward(const DeviceBatch& batch) {
+  Tape tape = Tape::training(tape_options());
+  const auto [losses, correct] = forward(tape, batch);
+  tape.backward(losses);
+  device().kernels().count_samples({.n = losses.size(), .ghost = options_.ghost_batch}, losses.as_reals(),
+                                   correct.as_indices(), sums_.counters());
+}
+
+}  // namespace crescendo

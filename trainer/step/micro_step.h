@@ -1,0 +1,55 @@
+// The forward and backward pass over one micro-batch.
+#pragma once
+
+#include <map>
+
+#include "engine/replay.h"
+#include "models/model.h"
+#include "trainer/options/options.h"
+#include "trainer/step/device_data.h"
+#include "trainer/step/update_sums.h"
+
+namespace crescendo {
+
+// Computes micro-batches and adds them to the sums of an update. The first two micro-batches of a size run as
+// they are. A device that can capture kernels captures the third and replays it from then on.
+class MicroStep {
+ public:
+  // All references must outlive this object.
+  MicroStep(const TrainOptions& options, const Model& model, const ImageSize& image_size, UpdateSums& sums);
+
+  // Adds one micro-batch, `first` of its update or not. Gradients of the first overwrite.
+  void run(Batches& batches, const SampleRange& range, bool first);
+
+  // The parts of a micro-batch, to compute it step by step.
+  // Returns the samples of `range` in tensors of their own.
+  DeviceBatch load(Batches& batches, const SampleRange& range);
+  TapeOptions tape_options() const;
+  // Returns the loss and the hits of each sample. The loss of an auxiliary head, with its weight, enters the
+  // gradient only.
+  CrossEntropy forward(Tape& tape, const DeviceBatch& batch) const;
+
+  const Model& model() const { return model_; }
+  const UpdateSums& sums() const { return sums_; }
+
+ private:
+  // A captured step differs by the micro-batch's size and by whether it overwrites gradients or adds to them.
+  struct Kind {
+    int64_t samples;
+    bool first;
+    auto operator<=>(const Kind&) const = default;
+  };
+
+  const Device& device() const { return sums_.gradients().device(); }
+  const DeviceBatch& input(int64_t samples);
+  void forward_backward(const DeviceBatch& batch);
+
+  const TrainOptions& options_;
+  const Model& model_;
+  ImageSize image_size_;
+  UpdateSums& sums_;
+  std::map<int64_t, DeviceBatch> inputs_;  // by number of samples
+  std::map<Kind, Replay> steps_;
+};
+
+}  // namespace crescendo
