@@ -10,10 +10,12 @@
 
 namespace crescendo {
 
+// A counter, or 128 random bits.
 struct PhiloxWords {
   uint32_t word[4];
 };
 
+// Returns the 128 random bits of `counter` under `key`.
 HD inline PhiloxWords philox4x32(PhiloxWords counter, uint64_t key) {
   uint32_t key0 = static_cast<uint32_t>(key), key1 = static_cast<uint32_t>(key >> 32);
   for (int round = 0; round < 10; ++round) {

@@ -137,7 +137,7 @@ class Runners:
     # ---- Convolutions
 
     def convolution_words(self, model):
-        return ["--layers", model, "--threads", self.options.threads, "--benchmark_filter=^conv_"]
+        return ["--layers", model, "--threads", self.options.threads, "--benchmark_filter=^conv2d_"]
 
     def counts(self, model):
         """Returns {geometry: occurrences in the model}. Crescendo's side must have run."""

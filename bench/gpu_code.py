@@ -107,15 +107,21 @@ def instructions(text):
 
 # ---- Facts of a kernel
 
+def snake_case(name):
+    """max_pool2d_forward, for MaxPool2dForward."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
 def short_name(demangled):
-    """Returns the backend's function, its type, elements at once, + if it adds; or the kernel with its arguments."""
+    """The kernel call, its type, elements at once, + where it adds; or the kernel with its arguments."""
     text = re.sub(r"\bcrescendo::(cuda::)?", "", demangled)
     text = re.sub(r"\(\w+\)(?=\d)", "", text)  # the type of an enumerator
-    function = re.search(r"OwnKernels<(\w+)>::(\w+)\(", text)
+    function = re.search(r"OwnKernels<(\w+)>::(?:compute\((\w+) const&\)|(\w+)\()", text)
     if not function:
         return re.sub(r"^void |\(.*$", "", text)
     at_once = re.match(r"void (?:map|update)_kernel<(\d+),", text)
-    name = f"{function[2]}<{function[1]}{', ' + at_once[1] if at_once else ''}>"
+    call = snake_case(function[2]) if function[2] else function[3]
+    name = f"{call}<{function[1]}{', ' + at_once[1] if at_once else ''}>"
     if "AddTo<" in text or re.search(r"each_write<.*\{lambda\(long\)#1\}>\(long, ", text):
         name += "+"
     if text.startswith("void reduce_kernel<"):

@@ -2,9 +2,9 @@
 // bytes of y = a + factor * b over arrays that no cache holds.
 #include <algorithm>
 
+#include "kernels/kernel_call.h"
 #include "operands.h"
 #include "peak.h"
-#include "work.h"
 
 namespace crescendo::bench {
 namespace {
@@ -13,8 +13,10 @@ constexpr int kTries = 5;
 constexpr int64_t kMatrix = 8192;                     // rows and columns
 constexpr int64_t kTriadElements = int64_t{1} << 27;  // of each array
 
-// The most calls a second.
-double best_rate(const Call& call, const Call& wait) {
+// Returns the most calls a second.
+double best_rate(Backend& backend, const KernelCall& kernel, const Call& wait) {
+  backend.reserve_workspace(backend.workspace(kernel));
+  const Call call = [&] { backend.run(kernel); };
   const int64_t calls = calls_between_waits(call, wait);
   double best = 0;
   for (int i = 0; i < kTries; ++i)
@@ -24,16 +26,24 @@ double best_rate(const Call& call, const Call& wait) {
 
 double measure_multiply_adds(Backend& backend, const Call& wait) {
   const LinearGeometry g{.n = kMatrix, .in = kMatrix, .out = kMatrix, .ghost = kMatrix};
-  backend.reserve_workspace(backend.workspace(g));
-  const Activations x(backend, g.n * g.in), weight(backend, g.out * g.in), y(backend, g.n * g.out);
-  const auto product = [&] { backend.linear_forward(g, x, weight, nullptr, y); };
-  return best_rate(product, wait) * static_cast<double>(g.multiply_adds());
+  Operands operands(backend);
+  const LinearForward product{.geometry = g,
+                              .x = operands.activations(g.n * g.in),
+                              .weight = operands.activations(g.out * g.in),
+                              .bias = nullptr,
+                              .y = operands.activations(g.n * g.out)};
+  return best_rate(backend, product, wait) * static_cast<double>(work(product).multiply_adds);
 }
 
 double measure_bytes(Backend& backend, const Call& wait) {
-  const Activations a(backend, kTriadElements), b(backend, kTriadElements), y(backend, kTriadElements);
-  const auto triad = [&] { backend.scale_add(kTriadElements, a, 0.5, b, y); };
-  return best_rate(triad, wait) * streaming(kTriadElements, 3).bytes(backend.activation_bytes());
+  Operands operands(backend);
+  const ScaleAdd triad{.n = kTriadElements,
+                       .a = operands.activations(kTriadElements),
+                       .factor = 0.5,
+                       .b = operands.activations(kTriadElements),
+                       .y = operands.activations(kTriadElements)};
+  const int64_t bytes = work(triad).bytes(backend.capabilities().activation_bytes);
+  return best_rate(backend, triad, wait) * static_cast<double>(bytes);
 }
 
 }  // namespace

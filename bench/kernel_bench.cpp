@@ -38,7 +38,8 @@ bool on_processor(const Options& options) { return options.machine.device == "cp
 // A download comes after all that the backend was given before it; nothing where calls end by themselves.
 Call wait_of(const Options& options, Backend& backend) {
   if (on_processor(options)) return {};
-  return [&backend, zero = Zeros<int32_t>(backend, 1)] {
+  const auto operands = std::make_shared<Operands>(backend);
+  return [&backend, operands, zero = operands->zeros<int32_t>(1)] {
     int32_t host = 0;
     backend.download(zero, &host, sizeof(host));
   };
@@ -55,8 +56,8 @@ void run_benchmark(benchmark::State& state, const KernelBenchmark& kernel, const
   const auto iterations = static_cast<double>(state.iterations());
   const double seconds = watch.seconds() / iterations;
 
-  const double multiply_adds = kernel.work.multiply_adds;
-  const double bytes = kernel.work.bytes(machine.backend.activation_bytes());
+  const auto multiply_adds = static_cast<double>(kernel.work.multiply_adds);
+  const auto bytes = static_cast<double>(kernel.work.bytes(machine.backend.capabilities().activation_bytes));
   state.counters[kGflops] = 2 * multiply_adds / seconds / 1e9;
   state.counters[kGigabytes] = bytes / seconds / 1e9;
   state.counters[kPeakShare] = multiply_adds / seconds / machine.peak.multiply_adds;
@@ -70,11 +71,12 @@ void run_benchmark(benchmark::State& state, const KernelBenchmark& kernel, const
   state.counters[kRatio] = peer_watch.seconds() / iterations / seconds;
 }
 
-KernelList chosen_kernels(const Options& options) {
+KernelList chosen_kernels(const Options& options, const Backend& backend) {
   KernelList list;
-  if (options.layers == "cases" || options.layers == "all") add_cases(list);
+  if (options.layers == "cases" || options.layers == "all") add_cases(list, backend);
   for (const LayerTable& table : layer_tables())
-    if (options.layers == table.model || options.layers == "all") add_model(list, table, options.batch);
+    if (options.layers == table.model || options.layers == "all")
+      add_model(list, table, options.batch, backend);
   // Models share sizes.
   std::set<std::string> names;
   std::erase_if(list, [&](const KernelBenchmark& kernel) { return !names.insert(kernel.name).second; });
@@ -126,9 +128,9 @@ int run(Options& options, char* program, const std::vector<std::string>& flags) 
   const int threads = options.machine.threads = resolved_threads(options.machine.threads);
   omp_set_num_threads(threads);  // for the peers
   const Device device = open_device(options.machine);
-  Backend& backend = device.kernels();
+  Backend& backend = device.backend();
   const Call wait = wait_of(options, backend);
-  const KernelList kernels = chosen_kernels(options);
+  const KernelList kernels = chosen_kernels(options, backend);
   const Peak peak = only_names ? Peak{} : wait ? measure_peak(backend, wait) : measure_peak(threads);
   const Machine machine{backend, wait, peak, peers().at(options.peer), threads};
   for (const KernelBenchmark& kernel : kernels)
@@ -204,7 +206,7 @@ int main(int argc, char** argv) {
       "  --benchmark_out=FILE --benchmark_out_format=json|csv --benchmark_format=json "
       "--benchmark_list_tests\n"
       "Examples:\n"
-      "  kernel_bench --layers wrn-16-4 --batch 128 --benchmark_filter=conv_\n"
+      "  kernel_bench --layers wrn-16-4 --batch 128 --benchmark_filter=conv2d_\n"
       "  kernel_bench --layers resnet-50 --peer onednn --benchmark_repetitions=5 "
       "--benchmark_out=resnet-50.json\n"
       "  kernel_bench --device cuda --precision bf16 --batch 128 --benchmark_out=gpu.json\n"

@@ -1,6 +1,7 @@
 #include "kernel_list.h"
 
 #include "kernel_list_parts.h"
+#include "sizes_text.h"
 #include "tests/cases/conv2d.h"
 #include "tests/cases/images.h"
 #include "tests/cases/linear.h"
@@ -8,14 +9,14 @@
 namespace crescendo::bench {
 namespace {
 
-// Batch norm and the pointwise ops between convolutions, on the output of one.
+// Adds batch norm and the pointwise ops between convolutions, on the output of one.
 void add_activation(KernelList& list, const Conv2dGeometry& g) {
   add_batch_norm(list,
                  {.n = g.n, .pixels = g.p * g.q, .c = g.k, .ghost = g.n, .epsilon = 1e-5, .relu = true});
   add_pointwise(list, g.n * g.p * g.q * g.k);
 }
 
-// The kernels that run once an update, over n parameters.
+// Adds the kernels that run once an update, over n parameters.
 void add_update(KernelList& list, int64_t n) {
   add_flat(list, n);
   add_optimizers(list, n);
@@ -23,11 +24,25 @@ void add_update(KernelList& list, int64_t n) {
 
 }  // namespace
 
-void add_model(KernelList& list, const LayerTable& table, int64_t batch) {
+KernelBenchmark& add(KernelList& list, const std::function<KernelCall(Operands&)>& make) {
+  Operands without_memory;
+  const KernelCall named = make(without_memory);
+  const auto prepare = [make](Backend& backend) -> Call {
+    const auto operands = std::make_shared<Operands>(backend);
+    const KernelCall call = make(*operands);
+    backend.reserve_workspace(backend.workspace(call));
+    return [&backend, operands, call] { backend.run(call); };
+  };
+  return list.emplace_back(KernelBenchmark{.name = std::string(name_of(named)) + "/" + sizes_text(named),
+                                           .work = work(named),
+                                           .prepare = prepare});
+}
+
+void add_model(KernelList& list, const LayerTable& table, int64_t batch, const Backend& backend) {
   for (const Layer& layer : table.layers) {
     const Conv2dGeometry g = layer.geometry(batch);
     add_convolution(list, g, layer.count);
-    if (g.r == 3 && g.stride_h == 1) add_norm_convolution(list, g);
+    if (backend.fuses_norm(g)) add_norm_convolution(list, g);
   }
   int64_t parameters = 0;
   for (const Layer& layer : table.layers) {
@@ -37,10 +52,10 @@ void add_model(KernelList& list, const LayerTable& table, int64_t batch) {
   add_update(list, parameters);
 }
 
-void add_cases(KernelList& list) {
+void add_cases(KernelList& list, const Backend& backend) {
   for (const auto& test : test::conv2d_cases()) {
     add_convolution(list, test.geometry, 0);
-    add_norm_convolution(list, test.geometry);
+    if (backend.fuses_norm(test.geometry)) add_norm_convolution(list, test.geometry);
   }
   for (const LinearGeometry& g : test::linear_cases()) add_linear(list, g);
   for (const BiasGeometry& g : test::bias_cases()) add_bias(list, g);
@@ -50,6 +65,7 @@ void add_cases(KernelList& list) {
   for (const int64_t n : test::lengths()) {
     add_pointwise(list, n);
     add_other_pointwise(list, n);
+    add_transfers(list, n);
     add_update(list, n);
   }
 }

@@ -1,82 +1,53 @@
-// Operands of kernels: backend memory that is filled once, shared by copies and released with the last of
-// them.
+// Operands of the kernels that benchmarks time.
 #pragma once
 
-#include <algorithm>
+#include <functional>
 #include <memory>
 #include <vector>
 
 #include "kernels/backend.h"
-#include "tests/support/random.h"
 
 namespace crescendo::bench {
 
-inline std::shared_ptr<void> allocate(Backend& backend, size_t bytes) {
-  return {backend.allocate(bytes), [&backend, bytes](void* block) { backend.release(block, bytes); }};
-}
+// Returns n values in [-1, 1) that repeat after a few thousand: drawing each would take longer than any
+// kernel.
+std::vector<float> repeated_noise(int64_t n);
 
-// n values in [-1, 1), repeating after a few thousand: drawing each would take longer than any kernel.
-template <class T>
-std::vector<T> repeated_noise(int64_t n) {
-  constexpr int64_t kPeriod = 4099;  // prime, so that no tensor's rows are alike
-  const std::vector<real> noise = test::noise(std::min(n, kPeriod), 1);
-  std::vector<T> values(static_cast<size_t>(n));
-  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<T>(noise[i % noise.size()]);
-  return values;
-}
-
-class Activations {
+// Backend memory that is filled once and released with this object.
+class Operands {
  public:
-  Activations(Backend& backend, int64_t n)
-      : memory_(allocate(backend, static_cast<size_t>(n) * backend.activation_bytes())) {
-    backend.upload_activations(n, repeated_noise<float>(n).data(), *this);
+  // Without a backend all pointers are null: enough for the name, the sizes and the work of a call.
+  Operands() = default;
+  explicit Operands(Backend& backend) : backend_(&backend) {}
+
+  activation* activations(int64_t n);  // noise
+  real* reals(int64_t n);              // noise
+  real* reals(int64_t n, real value);  // all alike
+  template <class T>
+  T* zeros(int64_t n) {
+    return backend_ != nullptr ? stored(std::vector<T>(static_cast<size_t>(n))) : nullptr;
   }
-  operator activation*() const { return static_cast<activation*>(memory_.get()); }
+  // Returns room for the optimizer's copy of n parameters; null where activations are reals, as the
+  // optimizers' contract has it.
+  activation* copy(int64_t n);
+
+  // Runs a call that computes an operand of another.
+  void run(const KernelCall& call) {
+    if (backend_ != nullptr) backend_->run(call);
+  }
 
  private:
-  std::shared_ptr<void> memory_;
-};
-
-// Room for the optimizer's copy of n parameters; null where activations are reals, as its contract has it.
-class Copy {
- public:
-  Copy(Backend& backend, int64_t n) {
-    const size_t element = backend.activation_bytes();
-    if (element != sizeof(real)) memory_ = allocate(backend, static_cast<size_t>(n) * element);
+  void* allocate(size_t bytes);
+  template <class T>
+  T* stored(const std::vector<T>& values) {
+    const size_t bytes = values.size() * sizeof(T);
+    void* to = allocate(bytes);
+    backend_->upload(values.data(), to, bytes);
+    return static_cast<T*>(to);
   }
-  operator activation*() const { return static_cast<activation*>(memory_.get()); }
 
- private:
-  std::shared_ptr<void> memory_;
-};
-
-class Reals {
- public:
-  Reals(Backend& backend, int64_t n) : Reals(backend, n, repeated_noise<real>(n)) {}
-  Reals(Backend& backend, int64_t n, real value)
-      : Reals(backend, n, std::vector<real>(static_cast<size_t>(n), value)) {}
-  operator real*() const { return static_cast<real*>(memory_.get()); }
-
- private:
-  Reals(Backend& backend, int64_t n, const std::vector<real>& values)
-      : memory_(allocate(backend, static_cast<size_t>(n) * sizeof(real))) {
-    backend.upload(values.data(), memory_.get(), values.size() * sizeof(real));
-  }
-  std::shared_ptr<void> memory_;
-};
-
-// Room for n values of T, starting as zeros: labels, winners, results.
-template <class T>
-class Zeros {
- public:
-  Zeros(Backend& backend, int64_t n) : memory_(allocate(backend, static_cast<size_t>(n) * sizeof(T))) {
-    const std::vector<T> zeros(static_cast<size_t>(n));
-    backend.upload(zeros.data(), memory_.get(), zeros.size() * sizeof(T));
-  }
-  operator T*() const { return static_cast<T*>(memory_.get()); }
-
- private:
-  std::shared_ptr<void> memory_;
+  Backend* backend_ = nullptr;
+  std::vector<std::unique_ptr<void, std::function<void(void*)>>> blocks_;
 };
 
 }  // namespace crescendo::bench

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "breakdown.h"
+#include "engine/packed_weights.h"
 #include "kernels/cpu/backend.h"
 #include "operands.h"
 #include "program.h"
@@ -43,7 +44,7 @@ class MadeUpBatches final : public Batches {
   explicit MadeUpBatches(int64_t classes) : classes_(classes) {}
   void prepare(const SampleRange& next, const DeviceBatch& batch) override {
     if (!filled_.insert(batch.labels.as_indices()).second) return;
-    batch.images.upload(repeated_noise<float>(batch.images.size()));
+    batch.images.upload(repeated_noise(batch.images.size()));
     std::vector<int32_t> labels;
     for (int64_t i = 0; i < next.count; ++i) labels.push_back(static_cast<int32_t>(i % classes_));
     batch.labels.upload(labels);
@@ -89,7 +90,7 @@ class Network {
   void evaluate() {
     MicroBatches micro_batches = cut();
     while (const auto range = micro_batches()) {
-      Tape tape = Tape::off(&packed_);
+      Tape tape = Tape::off({.packed_weights = &packed_});
       const DeviceBatch& batch =
           inputs_.try_emplace(range->count, device_, image_size_, range->count).first->second;
       made_up_.prepare(*range, batch);
@@ -143,7 +144,7 @@ Result measure(const Options& options) {
 
   Result result;
   result.image_side = data.image_size.height;
-  result.device = device.kernels().name();
+  result.device = device.backend().name();
   for (int64_t i = 0; i < options.warmup; ++i) step();
   if (timing != nullptr) timing->forget();
   double total = 0;

@@ -26,7 +26,12 @@ Device Device::dry_run(const Device& modelled) {
   return Device(std::make_unique<DryRunBackend>(modelled.state_->backend));
 }
 
-Backend& Device::kernels() const { return *state_->backend; }
+void Device::run(const KernelCall& call) const {
+  state_->memory.reserve_workspace(state_->backend->workspace(call));
+  state_->backend->run(call);
+}
+
+Backend& Device::backend() const { return *state_->backend; }
 Allocator& Device::memory() const { return state_->memory; }
 
 }  // namespace crescendo

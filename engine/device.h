@@ -26,7 +26,9 @@ class Device {
   // Any backend: one that passes calls on and watches them, say.
   explicit Device(std::unique_ptr<Backend> backend);
 
-  Backend& kernels() const;
+  // Reserves the workspace that the call needs, and runs it.
+  void run(const KernelCall&) const;
+  Backend& backend() const;
   Allocator& memory() const;
   bool operator==(const Device& other) const { return state_ == other.state_; }
 

@@ -18,10 +18,10 @@ class DeviceScalar {
   // Waits for the device and returns the value.
   T value() const {
     T host{};
-    device_.kernels().download(address_, &host, sizeof(T));
+    device_.backend().download(address_, &host, sizeof(T));
     return host;
   }
-  void set(const T& value) { device_.kernels().upload(&value, address_, sizeof(T)); }
+  void set(const T& value) { device_.backend().upload(&value, address_, sizeof(T)); }
 
  private:
   Device device_;

@@ -34,22 +34,24 @@ NormLayer BatchNorm::layer() const {
       options_};
 }
 
-Tensor BatchNorm::operator()(Tape& tape, const Tensor& x, const Tensor& residual, const Tensor& place) const {
+Tensor BatchNorm::operator()(Tape& tape, const TensorWithMoments& x, const Tensor& residual,
+                             const Tensor& destination) const {
   const NormLayer norm = layer();
-  return ghost_batch_norm(tape, x, norm.scale, norm.shift, norm.statistics, norm.options, residual, place);
+  return ghost_batch_norm(tape, x, norm.scale, norm.shift, norm.statistics, norm.options, residual,
+                          destination);
 }
 
-Tensor norm_conv2d(Tape& tape, const BatchNorm& norm, const Conv2d& convolution, const Tensor& x,
-                   const Tensor& residual) {
+TensorWithMoments norm_conv2d(Tape& tape, const BatchNorm& norm, const Conv2d& convolution,
+                              const TensorWithMoments& x, const Tensor& residual) {
   if (convolution.bias_) throw std::logic_error("norm_conv2d: the convolution has a bias");
   return norm_conv2d(tape, x, norm.layer(), convolution.weight_->value, convolution.options_, residual);
 }
 
 Tensor conv2d_norm(Tape& tape, const Conv2d& convolution, const BatchNorm& norm, const Tensor& x,
-                   Tensor residual, const Tensor& place) {
+                   Tensor residual, const Tensor& destination) {
   if (convolution.bias_) throw std::logic_error("conv2d_norm: the convolution has a bias");
   return conv2d_norm(tape, x, convolution.weight_->value, convolution.options_, norm.layer(),
-                     std::move(residual), place);
+                     std::move(residual), destination);
 }
 
 namespace {
@@ -57,37 +59,38 @@ namespace {
 // Applies a chain from its second convolution on. y is the result of the first, in evaluation already
 // normalised.
 Tensor rest_of_chain(Tape& tape, const NormedChain& chain, Tensor y, Tensor residual) {
-  const auto& [convolutions, norms, place] = chain;
+  const auto& [convolutions, norms, destination] = chain;
   const size_t last = convolutions.size() - 1;
   if (tape.is_training()) {
-    for (size_t i = 1; i <= last; ++i) y = norm_conv2d(tape, norms[i - 1], convolutions[i], y);
-    return norms[last](tape, y, residual, place);
+    TensorWithMoments sum = std::move(y);
+    for (size_t i = 1; i <= last; ++i) sum = norm_conv2d(tape, norms[i - 1], convolutions[i], sum);
+    return norms[last](tape, sum, residual, destination);
   }
   if (last == 0) return y;
   for (size_t i = 1; i < last; ++i) y = conv2d_norm(tape, convolutions[i], norms[i], y);
-  return conv2d_norm(tape, convolutions[last], norms[last], y, std::move(residual), place);
+  return conv2d_norm(tape, convolutions[last], norms[last], y, std::move(residual), destination);
 }
 
 }  // namespace
 
 Tensor normed_convolutions(Tape& tape, std::span<const Conv2d> convolutions, std::span<const BatchNorm> norms,
-                           Tensor x, Tensor residual, const Tensor& place) {
+                           Tensor x, Tensor residual, const Tensor& destination) {
   if (tape.is_training())
     x = convolutions[0](tape, x);
   else if (convolutions.size() == 1)
-    return conv2d_norm(tape, convolutions[0], norms[0], x, std::move(residual), place);
+    return conv2d_norm(tape, convolutions[0], norms[0], x, std::move(residual), destination);
   else
     x = conv2d_norm(tape, convolutions[0], norms[0], x);
-  return rest_of_chain(tape, {convolutions, norms, place}, std::move(x), std::move(residual));
+  return rest_of_chain(tape, {convolutions, norms, destination}, std::move(x), std::move(residual));
 }
 
 std::vector<Tensor> sibling_chains(Tape& tape, std::span<const NormedChain> chains, const Tensor& x) {
   std::vector<Tensor> weights;
   std::vector<SiblingNorm> layers;
-  for (const auto& [convolutions, norms, place] : chains) {
+  for (const auto& [convolutions, norms, destination] : chains) {
     if (convolutions[0].bias_) throw std::logic_error("sibling_chains: a first convolution has a bias");
     weights.push_back(convolutions[0].weight_->value);
-    layers.push_back({weights.back(), norms[0].layer(), convolutions.size() == 1 ? place : Tensor()});
+    layers.push_back({weights.back(), norms[0].layer(), convolutions.size() == 1 ? destination : Tensor()});
   }
   std::vector<Tensor> results =
       tape.is_training() ? sibling_conv2d(tape, x, weights) : sibling_conv2d_norm(tape, x, layers);

@@ -1,4 +1,4 @@
-// Layers: ops with their parameters, which a layer declares in a scope. Models are built of layers.
+// Layers: an op together with the parameters that it declares in a scope. Models are built of these.
 #pragma once
 
 #include "engine/ops.h"
@@ -22,9 +22,10 @@ class Conv2d {
  public:
   Conv2d(const Scope& scope, const Conv2dSpec& spec);
   Tensor operator()(Tape& tape, const Tensor& x, ResidualSum join = {}) const;
-  friend Tensor norm_conv2d(Tape&, const BatchNorm&, const Conv2d&, const Tensor& x, const Tensor& residual);
+  friend TensorWithMoments norm_conv2d(Tape&, const BatchNorm&, const Conv2d&, const TensorWithMoments& x,
+                                       const Tensor& residual);
   friend Tensor conv2d_norm(Tape&, const Conv2d&, const BatchNorm&, const Tensor& x, Tensor residual,
-                            const Tensor& place);
+                            const Tensor& destination);
   friend std::vector<Tensor> sibling_chains(Tape&, std::span<const NormedChain>, const Tensor& x);
 
  private:
@@ -32,7 +33,7 @@ class Conv2d {
   ParameterHandle weight_, bias_;
 };
 
-// The scale of a norm: trained with initial value one or zero, or fixed at one and no parameter.
+// Scale of a norm: a parameter that starts at one or at zero, or fixed at one and no parameter.
 enum class NormScale { from_one, from_zero, fixed };
 
 // A ghost batch norm. Declares the parameters "weight" (scale) and "bias" (shift, zeros), and the statistics
@@ -41,9 +42,10 @@ class BatchNorm {
  public:
   BatchNorm(const Scope& scope, int64_t channels, const BatchNormOptions& options,
             NormScale scale = NormScale::from_one);
-  // Computes act(norm(x) + residual). The residual is optional. `place` is also optional, and only without a
-  // residual: a place in a Concatenation, to which the result is written.
-  Tensor operator()(Tape& tape, const Tensor& x, const Tensor& residual = {}, const Tensor& place = {}) const;
+  // Returns act(norm(x) + residual). The residual is optional; so is a destination (ops.h), without a
+  // residual.
+  Tensor operator()(Tape& tape, const TensorWithMoments& x, const Tensor& residual = {},
+                    const Tensor& destination = {}) const;
   NormLayer layer() const;
 
  private:
@@ -52,32 +54,32 @@ class BatchNorm {
   StatisticHandle running_mean_, running_variance_;
 };
 
-// Computes convolution(norm(x)) + residual as one op. The residual is optional. The convolution must have no
+// Returns convolution(norm(x)) + residual in one op. The residual is optional. The convolution must have no
 // bias.
-Tensor norm_conv2d(Tape& tape, const BatchNorm& norm, const Conv2d& convolution, const Tensor& x,
-                   const Tensor& residual = {});
+TensorWithMoments norm_conv2d(Tape& tape, const BatchNorm& norm, const Conv2d& convolution,
+                              const TensorWithMoments& x, const Tensor& residual = {});
 
-// Computes norm(convolution(x)) as one op, with residual and place as BatchNorm has them. The convolution
-// must have no bias.
+// Returns act(norm(convolution(x)) + residual). The residual is optional; so is a destination (ops.h),
+// without a residual. The convolution must have no bias.
 Tensor conv2d_norm(Tape& tape, const Conv2d& convolution, const BatchNorm& norm, const Tensor& x,
-                   Tensor residual = {}, const Tensor& place = {});
+                   Tensor residual = {}, const Tensor& destination = {});
 
-// Applies one or more convolutions one after another, each followed by its norm. The optional residual is
-// added in the last norm, and the optional place is that of the last result. Training fuses a norm with the
-// convolution after it where possible, evaluation with the convolution before it. If the caller moves x and
-// the residual, evaluation reuses their memory.
+// Returns x after one or more convolutions, each followed by its norm. The optional residual is added in the
+// last norm, and an optional destination takes the last result. Training fuses a norm with the convolution
+// after it if it can, evaluation with the convolution before it. Evaluation reuses the memory of x and the
+// residual if the caller moves them in.
 Tensor normed_convolutions(Tape& tape, std::span<const Conv2d> convolutions, std::span<const BatchNorm> norms,
-                           Tensor x, Tensor residual = {}, const Tensor& place = {});
+                           Tensor x, Tensor residual = {}, const Tensor& destination = {});
 
-// Arguments of normed_convolutions, without x and the residual.
+// Arguments of normed_convolutions, without a residual.
 struct NormedChain {
   std::span<const Conv2d> convolutions;
   std::span<const BatchNorm> norms;
-  Tensor place;
+  Tensor destination;
 };
 
-// Applies each chain to x, like normed_convolutions, and returns their results. The first convolutions must
-// be 1x1 with stride 1, without padding or bias. They are computed together.
+// Returns normed_convolutions of one x for each chain. Their first convolutions are computed together; they
+// must be 1x1, of stride 1, without padding or bias.
 std::vector<Tensor> sibling_chains(Tape& tape, std::span<const NormedChain> chains, const Tensor& x);
 
 // A linear layer. Declares "weight" [out, in], drawn from N(0, spread^2), and "bias" [out], zeros. The

@@ -1,5 +1,9 @@
-// Every op: what it takes, what it gives, what it rejects (std::invalid_argument with the op and the shapes).
-// Forward and backward of each stand side by side in engine/ops/<name>.cpp. Images are [n, h, w, c].
+// Every op: the shapes it takes and the shape it returns. Ops throw std::invalid_argument, naming the op and
+// the shapes, if these do not fit. Forward and backward of an op are side by side in engine/ops/<name>.cpp.
+// Images are [n, h, w, c].
+//
+// `residual`: a tensor of the result's shape that is added to the result; undefined: none.
+// `destination`: a Concatenation::slice() to write the result to; undefined: new memory.
 #pragma once
 
 #include <span>
@@ -18,67 +22,82 @@ struct Conv2dOptions {
   Padding padding{};
 };
 
-// What a convolution's result joins: act(residual + factor * result). A residual that is handed over, so that
-// nobody else holds it, may give the result its memory outside of training.
+// The sum that a convolution's result becomes part of: act(residual + factor * result). If this is not
+// training and the caller moves the residual in, the sum may reuse its memory.
 struct ResidualSum {
-  Tensor residual;  // of the result's shape; none: act(factor * result)
+  Tensor residual;  // of the result's shape; undefined: act(factor * result)
   double factor = 1;
-  bool relu = false;  // act: max(0, .), or nothing
+  bool relu = false;  // act is max(0, .) if true, else identity
 };
 
-// x [n,h,w,c], weight [k,r,s,c], optional bias [k] -> [n,p,q,k], p = (h + top + bottom - r) / stride_h + 1
-// rounded down.
+// x [n,h,w,c], weight [k,r,s,c], optional bias [k] -> [n,p,q,k], where p = (h + top + bottom - r) / stride_h
+// + 1, rounded down, and likewise q.
 Tensor conv2d(Tape&, const Tensor& x, const Tensor& weight, const Conv2dOptions& = {},
               const Tensor& bias = {}, ResidualSum = {});
 
 struct BatchNormOptions {
   double epsilon = 1e-5;
-  double momentum = 0.1;  // weight of the newest ghost in the running statistics
-  bool relu = false;      // fused: max(0, .) of the result
+  double momentum = 0.1;  // weight of the newest ghost batch in the running statistics
+  bool relu = false;      // the result is max(0, .)
 };
 
-// The running statistics [c] that training updates and evaluation uses; `pending` sums for mean_of_ghosts.
+// Running statistics [c]: training updates them, evaluation uses them. The pending ones are the sums over an
+// update that RunningStatistics::mean_of_ghosts needs.
 struct NormStatistics {
   Tensor running_mean, running_variance;
   Tensor pending_mean, pending_variance;
 };
 
-// x [n,h,w,c] or [n,c], scale and shift [c] -> the same shape. Training normalises each ghost batch by its
-// own mean and biased variance (docs/derivations/ghost_batch_norm.md) and updates the running statistics;
-// otherwise those are used. The residual, of x's shape, is optional: act(normalised x + residual). Without
-// one, the result may have a place in a Concatenation.
-Tensor ghost_batch_norm(Tape&, const Tensor& x, const Tensor& scale, const Tensor& shift,
-                        const NormStatistics&, const BatchNormOptions& = {}, const Tensor& residual = {},
-                        const Tensor& place = {});
+// The mean and the biased variance [ghosts,c] of each ghost batch of a tensor.
+struct Moments {
+  Tensor mean, variance;
+};
 
-// A norm before or behind a convolution: as the arguments of ghost_batch_norm.
+// A tensor and, if the op that made it computed them, its moments. A norm then need not compute them.
+struct TensorWithMoments {
+  Tensor tensor;
+  Moments moments;  // undefined tensors if not computed
+
+  TensorWithMoments(Tensor values,
+                    Moments known = {})  // NOLINT(google-explicit-constructor): any tensor is one
+      : tensor(std::move(values)), moments(std::move(known)) {}
+};
+
+// x [n,h,w,c] or [n,c], scale and shift [c] -> act(norm(x) + residual), of the same shape. Training
+// normalises each ghost batch by its own mean and biased variance (docs/derivations/ghost_batch_norm.md) and
+// updates the running statistics. Evaluation normalises by the running statistics. A destination excludes a
+// residual.
+Tensor ghost_batch_norm(Tape&, const TensorWithMoments& x, const Tensor& scale, const Tensor& shift,
+                        const NormStatistics&, const BatchNormOptions& = {}, const Tensor& residual = {},
+                        const Tensor& destination = {});
+
+// The norm before or after a convolution: the arguments of ghost_batch_norm.
 struct NormLayer {
   Tensor scale, shift;
   NormStatistics statistics;
   BatchNormOptions options;
 };
 
-// conv2d(ghost_batch_norm(x), weight) + residual, the residual optional. Where the device has a kernel for
-// it, the normalised x is never stored, and the result carries its moments for the norm that comes next.
-Tensor norm_conv2d(Tape&, const Tensor& x, const NormLayer&, const Tensor& weight, const Conv2dOptions& = {},
-                   const Tensor& residual = {});
+// conv2d(ghost_batch_norm(x), weight) + residual. If the device has a kernel for it, the normalised x is never
+// stored, and training computes the result's moments on the way.
+TensorWithMoments norm_conv2d(Tape&, const TensorWithMoments& x, const NormLayer&, const Tensor& weight,
+                              const Conv2dOptions& = {}, const Tensor& residual = {});
 
-// ghost_batch_norm(conv2d(x, weight), residual), the residual and the place optional; outside of training in
-// one pass, and to the memory of a residual that nobody else holds.
+// ghost_batch_norm(conv2d(x, weight), residual). Evaluation does it in one pass, and reuses the residual's
+// memory if the caller moves the residual in. A destination excludes a residual.
 Tensor conv2d_norm(Tape&, const Tensor& x, const Tensor& weight, const Conv2dOptions&, const NormLayer&,
-                   Tensor residual = {}, const Tensor& place = {});
+                   Tensor residual = {}, const Tensor& destination = {});
 
-// Convolutions of one x with weights [k_i,1,1,c], of stride 1: as conv2d one by one, but that x is read, and
-// its gradient written, once.
+// conv2d of one x with each weight [k_i,1,1,c], stride 1. The results have the bits of conv2d one by one, but
+// x is read, and its gradient written, once.
 std::vector<Tensor> sibling_conv2d(Tape&, const Tensor& x, std::span<const Tensor> weights);
 
-// As conv2d_norm one by one, with the results' places in a Concatenation or undefined; outside of training
-// only.
 struct SiblingNorm {
-  Tensor weight;
+  Tensor weight;  // [k_i,1,1,c]
   NormLayer norm;
-  Tensor place;
+  Tensor destination;
 };
+// conv2d_norm of one x for each sibling. Throws std::invalid_argument in training.
 std::vector<Tensor> sibling_conv2d_norm(Tape&, const Tensor& x, std::span<const SiblingNorm>);
 
 Tensor relu(Tape&, const Tensor& x);
@@ -86,20 +105,20 @@ Tensor add(Tape&, const Tensor& a, const Tensor& b);                       // eq
 Tensor scale_add(Tape&, const Tensor& a, double factor, const Tensor& b);  // a + factor * b
 Tensor concat_channels(Tape&, std::span<const Tensor> parts);  // [n,h,w,c0], [n,h,w,c1].. -> [n,h,w,c0+c1..]
 
-// concat_channels of parts that are made one after another. Of a part that was made in its place neither
-// values nor gradient are copied.
+// A concat_channels whose parts are made one after another. A part that was written to its slice is never
+// copied, nor is its gradient.
 class Concatenation {
  public:
-  // Of parts that will have this shape together.
+  // `shape` is the shape of the result.
   Concatenation(const Device&, const Shape& shape);
-  // The place of a part that will have so many channels before it, for ops that take one; undefined on
-  // devices that do not store among channels.
-  Tensor place(int64_t first, int64_t channels) const;
+  // Returns channels [first, first + channels) of the result, for ops that take a destination. Undefined on
+  // devices that cannot store among channels.
+  Tensor slice(int64_t first, int64_t channels) const;
   void add(const Tensor& part);
   Tensor result(Tape&) const;
 
  private:
-  Tensor room_;  // for the result, or undefined
+  Tensor result_;  // undefined on devices that cannot store among channels
   std::vector<Tensor> parts_;
 };
 
@@ -110,24 +129,24 @@ struct Pool2dOptions {
   bool count_padding = true;  // average pooling only
 };
 
-Tensor max_pool2d(Tape&, const Tensor& x, const Pool2dOptions&, const Tensor& place = {});
+Tensor max_pool2d(Tape&, const Tensor& x, const Pool2dOptions&, const Tensor& destination = {});
 Tensor average_pool2d(Tape&, const Tensor& x, const Pool2dOptions&);
 Tensor global_average_pool(Tape&, const Tensor& x);  // [n,h,w,c] -> [n,c]
 
 // x [n,in], weight [out,in], optional bias [out] -> [n,out].
 Tensor linear(Tape&, const Tensor& x, const Tensor& weight, const Tensor& bias = {});
 
-// Keeps each element with probability `keep` in (0, 1] and divides it by `keep`; identity off training.
-// `layer` tells the model's dropout layers apart.
+// Keeps each element with probability `keep` in (0, 1] and divides it by `keep`. Identity outside of
+// training. `layer` distinguishes the dropout layers of a model.
 Tensor dropout(Tape&, const Tensor& x, double keep, uint32_t layer);
 
 struct CrossEntropy {
-  Tensor losses;   // [n], real: one a sample; their gradient is seeded by Tape::backward
+  Tensor losses;   // [n], real: one a sample; Tape::backward seeds their gradient
   Tensor correct;  // [n], index: 1 where the largest logit is the label's
 };
 
-// logits [n,classes], labels [n] (index). smoothing in [0, 1): target (1 - smoothing) one-hot + smoothing /
-// classes.
+// logits [n,classes], labels [n] (index), smoothing in [0, 1). The target is
+// (1 - smoothing) * one-hot + smoothing / classes.
 CrossEntropy softmax_cross_entropy(Tape&, const Tensor& logits, const Tensor& labels, double smoothing = 0);
 
 }  // namespace crescendo

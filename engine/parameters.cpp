@@ -14,7 +14,7 @@ int64_t aligned(int64_t elements) { return (elements + kAlignment - 1) / kAlignm
 
 Tensor zeros(const Device& device, int64_t size) {
   Tensor tensor = Tensor::reals(device, {size});
-  device.kernels().fill(size, 0, tensor.as_reals());
+  device.run(Fill{.n = size, .value = 0, .to = tensor.as_reals()});
   return tensor;
 }
 
@@ -99,7 +99,7 @@ void ParameterStore::allocate_parameters(const Device& device) {
   }
   values_ = zeros(device, size);
   gradients_ = zeros(device, size);
-  const bool needs_copy = device.kernels().activation_bytes() != sizeof(real);
+  const bool needs_copy = device.backend().capabilities().activation_bytes != sizeof(real);
   if (needs_copy) weights_ = Tensor::activations(device, {size});
   for (const auto& parameter : parameters_) {
     const bool weight = parameter->kind == ParameterKind::weight;
@@ -130,7 +130,7 @@ void ParameterStore::allocate_ones(const Device& device) {
   for (const auto& ones : ones_) most = std::max(most, ones->shape.elements());
   if (most == 0) return;
   const Tensor values = zeros(device, most), unread = zeros(device, most);
-  device.kernels().fill(most, 1, values.as_reals());
+  device.run(Fill{.n = most, .value = 1, .to = values.as_reals()});
   for (const auto& ones : ones_) {
     ones->value = values.view(0, ones->shape, Element::real);
     ones->value.bind_gradient(unread.view(0, ones->shape, Element::real));
@@ -165,12 +165,12 @@ activation* ParameterStore::weight_copy() const {
 
 std::vector<real> ParameterStore::download(const Tensor& flat, int64_t offset, int64_t count) const {
   std::vector<real> host(static_cast<size_t>(count));
-  flat.device().kernels().download(flat.as_reals() + offset, host.data(), host.size() * sizeof(real));
+  flat.device().backend().download(flat.as_reals() + offset, host.data(), host.size() * sizeof(real));
   return host;
 }
 
 void ParameterStore::upload(const Tensor& flat, int64_t offset, std::span<const real> values) {
-  flat.device().kernels().upload(values.data(), flat.as_reals() + offset, values.size_bytes());
+  flat.device().backend().upload(values.data(), flat.as_reals() + offset, values.size_bytes());
 }
 
 void ParameterStore::refresh_weight_copy() {

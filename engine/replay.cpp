@@ -10,7 +10,7 @@ bool Replay::run(const std::function<void()>& work) {
   }
   if (runs_ == kRunsBeforeCapture) {
     const PieceWatch watch(device_.memory());
-    graph_ = device_.kernels().capture(work);
+    graph_ = device_.backend().capture(work);
     pieces_ = watch.pieces();
   }
   if (graph_)

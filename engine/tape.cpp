@@ -34,11 +34,11 @@ void Tape::record(const char* name, std::span<const Tensor> inputs, std::span<co
 
 void Tape::seed(const Tensor& output, double value) {
   const Tensor gradient = output.gradient_slot().gradient;
-  Backend& kernels = output.device().kernels();
+  const Device& device = output.device();
   if (gradient.element() == Element::activation)
-    kernels.fill_activations(gradient.size(), value, gradient.as_activations());
+    device.run(FillActivations{.n = gradient.size(), .value = value, .to = gradient.as_activations()});
   else
-    kernels.fill(gradient.size(), value, gradient.as_reals());
+    device.run(Fill{.n = gradient.size(), .value = value, .to = gradient.as_reals()});
 }
 
 void Tape::backward(const Tensor& output, double value) {

@@ -8,9 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "engine/packed_weights.h"
+#include "engine/tensor.h"
 
 namespace crescendo {
+
+class PackedWeights;
 
 // Update of the running statistics: an exponential average over all ghost batches in order, or one step per
 // update with the mean of its ghost batches (docs/derivations/ghost_batch_norm.md).
@@ -21,6 +23,8 @@ struct TapeOptions {
   RunningStatistics running_statistics = RunningStatistics::sequential;
   uint64_t seed = 0;                       // seed of dropout
   const StepCounters* counters = nullptr;  // in device memory; dropout's masks depend on their position
+  // Cache of packed weights for passes outside of training; null: each pass packs the weights again.
+  PackedWeights* packed_weights = nullptr;
 };
 
 class Tape {
@@ -29,19 +33,11 @@ class Tape {
   // is on.
   static Tape training(TapeOptions options = {}) { return Tape(true, options); }
   // Makes a tape for evaluation: it records nothing, ghost_batch_norm uses the running statistics, dropout is
-  // off. Passes with the same `packed` share its packed convolution weights.
-  static Tape off(PackedWeights* packed = nullptr) {
-    Tape tape(false, {});
-    tape.packed_ = packed;
-    return tape;
-  }
+  // off.
+  static Tape off(TapeOptions options = {}) { return Tape(false, options); }
 
   bool is_training() const { return training_; }
   const TapeOptions& options() const { return options_; }
-  // Returns a weight as conv2d_forward takes it: packed, if this tape shares packed weights.
-  ConvolutionWeight weight(const Conv2dGeometry& g, const Tensor& weight) const {
-    return packed_ != nullptr ? packed_->of(g, weight) : ConvolutionWeight{weight.as_activations()};
-  }
   // Returns the ghost batch for a micro-batch of n images. Throws std::invalid_argument unless it divides n.
   int64_t ghost(int64_t n) const;
 
@@ -86,7 +82,6 @@ class Tape {
 
   bool training_;
   TapeOptions options_;
-  PackedWeights* packed_ = nullptr;
   std::vector<Record> records_;
 };
 

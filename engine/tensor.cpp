@@ -8,7 +8,7 @@ namespace {
 size_t element_bytes(const Device& device, Element element) {
   switch (element) {
     case Element::activation:
-      return device.kernels().activation_bytes();
+      return device.backend().capabilities().activation_bytes;
     case Element::real:
       return sizeof(real);
     case Element::index:
@@ -85,17 +85,17 @@ void Tensor::upload(std::span<const float> values) const {
   require(static_cast<int64_t>(values.size()) == size(), "tensor: ", values.size(), " values for shape ",
           shape());
   if (element() == Element::activation) {
-    device().kernels().upload_activations(size(), values.data(), as_activations());
+    device().backend().upload_activations(size(), values.data(), as_activations());
   } else {
     const std::vector<real> wide(values.begin(), values.end());
-    device().kernels().upload(wide.data(), as_reals(), bytes());
+    device().backend().upload(wide.data(), as_reals(), bytes());
   }
 }
 
 void Tensor::upload(std::span<const int32_t> values) const {
   require(static_cast<int64_t>(values.size()) == size(), "tensor: ", values.size(), " indices for shape ",
           shape());
-  device().kernels().upload(values.data(), as_indices(), bytes());
+  device().backend().upload(values.data(), as_indices(), bytes());
 }
 
 std::vector<real> Tensor::to_host() const {
@@ -111,15 +111,15 @@ std::vector<real> Tensor::to_host() const {
     return host;
   }
   if (element() == Element::activation)
-    device().kernels().download_activations(size(), as_activations(), host.data());
+    device().backend().download_activations(size(), as_activations(), host.data());
   else
-    device().kernels().download(as_reals(), host.data(), bytes());
+    device().backend().download(as_reals(), host.data(), bytes());
   return host;
 }
 
 std::vector<int32_t> Tensor::indices_to_host() const {
   std::vector<int32_t> host(static_cast<size_t>(size()));
-  device().kernels().download(as_indices(), host.data(), bytes());
+  device().backend().download(as_indices(), host.data(), bytes());
   return host;
 }
 
@@ -151,16 +151,8 @@ void Tensor::add_to_gradient(const Tensor& gradient) const {
     return;
   }
   const auto [home, write] = gradient_slot();
-  device().kernels().scale(size(), 1, gradient.as_activations(), home.as_activations(), write);
-}
-
-const Moments& Tensor::moments() const {
-  static const Moments none;
-  return block_->moments ? *block_->moments : none;
-}
-
-void Tensor::set_moments(const Moments& moments) const {
-  block_->moments = std::make_shared<const Moments>(moments);
+  device().run(Scale{
+      .n = size(), .factor = 1, .x = gradient.as_activations(), .y = home.as_activations(), .write = write});
 }
 
 Tensor Tensor::gradient() const { return block_->gradient->written ? block_->gradient->home : Tensor(); }

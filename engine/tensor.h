@@ -16,7 +16,6 @@ enum class Element { activation, real, index };
 
 struct Gradient;
 struct GradientSlot;
-struct Moments;
 
 class Tensor {
  public:
@@ -87,10 +86,6 @@ class Tensor {
   // Returns a tensor with the same shape and gradient, but no memory: for ops whose backward does not read
   // their input.
   Tensor without_memory() const;
-  // Mean and variance [ghosts, c] of each ghost batch, if the op that made the tensor computed them;
-  // otherwise undefined tensors.
-  const Moments& moments() const;
-  void set_moments(const Moments& moments) const;
   // The gradient without the tensor. The tape keeps it for an op's output, whose memory may be released
   // before.
   std::shared_ptr<Gradient> gradient_home() const { return block_->gradient; }
@@ -109,15 +104,9 @@ class Tensor {
     std::shared_ptr<Block> whole;  // views: the block that owns the memory
     int64_t pixel = 0;             // views of channels: stride from one pixel to the next; otherwise 0
     std::shared_ptr<Gradient> gradient;
-    std::shared_ptr<const Moments> moments;
   };
   explicit Tensor(std::shared_ptr<Block> block) : block_(std::move(block)) {}
   std::shared_ptr<Block> block_;
-};
-
-// Statistics of ghost batches, [ghosts, c].
-struct Moments {
-  Tensor mean, variance;
 };
 
 // Memory for a contribution to a gradient, and how to write it.

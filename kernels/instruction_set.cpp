@@ -9,7 +9,7 @@ namespace crescendo {
 
 namespace {
 
-// The fastest first.
+// Instruction sets that the kernels are compiled for, the fastest first.
 constexpr InstructionSet kCompiled[] = {
 #ifdef CRESCENDO_AVX512
     InstructionSet::avx512,
@@ -22,7 +22,8 @@ constexpr InstructionSet kCompiled[] = {
 #endif
 };
 
-// The system must save the wide registers too, which these built-in functions ask.
+// Returns true if the processor has the instructions and the operating system saves the wide registers; the
+// built-in functions check both.
 bool processor_has(InstructionSet set) {
 #if defined(__x86_64__)
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&

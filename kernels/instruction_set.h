@@ -1,4 +1,4 @@
-// The processor's instruction sets that the CPU kernels are compiled for, once each.
+// Instruction sets of the processor. The CPU kernels are compiled once for each of them.
 #pragma once
 
 #include <string_view>
@@ -6,20 +6,22 @@
 
 namespace crescendo {
 
-// automatic: the fastest of instruction_sets(). avx512 and avx2 mean the processors of x86-64-v4 and
-// x86-64-v3, generic any the program runs on.
+// avx512 is x86-64-v4, avx2 is x86-64-v3, and generic is what every processor that runs the program has.
+// automatic is the fastest of instruction_sets().
 enum class InstructionSet { automatic, avx512, avx2, generic };
 
+// Returns the name as the user writes it; automatic is "auto".
 std::string_view name_of(InstructionSet);
 
-// Those that this program has kernels for and this processor can run, the fastest first.
+// Returns the instruction sets that this program has kernels for and this processor can run, the fastest
+// first.
 const std::vector<InstructionSet>& instruction_sets();
 
-// Whether it is one of them, or automatic.
+// Returns true if the set is among instruction_sets(). For automatic, returns true if there is any.
 bool has_instruction_set(InstructionSet);
 
-// What `automatic` stands for; any other is returned as it is. Throws std::invalid_argument, naming what
-// there is, if it is not among instruction_sets().
+// Returns the fastest instruction set for automatic, and any other set unchanged. Throws
+// std::invalid_argument, which lists the available sets, if the set is not among instruction_sets().
 InstructionSet resolved(InstructionSet);
 
 }  // namespace crescendo

@@ -1,5 +1,5 @@
-// What happens to one element, written once for every backend: the CPU calls these in a loop, CUDA in a
-// thread.
+// Formulas of pointwise operations on one element, written once for every backend: the CPU calls them in a
+// loop, CUDA calls them in each thread.
 #pragma once
 
 #include <cmath>
@@ -10,22 +10,66 @@
 
 namespace crescendo {
 
-// NaN passes through, so that it reaches the loss and stops the run.
+// Returns max(0, x). NaN passes through, so that it reaches the loss and stops the run.
 HD inline real relu_of(real x) { return x < 0 ? real{0} : x; }
+// Returns the gradient of x, given y = relu_of(x) and the gradient of y.
 HD inline real relu_gradient(real y, real dy) { return y <= 0 ? real{0} : dy; }
 
-// Whether dropout keeps element `i` of the image at `position` of the run. Four elements share
-// one call of Philox.
+// ---- Formulas of the elementwise calls (kernels/calls/pointwise.h)
+
+struct ReluOf {
+  HD real operator()(real x) const { return relu_of(x); }
+};
+
+struct ReluGradient {
+  HD real operator()(real y, real dy) const { return relu_gradient(y, dy); }
+};
+
+struct ScaledSum {
+  real factor;
+
+  explicit ScaledSum(double f) : factor(static_cast<real>(f)) {}
+  HD real operator()(real a, real b) const { return a + factor * b; }
+};
+
+struct ScaledBy {
+  real factor;
+
+  explicit ScaledBy(double f) : factor(static_cast<real>(f)) {}
+  HD real operator()(real x) const { return factor * x; }
+};
+
+struct Constant {
+  real value;
+
+  explicit Constant(double v) : value(static_cast<real>(v)) {}
+  HD real operator()() const { return value; }
+};
+
+struct Blended {
+  real keep, weight;
+
+  Blended(double k, double w) : keep(static_cast<real>(k)), weight(static_cast<real>(w)) {}
+  HD real operator()(real a, real b) const { return keep * a + weight * b; }
+};
+
+// ---- Dropout
+
+// Returns the random words of elements 4 * block to 4 * block + 3 of the image at `position` of the run. One
+// call of Philox serves four elements.
 HD inline PhiloxWords dropout_words(const DropoutGeometry& g, uint64_t position, int64_t block) {
   return philox4x32({{static_cast<uint32_t>(position), static_cast<uint32_t>(position >> 32),
                       static_cast<uint32_t>(block), g.layer}},
                     g.key);
 }
+// Returns true if dropout keeps the element that has this random word.
 HD inline bool dropout_keeps(const DropoutGeometry& g, uint32_t word) {
   return philox_uniform(word) < g.keep;
 }
 
-// g = gradient_scale * gradient + weight_decay * value, the decay for the first `decayed` elements only.
+// The gradient g that the optimizers use:
+//   g = gradient_scale * gradient + weight_decay * value
+// Only the first `decayed` elements are subject to weight decay.
 struct DecayedGradient {
   real gradient_scale, weight_decay;
   int64_t decayed;
@@ -39,7 +83,8 @@ struct DecayedGradient {
   }
 };
 
-// value -= learning_rate * g
+// Stochastic gradient descent:
+//   value -= learning_rate * g
 struct SgdUpdate {
   DecayedGradient gradient;
   real learning_rate;
@@ -51,8 +96,9 @@ struct SgdUpdate {
   }
 };
 
-// velocity = momentum * velocity + g; value -= learning_rate * (nesterov ? g + momentum * velocity :
-// velocity)
+// SGD with momentum:
+//   velocity = momentum * velocity + g
+//   value -= learning_rate * (nesterov ? g + momentum * velocity : velocity)
 struct MomentumUpdate {
   DecayedGradient gradient;
   real learning_rate, momentum;
@@ -70,8 +116,8 @@ struct MomentumUpdate {
   }
 };
 
-// Kingma & Ba 2015, algorithm 1. The bias corrections are the same for every element: they are computed once,
-// in double, and folded into the step and the root.
+// Adam (Kingma & Ba 2015, algorithm 1). The bias corrections do not depend on the element. The constructor
+// computes them in double and folds them into step_size and root_scale.
 struct AdamUpdate {
   DecayedGradient gradient;
   real beta1, beta2, rest1, rest2;  // rest = 1 - beta

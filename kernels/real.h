@@ -1,9 +1,8 @@
-// The two element types of every kernel signature (docs/tour.md).
+// The two element types of kernel operands (docs/tour.md).
 //   real        parameters, statistics, losses and parameter gradients: float, or double in the build that
-//   checks
-//               gradients numerically.
-//   activation  what flows between layers. Opaque: only a backend knows how wide it is
-//   (Backend::activation_bytes).
+//               checks gradients numerically
+//   activation  what flows between layers; opaque, because only a backend knows its width
+//               (Capabilities::activation_bytes)
 #pragma once
 
 #include <cstddef>

@@ -35,8 +35,8 @@ Branch::Branch(const Scope& scope, int64_t in, std::span<const Filter> filters, 
   }
 }
 
-Tensor Branch::operator()(Tape& tape, const Tensor& x, const Tensor& place) const {
-  return normed_convolutions(tape, convolutions_, norms_, x, {}, place);
+Tensor Branch::operator()(Tape& tape, const Tensor& x, const Tensor& destination) const {
+  return normed_convolutions(tape, convolutions_, norms_, x, {}, destination);
 }
 
 void add_branches(Tape& tape, std::span<const Branch> branches, const Tensor& x, Concatenation& parts) {
@@ -45,13 +45,13 @@ void add_branches(Tape& tape, std::span<const Branch> branches, const Tensor& x,
   std::vector<size_t> numbers;  // index of each sibling's branch
   int64_t first = 0;
   for (size_t i = 0; i < branches.size(); ++i) {
-    const Tensor place = parts.place(first, branches[i].width());
+    const Tensor destination = parts.slice(first, branches[i].width());
     first += branches[i].width();
     if (branches[i].begins_pointwise()) {
-      siblings.push_back(branches[i].chain(place));
+      siblings.push_back(branches[i].chain(destination));
       numbers.push_back(i);
     } else {
-      results[i] = branches[i](tape, x, place);
+      results[i] = branches[i](tape, x, destination);
     }
   }
   const std::vector<Tensor> made = sibling_chains(tape, siblings, x);
@@ -73,7 +73,7 @@ Tensor Branches::operator()(Tape& tape, const Tensor& x) const {
   };
   Concatenation parts(x.device(), {in[0], grid(in[1]), grid(in[2]), width_});
   add_branches(tape, branches_, x, parts);
-  if (pool_) parts.add(max_pool2d(tape, x, kHalve, parts.place(width_ - in[3], in[3])));
+  if (pool_) parts.add(max_pool2d(tape, x, kHalve, parts.slice(width_ - in[3], in[3])));
   return parts.result(tape);
 }
 

@@ -24,12 +24,11 @@ class Branch {
   Branch(const Scope& scope, int64_t in, std::span<const Filter> filters, const ModelOptions& options);
   Branch(const Scope& scope, int64_t in, const Filter& filter, const ModelOptions& options)
       : Branch(scope, in, std::span(&filter, 1), options) {}
-  // Applies the convolutions to x. If `place` is defined, the result is written to that place in a
-  // Concatenation.
-  Tensor operator()(Tape& tape, const Tensor& x, const Tensor& place = {}) const;
-  int64_t width() const { return width_; }  // output channels
+  // Writes the result to the destination if it is defined.
+  Tensor operator()(Tape& tape, const Tensor& x, const Tensor& destination = {}) const;
+  int64_t width() const { return width_; }  // channels of the result
   bool begins_pointwise() const { return begins_pointwise_; }
-  NormedChain chain(Tensor place) const { return {convolutions_, norms_, std::move(place)}; }
+  NormedChain chain(Tensor destination) const { return {convolutions_, norms_, std::move(destination)}; }
 
  private:
   int64_t width_;

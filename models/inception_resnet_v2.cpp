@@ -90,8 +90,8 @@ Tensor InceptionResNetV2::Mixed5b::operator()(Tape& tape, const Tensor& x) const
   const Shape& in = x.shape();
   Concatenation parts(x.device(), {in[0], in[1], in[2], kChannels35});
   add_branches(tape, branches, x, parts);
-  const Tensor place = parts.place(kChannels35 - smoothed.width(), smoothed.width());
-  parts.add(smoothed(tape, average_pool2d(tape, x, kSmooth), place));
+  const Tensor destination = parts.slice(kChannels35 - smoothed.width(), smoothed.width());
+  parts.add(smoothed(tape, average_pool2d(tape, x, kSmooth), destination));
   return parts.result(tape);
 }
 

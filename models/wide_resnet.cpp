@@ -62,8 +62,8 @@ WideResNet::Block WideResNet::make_block(const Scope& scope, int64_t in, int64_t
   return block;
 }
 
-Tensor WideResNet::Block::operator()(Tape& tape, const Tensor& x) const {
-  if (!convdim) return norm_conv2d(tape, bn1, conv1, norm_conv2d(tape, bn0, conv0, x), x);
+TensorWithMoments WideResNet::Block::operator()(Tape& tape, const TensorWithMoments& x) const {
+  if (!convdim) return norm_conv2d(tape, bn1, conv1, norm_conv2d(tape, bn0, conv0, x), x.tensor);
   const Tensor o = bn0(tape, x);
   // The shortcut comes first, so that its gradient comes last. Then pixels that its stride skips need no
   // addition.
@@ -72,7 +72,7 @@ Tensor WideResNet::Block::operator()(Tape& tape, const Tensor& x) const {
 }
 
 Tensor WideResNet::forward(Tape& tape, const Tensor& images) const {
-  Tensor x = stem_(tape, images);
+  TensorWithMoments x = stem_(tape, images);
   for (const Block& block : blocks_) x = block(tape, x);
   return head_(tape, global_average_pool(tape, norm_(tape, x)));
 }

@@ -28,7 +28,7 @@ class WideResNet : public Model {
     BatchNorm bn1;
     Conv2d conv1;
     std::optional<Conv2d> convdim;
-    Tensor operator()(Tape& tape, const Tensor& x) const;
+    TensorWithMoments operator()(Tape& tape, const TensorWithMoments& x) const;
   };
   static std::vector<Block> make_blocks(const Scope& scope, int64_t depth, int64_t width,
                                         const BatchNormOptions& norm);

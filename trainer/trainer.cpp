@@ -79,7 +79,7 @@ Trainer::Trainer(const TrainOptions& options, const TrainingData& data, const De
     folder_.write_config(config_text(options_));
   }
   Facts all = facts;
-  all.emplace_back("device", device_.kernels().name());
+  all.emplace_back("device", device_.backend().name());
   all.emplace_back("instruction set", name_of(options_.instruction_set));
   all.emplace_back("data", options.data);
   all.emplace_back("train data digest", data.train->digest());

@@ -38,7 +38,7 @@ def our_kernels(stage, model, precision, convolution, pattern):
     for one in report["benchmarks"]:
         kept = {key: one[key] for key in KEPT if key in one}
         stage.results.append({**common, "name": one["name"], "seconds": one["real_time"] / 1e6, **kept})
-    return [one["name"].split("/")[1] for one in report["benchmarks"] if one["name"].startswith("conv_forward/")]
+    return [one["name"].split("/")[1] for one in report["benchmarks"] if one["name"].startswith("conv2d_forward/")]
 
 
 def torch_kernels(stage, model, precision, geometries):
@@ -58,9 +58,9 @@ def stage_kernels(stage):
             if not stage.has_time(f"{model} {precision}", 60):
                 continue
             everything = model == "wrn-16-4" and precision == "bf16"
-            geometries = our_kernels(stage, model, precision, "auto", "." if everything else "^conv_")
+            geometries = our_kernels(stage, model, precision, "auto", "." if everything else "^conv2d_")
             if model == "wrn-16-4" and with_own:
-                our_kernels(stage, model, precision, "own", "^conv_.*_r3_s3_")
+                our_kernels(stage, model, precision, "own", "^conv2d_.*_r3_s3_")
             if with_torch and geometries:
                 torch_kernels(stage, model, precision, geometries)
 

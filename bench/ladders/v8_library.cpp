@@ -23,13 +23,15 @@ Convolution library(const Layer& layer) {
                                 .pad_left = 1,
                                 .ghost = layer.images};
   const std::shared_ptr<Backend> backend = make_cpu_backend(1, ConvolutionAlgorithm::winograd);
-  backend->reserve_workspace(backend->workspace(geometry));
-  return [=](const real* x, const real* weight, real* y) {
+  const auto call_on = [=](const real* x, const real* weight, real* y) {
     // This backend's activations are reals.
-    backend->conv2d_forward(geometry, reinterpret_cast<const activation*>(x),
-                            {reinterpret_cast<const activation*>(weight)}, {},
-                            reinterpret_cast<activation*>(y));
+    return Conv2dForward{.geometry = geometry,
+                         .x = reinterpret_cast<const activation*>(x),
+                         .weight = {.values = reinterpret_cast<const activation*>(weight)},
+                         .y = reinterpret_cast<activation*>(y)};
   };
+  backend->reserve_workspace(backend->workspace(call_on(nullptr, nullptr, nullptr)));
+  return [=](const real* x, const real* weight, real* y) { backend->run(call_on(x, weight, y)); };
 }
 
 }  // namespace crescendo::bench

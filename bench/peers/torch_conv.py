@@ -4,7 +4,7 @@
     torch_conv.py [--threads N] [--layout nchw|channels_last] n32_h32_w32_c64_k64_r3_s3_t1_p1 ...
     torch_conv.py --device cuda --precision bf16 --layout channels_last n128_h32_w32_c64_k64_r3_s3_t1_p1 ...
 
-Prints one JSON object: seconds by name ("conv_forward/n32_..."), each the mean of its runs, as in kernel_bench. On a
+Prints one JSON object: seconds by name ("conv2d_forward/n32_..."), each the mean of its runs, as in kernel_bench. On a
 GPU cuDNN chooses its algorithm by trying them (torch.backends.cudnn.benchmark), and CUDA events tell the time.
 """
 
@@ -50,9 +50,9 @@ def passes(geometry, layout, device, dtype):
         return torch.ops.aten.convolution_backward(dy, x, weight, None, stride, padding, [1, 1], False, [0, 0], 1,
                                                    wanted)
 
-    yield "conv_forward", lambda: F.conv2d(x, weight, None, stride, padding)
-    yield "conv_backward_data", lambda: backward([True, False, False])
-    yield "conv_backward_weights", lambda: backward([False, True, False])
+    yield "conv2d_forward", lambda: F.conv2d(x, weight, None, stride, padding)
+    yield "conv2d_backward_data", lambda: backward([True, False, False])
+    yield "conv2d_backward_weight", lambda: backward([False, True, False])
 
 
 def mean_seconds(function, least):

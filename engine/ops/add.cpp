@@ -7,11 +7,19 @@ Tensor scale_add(Tape& tape, const Tensor& a, double factor, const Tensor& b) {
   require(a.shape() == b.shape(), "add: shapes ", a.shape(), " and ", b.shape(), " differ");
   const Device& device = a.device();
   const Tensor y = Tensor::activations(device, a.shape());
-  device.kernels().scale_add(a.size(), a.as_activations(), factor, b.as_activations(), y.as_activations());
+  device.run(ScaleAdd{.n = a.size(),
+                      .a = a.as_activations(),
+                      .factor = factor,
+                      .b = b.as_activations(),
+                      .y = y.as_activations()});
   return tape.record("add", {a, b}, y, [=, a = a.without_memory(), b = b.without_memory()](const Tensor& dy) {
     if (b.needs_gradient()) {
       const auto [db, write] = b.gradient_slot();
-      device.kernels().scale(dy.size(), factor, dy.as_activations(), db.as_activations(), write);
+      device.run(Scale{.n = dy.size(),
+                       .factor = factor,
+                       .x = dy.as_activations(),
+                       .y = db.as_activations(),
+                       .write = write});
     }
     if (a.needs_gradient()) a.add_to_gradient(dy);
   });

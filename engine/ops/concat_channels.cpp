@@ -1,11 +1,11 @@
-// y[..., offset_i + c] = x_i[..., c]. Backward: each part takes its own channels of dy. Saved: nothing. Parts
-// that are channels of y already stay where they are, and their gradients are channels of dy.
+// y[..., offset_i + c] = x_i[..., c]. Backward: each part takes its own channels of dy. Saved: nothing. A
+// part that is already a slice of y's channels is not copied, and its gradient is a slice of dy's channels.
 #include "engine/ops.h"
 
 namespace crescendo {
 namespace {
 
-// To y, or, where that is undefined, to memory of its own.
+// Writes to y or, if it is undefined, to new memory.
 Tensor concatenate(Tape& tape, std::span<const Tensor> parts, Tensor y) {
   require(!parts.empty(), "concat_channels: needs at least one tensor");
   const Shape& first = parts[0].shape();
@@ -31,7 +31,10 @@ Tensor concatenate(Tape& tape, std::span<const Tensor> parts, Tensor y) {
     const ChannelSlice slice{first[0] * first[1] * first[2], count, count, 0, channels, offset};
     const bool in_place = part.is_channels() && part.as_channels() == y.channels(offset, count).as_channels();
     if (!in_place)
-      device.kernels().copy_channels(slice, part.as_activations(), y.as_activations(), Write::overwrite);
+      device.run(CopyChannels{.geometry = slice,
+                              .from = part.as_activations(),
+                              .to = y.as_activations(),
+                              .write = Write::overwrite});
     placed.push_back({part.without_memory(), slice});
     offset += count;
   }
@@ -45,7 +48,8 @@ Tensor concatenate(Tape& tape, std::span<const Tensor> parts, Tensor y) {
       const auto [dx, write] = input.gradient_slot();
       const ChannelSlice back{slice.rows,      slice.count,         slice.to_channels,
                               slice.to_offset, slice.from_channels, slice.from_offset};
-      device.kernels().copy_channels(back, dy.as_activations(), dx.as_activations(), write);
+      device.run(CopyChannels{
+          .geometry = back, .from = dy.as_activations(), .to = dx.as_activations(), .write = write});
     }
   });
 }
@@ -55,15 +59,15 @@ Tensor concatenate(Tape& tape, std::span<const Tensor> parts, Tensor y) {
 Tensor concat_channels(Tape& tape, std::span<const Tensor> parts) { return concatenate(tape, parts, {}); }
 
 Concatenation::Concatenation(const Device& device, const Shape& shape) {
-  if (device.kernels().stores_among_channels()) room_ = Tensor::activations(device, shape);
+  if (device.backend().capabilities().stores_among_channels) result_ = Tensor::activations(device, shape);
 }
 
-Tensor Concatenation::place(int64_t first, int64_t channels) const {
-  return room_.defined() ? room_.channels(first, channels) : Tensor();
+Tensor Concatenation::slice(int64_t first, int64_t channels) const {
+  return result_.defined() ? result_.channels(first, channels) : Tensor();
 }
 
 void Concatenation::add(const Tensor& part) { parts_.push_back(part); }
 
-Tensor Concatenation::result(Tape& tape) const { return concatenate(tape, parts_, room_); }
+Tensor Concatenation::result(Tape& tape) const { return concatenate(tape, parts_, result_); }
 
 }  // namespace crescendo

@@ -1,23 +1,27 @@
-// What conv2d, conv2d_norm and norm_conv2d share.
+// The parts that conv2d, conv2d_norm and norm_conv2d share.
 #pragma once
 
 #include "engine/ops.h"
 
 namespace crescendo {
 
-// Checks the shapes, strides and padding.
+// Checks shapes, strides and padding, and returns the sizes.
 Conv2dGeometry conv2d_geometry(const Tape& tape, const Tensor& x, const Tensor& weight,
                                const Conv2dOptions& options);
 
-// For y of that shape: outside of training, where the device finishes sums before it stores them, the
-// residual itself if nobody else holds it, because its memory is in the cache then; else new memory. Throws
-// std::invalid_argument, naming the op, if the residual, unless undefined, has another shape.
+// Returns the weight for a forward pass, packed if the tape keeps packed weights.
+ConvolutionWeight weight_for(const Tape& tape, const Conv2dGeometry& g, const Tensor& weight);
+
+// Returns the tensor to write y of that shape to: new memory, or the residual itself if this is not training,
+// nobody else holds the residual, and the device finishes sums before it stores them. The residual's memory
+// is in the cache then. Throws std::invalid_argument, naming the op, if a defined residual has another shape.
 Tensor conv2d_result(const char* op, const Tape& tape, const Device& device, const Shape& shape,
                      const Tensor& residual);
 
-// Of conv2d_norm outside of training: where y goes, its place if that is defined, and how.
+// For conv2d_norm outside of training: the tensor to write y to (the destination if it is defined), and the
+// epilogue.
 Tensor conv2d_norm_result(const Tape& tape, const Device& device, const Conv2dGeometry& g,
-                          const Tensor& residual, const Tensor& place);
+                          const Tensor& residual, const Tensor& destination);
 ConvolutionEpilogue norm_epilogue(const Tape& tape, const Tensor& y, const NormLayer& norm,
                                   const Tensor& residual);
 

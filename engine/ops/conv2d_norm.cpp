@@ -1,18 +1,18 @@
-// y = act(norm(x * w) + residual). Training needs the statistics of x * w first: there it is two ops.
-// Otherwise they are known, and the norm happens where the convolution writes; but a result that has a place,
-// on a device that stores sums before it finishes them, comes there by a norm of its own.
+// y = act(norm(x * w) + residual). Training needs the statistics of x * w first, so there it is two ops.
+// Otherwise the statistics are known, and the convolution applies the norm where it writes. A device that
+// stores sums before it finishes them takes two ops as well to write to a destination.
 #include "engine/ops/conv2d.h"
+#include "engine/ops/destination.h"
 #include "engine/ops/ghost_batch_norm.h"
-#include "engine/ops/place.h"
 
 namespace crescendo {
 
 Tensor conv2d_norm_result(const Tape& tape, const Device& device, const Conv2dGeometry& g,
-                          const Tensor& residual, const Tensor& place) {
+                          const Tensor& residual, const Tensor& destination) {
   const Shape shape{g.n, g.p, g.q, g.k};
-  if (!place.defined()) return conv2d_result("conv2d_norm", tape, device, shape, residual);
-  require(!residual.defined(), "conv2d_norm: a residual, and a place for the result");
-  return placed_result("conv2d_norm", device, shape, place);
+  if (!destination.defined()) return conv2d_result("conv2d_norm", tape, device, shape, residual);
+  require(!residual.defined(), "conv2d_norm: both a residual and a destination");
+  return result_tensor("conv2d_norm", device, shape, destination);
 }
 
 ConvolutionEpilogue norm_epilogue(const Tape& tape, const Tensor& y, const NormLayer& norm,
@@ -28,18 +28,20 @@ ConvolutionEpilogue norm_epilogue(const Tape& tape, const Tensor& y, const NormL
 
 // NOLINTBEGIN(performance-unnecessary-value-param): a residual that was handed over is held here alone
 Tensor conv2d_norm(Tape& tape, const Tensor& x, const Tensor& weight, const Conv2dOptions& options,
-                   const NormLayer& norm, Tensor residual, const Tensor& place) {
+                   const NormLayer& norm, Tensor residual, const Tensor& destination) {
   // NOLINTEND(performance-unnecessary-value-param)
   const Device& device = x.device();
-  Backend& kernels = device.kernels();
-  if (tape.is_training() || (place.defined() && !kernels.finishes_before_storing()))
+  const bool finishes_first = device.backend().capabilities().finishes_before_storing;
+  if (tape.is_training() || (destination.defined() && !finishes_first))
     return ghost_batch_norm(tape, conv2d(tape, x, weight, options), norm.scale, norm.shift, norm.statistics,
-                            norm.options, residual, place);
+                            norm.options, residual, destination);
   const Conv2dGeometry g = conv2d_geometry(tape, x, weight, options);
-  device.memory().reserve_workspace(kernels.workspace(g));
-  const Tensor y = conv2d_norm_result(tape, device, g, residual, place);
-  kernels.conv2d_forward(g, x.as_activations(), tape.weight(g, weight),
-                         norm_epilogue(tape, y, norm, residual), y.as_channels().first);
+  const Tensor y = conv2d_norm_result(tape, device, g, residual, destination);
+  device.run(Conv2dForward{.geometry = g,
+                           .x = x.as_activations(),
+                           .weight = weight_for(tape, g, weight),
+                           .epilogue = norm_epilogue(tape, y, norm, residual),
+                           .y = y.as_channels().first});
   return tape.record("conv2d_norm", {x, weight, norm.scale, norm.shift, residual}, y, nullptr);
 }
 

@@ -1,5 +1,6 @@
-// y = mask * x / keep, the mask drawn by (seed, position of the image in the run, layer, element): the same
-// however the batch is cut. Backward: dx = mask * dy / keep with the mask drawn again. Saved: nothing.
+// y = mask * x / keep. The mask is drawn by (seed, position of the image in the run, layer, element), so it
+// does not depend on the micro-batch. Backward: dx = mask * dy / keep with the mask drawn again. Saved:
+// nothing.
 #include "base/rng.h"
 #include "engine/ops.h"
 
@@ -14,10 +15,18 @@ Tensor dropout(Tape& tape, const Tensor& x, double keep, uint32_t layer) {
   const Device& device = x.device();
   const StepCounters* counters = tape.options().counters;
   const Tensor y = Tensor::activations(device, x.shape());
-  device.kernels().dropout(g, counters, x.as_activations(), y.as_activations(), Write::overwrite);
+  device.run(Dropout{.geometry = g,
+                     .counters = counters,
+                     .x = x.as_activations(),
+                     .y = y.as_activations(),
+                     .write = Write::overwrite});
   return tape.record("dropout", {x}, y, [=, x = x.without_memory()](const Tensor& dy) {
     const auto [dx, write] = x.gradient_slot();
-    device.kernels().dropout(g, counters, dy.as_activations(), dx.as_activations(), write);
+    device.run(Dropout{.geometry = g,
+                       .counters = counters,
+                       .x = dy.as_activations(),
+                       .y = dx.as_activations(),
+                       .write = write});
   });
 }
 

@@ -1,13 +1,13 @@
-// y = act((x - mean) / sqrt(variance + epsilon) * scale + shift + residual), statistics over each ghost batch
-// and channel. Backward: with x^ the normalised x, m the elements a ghost has of a channel, and dy masked by
-// the ReLU, which is also the residual's gradient,
-//   dshift = sum dy, dscale = sum dy x^, dx = scale / sqrt(variance + epsilon) * (dy - dshift / m - x^ dscale
-//   / m)
-// (docs/derivations/ghost_batch_norm.md). Saved: x and the statistics; x^ is computed again, and so is the
-// mask unless there is a residual: then y is saved.
+// y = act((x - mean) / sqrt(variance + epsilon) * scale + shift + residual), with the mean and the variance
+// of each ghost batch and channel. Backward, with x^ the normalised x, m the number of elements of a channel
+// in a ghost batch, and dy masked by the ReLU:
+//   dshift = sum dy, dscale = sum dy x^,
+//   dx = scale / sqrt(variance + epsilon) * (dy - dshift / m - x^ dscale / m), dresidual = dy
+// (docs/derivations/ghost_batch_norm.md). Saved: x and the statistics. x^ is computed again, and so is the
+// mask, unless there is a residual: then y is saved.
 #include "engine/ops/ghost_batch_norm.h"
 
-#include "engine/ops/place.h"
+#include "engine/ops/destination.h"
 
 namespace crescendo {
 
@@ -25,33 +25,36 @@ BatchNormGeometry batch_norm_geometry(const Tape& tape, const Tensor& x, const T
 
 namespace {
 
-void update_running(const Tape& tape, const BatchNormGeometry& g, Backend& kernels, const Moments& moments,
+// mean_of_ghosts: adds to a plain sum, which the end of the update turns into one step.
+void update_running(const Tape& tape, const BatchNormGeometry& g, const Moments& moments,
                     const NormStatistics& statistics, double momentum) {
-  const auto& [mean, variance] = moments;
-  if (tape.options().running_statistics == RunningStatistics::sequential)
-    kernels.update_running_statistics(g, 1 - momentum, momentum, mean.as_reals(), variance.as_reals(),
-                                      statistics.running_mean.as_reals(),
-                                      statistics.running_variance.as_reals());
-  else  // a plain sum, which the end of the update turns into one step
-    kernels.update_running_statistics(g, 1, 1, mean.as_reals(), variance.as_reals(),
-                                      statistics.pending_mean.as_reals(),
-                                      statistics.pending_variance.as_reals());
+  const bool sequential = tape.options().running_statistics == RunningStatistics::sequential;
+  const Tensor& mean = sequential ? statistics.running_mean : statistics.pending_mean;
+  const Tensor& variance = sequential ? statistics.running_variance : statistics.pending_variance;
+  mean.device().run(UpdateRunningStatistics{.geometry = g,
+                                            .keep = sequential ? 1 - momentum : 1,
+                                            .weight = sequential ? momentum : 1,
+                                            .mean = moments.mean.as_reals(),
+                                            .variance = moments.variance.as_reals(),
+                                            .running_mean = mean.as_reals(),
+                                            .running_variance = variance.as_reals()});
 }
 
 }  // namespace
 
-Moments take_moments(const Tape& tape, const BatchNormGeometry& g, const Tensor& x,
+Moments take_moments(const Tape& tape, const BatchNormGeometry& g, const TensorWithMoments& x,
                      const NormStatistics& statistics, double momentum) {
   if (!tape.is_training()) return {statistics.running_mean, statistics.running_variance};
-  const Device& device = x.device();
-  Moments moments = x.moments();
+  const Device& device = x.tensor.device();
+  Moments moments = x.moments;
   if (!moments.mean.defined()) {
     moments = {Tensor::reals(device, {g.ghosts(), g.c}), Tensor::reals(device, {g.ghosts(), g.c})};
-    device.memory().reserve_workspace(device.kernels().workspace(g));
-    device.kernels().ghost_moments(g, x.as_activations(), moments.mean.as_reals(),
-                                   moments.variance.as_reals());
+    device.run(GhostMoments{.geometry = g,
+                            .x = x.tensor.as_activations(),
+                            .mean = moments.mean.as_reals(),
+                            .variance = moments.variance.as_reals()});
   }
-  update_running(tape, g, device.kernels(), moments, statistics, momentum);
+  update_running(tape, g, moments, statistics, momentum);
   return moments;
 }
 
@@ -75,36 +78,41 @@ namespace {
 
 Tensor masked_by_relu(const Tensor& y, const Tensor& dy) {
   Tensor masked = Tensor::activations(dy.device(), dy.shape());
-  dy.device().kernels().relu_backward(dy.size(), y.as_activations(), dy.as_activations(),
-                                      masked.as_activations(), Write::overwrite);
+  dy.device().run(ReluBackward{.n = dy.size(),
+                               .y = y.as_activations(),
+                               .dy = dy.as_activations(),
+                               .dx = masked.as_activations(),
+                               .write = Write::overwrite});
   return masked;
 }
 
 }  // namespace
 
-Tensor ghost_batch_norm(Tape& tape, const Tensor& x, const Tensor& scale, const Tensor& shift,
+Tensor ghost_batch_norm(Tape& tape, const TensorWithMoments& input, const Tensor& scale, const Tensor& shift,
                         const NormStatistics& statistics, const BatchNormOptions& options,
-                        const Tensor& residual, const Tensor& place) {
+                        const Tensor& residual, const Tensor& destination) {
+  const Tensor& x = input.tensor;
   BatchNormGeometry g = batch_norm_geometry(tape, x, scale, shift, options);
   if (residual.defined()) {
     require(residual.shape() == x.shape(), "ghost_batch_norm: residual ", residual.shape(), " for ",
             x.shape());
-    require(!place.defined(), "ghost_batch_norm: a residual, and a place for the result");
+    require(!destination.defined(), "ghost_batch_norm: both a residual and a destination");
   }
   const Device& device = x.device();
-  Backend& kernels = device.kernels();
-  const Moments moments = take_moments(tape, g, x, statistics, options.momentum);
-  device.memory().reserve_workspace(kernels.workspace(g));
-  const Tensor y = placed_result("ghost_batch_norm", device, x.shape(), place);
+  const Moments moments = take_moments(tape, g, input, statistics, options.momentum);
+  const Tensor y = result_tensor("ghost_batch_norm", device, x.shape(), destination);
   g.y_channels = y.as_channels().pixel;
-  kernels.normalise(g, x.as_activations(), norm_operands(scale, shift, moments),
-                    residual.defined() ? residual.as_activations() : nullptr, y.as_channels().first);
+  device.run(Normalise{.geometry = g,
+                       .x = x.as_activations(),
+                       .norm = norm_operands(scale, shift, moments),
+                       .residual = residual.defined() ? residual.as_activations() : nullptr,
+                       .y = y.as_channels().first});
 
   const bool masks = g.relu && residual.defined();
   if (masks) g.relu = false;  // the mask has been applied before the kernel of dx
   const Tensor mask = masks ? y : Tensor();
   const Tensor through = residual.defined() ? residual.without_memory() : Tensor();
-  return tape.record("ghost_batch_norm", {x, scale, shift, residual}, y, [=](const Tensor& dy) {
+  return tape.record("ghost_batch_norm", {x, scale, shift, residual}, y, [=, x = x](const Tensor& dy) {
     const Tensor masked = mask.defined() ? masked_by_relu(mask, dy) : Tensor();
     const Tensor& gradient = mask.defined() ? masked : dy;
     const auto [dx, write_dx] = input_slot(x);
@@ -112,9 +120,15 @@ Tensor ghost_batch_norm(Tape& tape, const Tensor& x, const Tensor& scale, const 
     const auto [first_dy, dy_pixel] = gradient.as_channels();
     BatchNormGeometry backward = g;
     backward.y_channels = dy_pixel;
-    device.kernels().ghost_batch_norm_backward(
-        backward, x.as_activations(), first_dy, norm_operands(scale, shift, moments), dx.as_activations(),
-        write_dx, dscale.as_reals(), dshift.as_reals(), write_parameters);
+    device.run(GhostBatchNormBackward{.geometry = backward,
+                                      .x = x.as_activations(),
+                                      .dy = first_dy,
+                                      .norm = norm_operands(scale, shift, moments),
+                                      .dx = dx.as_activations(),
+                                      .write_dx = write_dx,
+                                      .dscale = dscale.as_reals(),
+                                      .dshift = dshift.as_reals(),
+                                      .write_parameters = write_parameters});
     if (through.needs_gradient()) through.add_to_gradient(gradient);
   });
 }

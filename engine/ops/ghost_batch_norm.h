@@ -1,4 +1,4 @@
-// What ghost_batch_norm and norm_conv2d share.
+// The parts that ghost_batch_norm and norm_conv2d share.
 #pragma once
 
 #include "engine/ops.h"
@@ -9,9 +9,9 @@ namespace crescendo {
 BatchNormGeometry batch_norm_geometry(const Tape& tape, const Tensor& x, const Tensor& scale,
                                       const Tensor& shift, const BatchNormOptions& options);
 
-// What x is normalised by. Training: its ghosts' moments, those it carries or else computed, and the running
-// statistics are updated; otherwise those.
-Moments take_moments(const Tape& tape, const BatchNormGeometry& g, const Tensor& x,
+// Returns the moments to normalise x by. Training: those of each ghost batch, and the running statistics are
+// updated. Otherwise: the running statistics.
+Moments take_moments(const Tape& tape, const BatchNormGeometry& g, const TensorWithMoments& x,
                      const NormStatistics& statistics, double momentum);
 
 NormOperands norm_operands(const Tensor& scale, const Tensor& shift, const Moments& moments);
@@ -23,8 +23,7 @@ struct NormSlots {
 };
 NormSlots norm_slots(const Tensor& scale, const Tensor& shift);
 
-// Where the kernels put dx, which they compute in any case: for an input that needs none, into memory that
-// goes at once.
+// Returns the slot for dx, which the kernels always compute: memory to throw away if x needs no gradient.
 GradientSlot input_slot(const Tensor& x);
 
 }  // namespace crescendo

@@ -14,28 +14,34 @@ Tensor linear(Tape& tape, const Tensor& x, const Tensor& weight, const Tensor& b
   const LinearGeometry g{n, x.shape()[1], out, ghost};
   const BiasGeometry bias_geometry{n, 1, out, ghost};
   const Device& device = x.device();
-  Backend& kernels = device.kernels();
-  device.memory().reserve_workspace(kernels.workspace(g));
-  if (bias.defined()) device.memory().reserve_workspace(kernels.workspace(bias_geometry));
-
   const Tensor y = Tensor::activations(device, {n, out});
-  kernels.linear_forward(g, x.as_activations(), weight.as_activations(),
-                         bias.defined() ? bias.as_reals() : nullptr, y.as_activations());
+  device.run(LinearForward{.geometry = g,
+                           .x = x.as_activations(),
+                           .weight = weight.as_activations(),
+                           .bias = bias.defined() ? bias.as_reals() : nullptr,
+                           .y = y.as_activations()});
 
   return tape.record("linear", {x, weight, bias}, y, [=](const Tensor& dy) {
     if (weight.needs_gradient()) {
       const auto [dw, write] = weight.gradient_slot();
-      device.kernels().linear_backward_weight(g, x.as_activations(), dy.as_activations(), dw.as_reals(),
-                                              write);
+      device.run(LinearBackwardWeight{.geometry = g,
+                                      .x = x.as_activations(),
+                                      .dy = dy.as_activations(),
+                                      .dweight = dw.as_reals(),
+                                      .write = write});
     }
     if (bias.needs_gradient()) {
       const auto [db, write] = bias.gradient_slot();
-      device.kernels().bias_backward(bias_geometry, dy.as_activations(), db.as_reals(), write);
+      device.run(BiasBackward{
+          .geometry = bias_geometry, .dy = dy.as_activations(), .dbias = db.as_reals(), .write = write});
     }
     if (x.needs_gradient()) {
       const auto [dx, write] = x.gradient_slot();
-      device.kernels().linear_backward_data(g, dy.as_activations(), weight.as_activations(),
-                                            dx.as_activations(), write);
+      device.run(LinearBackwardData{.geometry = g,
+                                    .dy = dy.as_activations(),
+                                    .weight = weight.as_activations(),
+                                    .dx = dx.as_activations(),
+                                    .write = write});
     }
   });
 }

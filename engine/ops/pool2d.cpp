@@ -1,19 +1,17 @@
 // y = the maximum, or the average, over windows of pixels. Backward: dy goes to the winning pixel (the first
-// of equals), or in equal shares to all pixels of the window. Saved: the winners' places; nothing.
-#include "engine/ops/place.h"
+// of equals), or in equal shares to all pixels of the window. Saved: the winners' positions (max); nothing
+// (average).
+#include "engine/ops/destination.h"
+#include "engine/ops/window.h"
 
 namespace crescendo {
 namespace {
 
-int64_t out_size(const char* op, const char* what, int64_t in, int64_t before, int64_t after, int64_t window,
-                 int64_t stride) {
-  require(window >= 1 && stride >= 1, op, ": window and stride must be at least 1, got ", window, " and ",
-          stride);
-  require(before >= 0 && after >= 0 && before < window && after < window, op, ": ", what, " padding (",
-          before, ", ", after, ") must lie in [0, window = ", window, "), or a window could be all padding");
-  require(in + before + after >= window, op, ": ", what, " of ", in, " with padding (", before, ", ", after,
-          ") is smaller than the window's ", window);
-  return (in + before + after - window) / stride + 1;
+// A window must not be all padding.
+void require_window(const char* op, const char* axis, int64_t before, int64_t after, int64_t window) {
+  require(window >= 1, op, ": window must be at least 1, got ", window);
+  require(before < window && after < window, op, ": ", axis, " padding (", before, ", ", after,
+          ") must be smaller than the window of ", window);
 }
 
 Pool2dGeometry geometry_of(const char* op, const Tensor& x, const Pool2dOptions& options) {
@@ -22,41 +20,45 @@ Pool2dGeometry geometry_of(const char* op, const Tensor& x, const Pool2dOptions&
   Pool2dGeometry g{};
   g.n = in[0], g.h = in[1], g.w = in[2], g.c = in[3];
   g.r = options.window_h, g.s = options.window_w;
-  g.stride_h = options.stride_h, g.stride_w = options.stride_w;
-  g.pad_top = options.padding.top, g.pad_left = options.padding.left;
   g.count_padding = options.count_padding;
-  g.p = out_size(op, "height", g.h, options.padding.top, options.padding.bottom, g.r, g.stride_h);
-  g.q = out_size(op, "width", g.w, options.padding.left, options.padding.right, g.s, g.stride_w);
+  require_window(op, "height", options.padding.top, options.padding.bottom, g.r);
+  require_window(op, "width", options.padding.left, options.padding.right, g.s);
+  set_window_positions(op, options, g);
   return g;
 }
 
 Tensor average(Tape& tape, const Tensor& x, const Pool2dGeometry& g, const Shape& out) {
   const Device& device = x.device();
   const Tensor y = Tensor::activations(device, out);
-  device.kernels().average_pool2d_forward(g, x.as_activations(), y.as_activations());
+  device.run(AveragePool2dForward{.geometry = g, .x = x.as_activations(), .y = y.as_activations()});
   return tape.record("average_pool2d", {x}, y, [=, x = x.without_memory()](const Tensor& dy) {
     const auto [dx, write] = x.gradient_slot();
-    device.kernels().average_pool2d_backward(g, dy.as_activations(), dx.as_activations(), write);
+    device.run(AveragePool2dBackward{
+        .geometry = g, .dy = dy.as_activations(), .dx = dx.as_activations(), .write = write});
   });
 }
 
 }  // namespace
 
-Tensor max_pool2d(Tape& tape, const Tensor& x, const Pool2dOptions& options, const Tensor& place) {
+Tensor max_pool2d(Tape& tape, const Tensor& x, const Pool2dOptions& options, const Tensor& destination) {
   Pool2dGeometry g = geometry_of("max_pool2d", x, options);
   const Device& device = x.device();
   const Shape out{g.n, g.p, g.q, g.c};
-  const Tensor y = placed_result("max_pool2d", device, out, place);
+  const Tensor y = result_tensor("max_pool2d", device, out, destination);
   const Tensor winners = Tensor::indices(device, out);
   g.y_channels = y.as_channels().pixel;
-  device.kernels().max_pool2d_forward(g, x.as_activations(), y.as_channels().first, winners.as_indices());
+  device.run(MaxPool2dForward{
+      .geometry = g, .x = x.as_activations(), .y = y.as_channels().first, .winners = winners.as_indices()});
   return tape.record("max_pool2d", {x}, y, [=, x = x.without_memory()](const Tensor& dy) {
     const auto [dx, write] = x.gradient_slot();
     const auto [first_dy, dy_pixel] = dy.as_channels();
     Pool2dGeometry backward = g;
     backward.y_channels = dy_pixel;
-    device.kernels().max_pool2d_backward(backward, first_dy, winners.as_indices(), dx.as_activations(),
-                                         write);
+    device.run(MaxPool2dBackward{.geometry = backward,
+                                 .dy = first_dy,
+                                 .winners = winners.as_indices(),
+                                 .dx = dx.as_activations(),
+                                 .write = write});
   });
 }
 

@@ -6,11 +6,14 @@ namespace crescendo {
 Tensor relu(Tape& tape, const Tensor& x) {
   const Device& device = x.device();
   const Tensor y = Tensor::activations(device, x.shape());
-  device.kernels().relu_forward(x.size(), x.as_activations(), y.as_activations());
+  device.run(ReluForward{.n = x.size(), .x = x.as_activations(), .y = y.as_activations()});
   return tape.record("relu", {x}, y, [=](const Tensor& dy) {
     const auto [dx, write] = x.gradient_slot();
-    device.kernels().relu_backward(y.size(), y.as_activations(), dy.as_activations(), dx.as_activations(),
-                                   write);
+    device.run(ReluBackward{.n = y.size(),
+                            .y = y.as_activations(),
+                            .dy = dy.as_activations(),
+                            .dx = dx.as_activations(),
+                            .write = write});
   });
 }
 

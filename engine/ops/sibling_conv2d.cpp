@@ -13,12 +13,6 @@ Conv2dGeometry sibling_geometry(const Tape& tape, const Tensor& x, const Tensor&
   return g;
 }
 
-void reserve(const Device& device, std::span<const Conv2dGeometry> geometries) {
-  const Backend& kernels = device.kernels();
-  device.memory().reserve_workspace(kernels.sibling_workspace(geometries));
-  for (const Conv2dGeometry& g : geometries) device.memory().reserve_workspace(kernels.workspace(g));
-}
-
 bool one_by_one(const Tape& tape, size_t siblings) { return siblings < 2 || tape.observer; }
 
 }  // namespace
@@ -32,14 +26,14 @@ std::vector<Tensor> sibling_conv2d(Tape& tape, const Tensor& x, std::span<const 
     return results;
   }
   const Device& device = x.device();
-  reserve(device, geometries);
-  std::vector<SiblingConvolution> siblings;
+  SiblingConv2dForward call{.x = x.as_activations(), .siblings = {}};
   for (size_t i = 0; i < weights.size(); ++i) {
     const Conv2dGeometry& g = geometries[i];
     results.push_back(Tensor::activations(device, {g.n, g.p, g.q, g.k}));
-    siblings.push_back({g, tape.weight(g, weights[i]), {}, results[i].as_activations()});
+    call.siblings.push_back(
+        {.geometry = g, .weight = weight_for(tape, g, weights[i]), .y = results[i].as_activations()});
   }
-  device.kernels().sibling_conv2d_forward(x.as_activations(), siblings);
+  device.run(call);
 
   std::vector<Tensor> inputs(weights.begin(), weights.end());
   inputs.push_back(x);
@@ -51,12 +45,15 @@ std::vector<Tensor> sibling_conv2d(Tape& tape, const Tensor& x, std::span<const 
       gradients.push_back({geometries[i], dys[i].as_activations(), weight.as_activations()});
       if (!weight.needs_gradient()) continue;
       const auto [dw, write] = weight.gradient_slot();
-      device.kernels().conv2d_backward_weight(geometries[i], x.as_activations(), dys[i].as_activations(),
-                                              dw.as_reals(), write);
+      device.run(Conv2dBackwardWeight{.geometry = geometries[i],
+                                      .x = x.as_activations(),
+                                      .dy = dys[i].as_activations(),
+                                      .dweight = dw.as_reals(),
+                                      .write = write});
     }
     if (!x.needs_gradient()) return;
     const auto [dx, write] = x.gradient_slot();
-    device.kernels().sibling_conv2d_backward_data(gradients, dx.as_activations(), write);
+    device.run(SiblingConv2dBackwardData{.siblings = gradients, .dx = dx.as_activations(), .write = write});
   });
   return results;
 }
@@ -65,22 +62,22 @@ std::vector<Tensor> sibling_conv2d_norm(Tape& tape, const Tensor& x, std::span<c
   require(!tape.is_training(), "sibling_conv2d_norm: training needs the statistics of each result first");
   const Device& device = x.device();
   std::vector<Tensor> results;
-  if (one_by_one(tape, layers.size()) || !device.kernels().finishes_before_storing()) {
-    for (const auto& [weight, norm, place] : layers)
-      results.push_back(conv2d_norm(tape, x, weight, {}, norm, {}, place));
+  if (one_by_one(tape, layers.size()) || !device.backend().capabilities().finishes_before_storing) {
+    for (const auto& [weight, norm, destination] : layers)
+      results.push_back(conv2d_norm(tape, x, weight, {}, norm, {}, destination));
     return results;
   }
-  std::vector<Conv2dGeometry> geometries;
-  std::vector<SiblingConvolution> siblings;
-  for (const auto& [weight, norm, place] : layers) {
+  SiblingConv2dForward call{.x = x.as_activations(), .siblings = {}};
+  for (const auto& [weight, norm, destination] : layers) {
     const Conv2dGeometry g = sibling_geometry(tape, x, weight);
-    const Tensor y = conv2d_norm_result(tape, device, g, {}, place);
-    geometries.push_back(g);
+    const Tensor y = conv2d_norm_result(tape, device, g, {}, destination);
     results.push_back(y);
-    siblings.push_back({g, tape.weight(g, weight), norm_epilogue(tape, y, norm, {}), y.as_channels().first});
+    call.siblings.push_back({.geometry = g,
+                             .weight = weight_for(tape, g, weight),
+                             .epilogue = norm_epilogue(tape, y, norm, {}),
+                             .y = y.as_channels().first});
   }
-  reserve(device, geometries);
-  device.kernels().sibling_conv2d_forward(x.as_activations(), siblings);
+  device.run(call);
   return results;
 }
 

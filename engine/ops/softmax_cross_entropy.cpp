@@ -1,6 +1,7 @@
-// loss = -sum over classes of target * log softmax(logits), target = (1 - smoothing) one-hot + smoothing /
-// classes. Backward: dlogits = dloss * (softmax(logits) - target). Saved: logits and labels; the softmax is
-// computed again.
+// loss = -sum over classes of target * log softmax(logits),
+// target = (1 - smoothing) * one-hot + smoothing / classes.
+// Backward: dlogits = dloss * (softmax(logits) - target). Saved: logits and labels; the softmax is computed
+// again.
 #include "engine/ops.h"
 
 namespace crescendo {
@@ -16,12 +17,19 @@ CrossEntropy softmax_cross_entropy(Tape& tape, const Tensor& logits, const Tenso
   const Device& device = logits.device();
   const Tensor losses = Tensor::reals(device, {g.n});
   const Tensor correct = Tensor::indices(device, {g.n});
-  device.kernels().softmax_cross_entropy_forward(g, logits.as_activations(), labels.as_indices(),
-                                                 losses.as_reals(), correct.as_indices());
+  device.run(SoftmaxCrossEntropyForward{.geometry = g,
+                                        .logits = logits.as_activations(),
+                                        .labels = labels.as_indices(),
+                                        .losses = losses.as_reals(),
+                                        .correct = correct.as_indices()});
   tape.record("softmax_cross_entropy", {logits}, losses, [=](const Tensor& dlosses) {
     const auto [dlogits, write] = logits.gradient_slot();
-    device.kernels().softmax_cross_entropy_backward(g, logits.as_activations(), labels.as_indices(),
-                                                    dlosses.as_reals(), dlogits.as_activations(), write);
+    device.run(SoftmaxCrossEntropyBackward{.geometry = g,
+                                           .logits = logits.as_activations(),
+                                           .labels = labels.as_indices(),
+                                           .dlosses = dlosses.as_reals(),
+                                           .dlogits = dlogits.as_activations(),
+                                           .write = write});
   });
   return {losses, correct};
 }

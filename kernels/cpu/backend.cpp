@@ -1,5 +1,6 @@
 // Chooses at run time among the kernels compiled for each instruction set. Every other file of this folder is
-// compiled once for each, in a namespace of its name (CRESCENDO_CPU); this one for any processor.
+// compiled once per instruction set, in a namespace named after the set (CRESCENDO_CPU). This file is
+// compiled once, for any processor.
 #include "kernels/cpu/backend.h"
 
 #include <stdexcept>

@@ -1,4 +1,4 @@
-// The processor's backend: Eigen and OpenMP.
+// The CPU backend, built on Eigen and OpenMP.
 #pragma once
 
 #include <memory>
@@ -8,8 +8,9 @@
 
 namespace crescendo {
 
-// `threads` 0 means one per core (as OpenMP counts them). Throws std::invalid_argument if the instruction set
-// is not among instruction_sets(), or the convolution is a GPU's.
+// Returns a CPU backend. With `threads` 0 it uses one thread per core, as OpenMP counts cores. Throws
+// std::invalid_argument if the instruction set is not among instruction_sets(), or if the convolution
+// algorithm exists on GPUs only.
 std::unique_ptr<Backend> make_cpu_backend(int threads = 0,
                                           ConvolutionAlgorithm = ConvolutionAlgorithm::automatic,
                                           InstructionSet = InstructionSet::automatic);

@@ -1,4 +1,5 @@
-// Forward and backward data, both as the same convolution (gather_convolution.h), and backward weights.
+// Convolutions: forward and backward data, both as gather convolutions (gather_convolution.h), and backward
+// weights.
 #include <vector>
 
 #include "kernels/cpu/conv2d_direct.h"
@@ -14,34 +15,36 @@ namespace crescendo::CRESCENDO_CPU {
 
 namespace {
 
-// How a backend computes convolutions.
-struct Means {
+// The backend's settings for convolutions.
+struct ConvolutionSettings {
   ConvolutionAlgorithm algorithm;
   int threads;
 };
 
-// Elements of the packed weights.
+// Returns the number of elements of the packed weights.
 int64_t weights_size(const GatherConvolution& d, ConvolutionAlgorithm algorithm) {
   return uses_winograd(d, algorithm) ? winograd_weights_size(d) : packed_size(d);
 }
 
-void pack(const Gather& gather, const Means& means, const real* weight, real* packed) {
-  const bool winograd = uses_winograd(gather.convolution, means.algorithm);
-  (winograd ? pack_winograd : pack_direct)(gather, means.threads, weight, packed);
+// Lays out the weights for the algorithm that computes the convolution.
+void pack(const Gather& gather, const ConvolutionSettings& settings, const real* weight, real* packed) {
+  const bool winograd = uses_winograd(gather.convolution, settings.algorithm);
+  (winograd ? pack_winograd : pack_direct)(gather, settings.threads, weight, packed);
 }
 
-// `scratch` is what the algorithm needs.
-void convolve(const Gather& gather, const Means& means, const real* source, const real* packed,
-              const Epilogue& epilogue, real* scratch, real* target, Write write) {
+// Computes the convolution. `scratch` has room for what the algorithm needs.
+void convolve(const Gather& gather, const ConvolutionSettings& settings, const real* source,
+              const real* packed, const Epilogue& epilogue, real* scratch, real* target, Write write) {
   const GatherConvolution& d = gather.convolution;
   target += gather.target;
-  if (uses_winograd(d, means.algorithm))
-    return run_winograd(d, means.threads, source, packed, epilogue, scratch, target, write);
+  if (uses_winograd(d, settings.algorithm))
+    return run_winograd(d, settings.threads, source, packed, epilogue, scratch, target, write);
   const DirectConvolution alone{d, source, packed, epilogue, target, write};
-  run_direct(std::span(&alone, 1), means.threads, scratch);
+  run_direct(std::span(&alone, 1), settings.threads, scratch);
 }
 
-// In one piece by Winograd's algorithm, otherwise phase by phase.
+// Returns the convolutions that make up the backward data pass: a single one for Winograd's algorithm,
+// otherwise one for each phase.
 std::vector<Gather> backward(const Conv2dGeometry& g, ConvolutionAlgorithm algorithm) {
   if (g.stride_h == g.stride_w) {
     const Gather whole = gather_backward_whole(g);
@@ -50,7 +53,7 @@ std::vector<Gather> backward(const Conv2dGeometry& g, ConvolutionAlgorithm algor
   return gather_backward(g);
 }
 
-// Target pixels side by side, of so many elements.
+// Sets the target's strides for contiguous pixels of `size` elements.
 void set_target_pixel(GatherConvolution& d, int64_t size) {
   d.target_pixel = size;
   d.target_row = d.columns * d.target_pixel;
@@ -61,7 +64,7 @@ bool is_empty(const Conv2dGeometry& g) { return g.n * g.h * g.w * g.c * g.p * g.
 
 }  // namespace
 
-size_t CpuBackend::workspace(const Conv2dGeometry& g) const {
+size_t CpuBackend::workspace_for(const Conv2dGeometry& g) const {
   const int64_t weight = uses_winograd_weight(g, convolution_) ? winograd_weight_workspace(g, threads_)
                          : uses_few_weight(g)                  ? few_weight_workspace(g, threads_)
                                                                : weight_workspace(g, threads_);
@@ -81,44 +84,48 @@ int64_t CpuBackend::packed_weight_size(const Conv2dGeometry& g) const {
   return is_empty(g) ? 0 : weights_size(gather_forward(g).convolution, convolution_);
 }
 
-void CpuBackend::pack_weight(const Conv2dGeometry& g, const activation* weight, real* packed) {
-  if (is_empty(g)) return;
-  pack(gather_forward(g), {convolution_, threads_}, values_of(weight), packed);
+void CpuBackend::compute(const PackWeight& c) {
+  if (is_empty(c.geometry)) return;
+  pack(gather_forward(c.geometry), {convolution_, threads_}, values_of(c.weight), c.packed);
 }
 
-void CpuBackend::conv2d_forward(const Conv2dGeometry& g, const activation* x, const ConvolutionWeight& weight,
-                                const ConvolutionEpilogue& epilogue, activation* y) {
+void CpuBackend::compute(const Conv2dForward& c) {
+  const Conv2dGeometry& g = c.geometry;
   if (is_empty(g)) return;
   Gather gather = gather_forward(g);
-  if (epilogue.y_channels != 0) set_target_pixel(gather.convolution, epilogue.y_channels);
-  const Means means{convolution_, threads_};
+  if (c.epilogue.y_channels != 0) set_target_pixel(gather.convolution, c.epilogue.y_channels);
+  const ConvolutionSettings settings{convolution_, threads_};
   real* constants = workspace_as<real>();
   real* rest = constants + epilogue_size(g.k);
-  if (weight.packed == nullptr) pack(gather, means, values_of(weight.values), rest);
-  convolve(gather, means, values_of(x), weight.packed == nullptr ? rest : weight.packed,
-           make_epilogue(epilogue, g.k, constants), rest + weights_size(gather.convolution, convolution_),
-           values_of(y), Write::overwrite);
+  const real* packed = c.weight.packed;
+  if (packed == nullptr) {
+    pack(gather, settings, values_of(c.weight.values), rest);
+    packed = rest;
+  }
+  convolve(gather, settings, values_of(c.x), packed, make_epilogue(c.epilogue, g.k, constants),
+           rest + weights_size(gather.convolution, convolution_), values_of(c.y), Write::overwrite);
 }
 
-void CpuBackend::conv2d_backward_data(const Conv2dGeometry& g, const activation* dy, const activation* weight,
-                                      activation* dx, Write write) {
-  if (is_empty(g)) return;
-  const Means means{convolution_, threads_};
+void CpuBackend::compute(const Conv2dBackwardData& c) {
+  if (is_empty(c.geometry)) return;
+  const ConvolutionSettings settings{convolution_, threads_};
   real* packed = workspace_as<real>();
-  for (const Gather& piece : backward(g, convolution_)) {
-    if (piece.convolution.taps() == 0 && write == Write::add) continue;
-    pack(piece, means, values_of(weight), packed);
-    convolve(piece, means, values_of(dy), packed, {}, packed + weights_size(piece.convolution, convolution_),
-             values_of(dx), write);
+  for (const Gather& piece : backward(c.geometry, convolution_)) {
+    if (piece.convolution.taps() == 0 && c.write == Write::add) continue;
+    pack(piece, settings, values_of(c.weight), packed);
+    convolve(piece, settings, values_of(c.dy), packed, {},
+             packed + weights_size(piece.convolution, convolution_), values_of(c.dx), c.write);
   }
 }
 
-// ---- Siblings: 1x1 filters, which only the direct algorithm computes, and of which all have the same target
-// pixels in either direction.
+// ---- Siblings. Their filters are 1x1, so only the direct algorithm computes them. All siblings have the
+// same target pixels, forward and backward.
 
-size_t CpuBackend::sibling_workspace(std::span<const Conv2dGeometry> siblings) const {
+template <class Sibling>
+size_t CpuBackend::workspace_for(const std::vector<Sibling>& siblings) const {
   int64_t packed = 0, scratch = 0;
-  for (const Conv2dGeometry& g : siblings) {
+  for (const Sibling& sibling : siblings) {
+    const Conv2dGeometry& g = sibling.geometry;
     const GatherConvolution forward = gather_forward(g).convolution,
                             backward = gather_backward_whole(g).convolution;
     packed += epilogue_size(g.k) + std::max(packed_size(forward), packed_size(backward));
@@ -127,10 +134,13 @@ size_t CpuBackend::sibling_workspace(std::span<const Conv2dGeometry> siblings) c
   return static_cast<size_t>(packed + threads_ * scratch) * sizeof(real);
 }
 
-void CpuBackend::sibling_conv2d_forward(const activation* x, std::span<const SiblingConvolution> siblings) {
+template size_t CpuBackend::workspace_for(const std::vector<SiblingConvolution>&) const;
+template size_t CpuBackend::workspace_for(const std::vector<SiblingGradient>&) const;
+
+void CpuBackend::compute(const SiblingConv2dForward& c) {
   real* rest = workspace_as<real>();
   std::vector<DirectConvolution> all;
-  for (const auto& [g, weight, epilogue, y] : siblings) {
+  for (const auto& [g, weight, epilogue, y] : c.siblings) {
     if (is_empty(g)) continue;
     Gather gather = gather_forward(g);
     if (epilogue.y_channels != 0) set_target_pixel(gather.convolution, epilogue.y_channels);
@@ -142,39 +152,40 @@ void CpuBackend::sibling_conv2d_forward(const activation* x, std::span<const Sib
       packed = rest;
       rest += packed_size(gather.convolution);
     }
-    all.push_back({gather.convolution, values_of(x), packed, made, values_of(y), Write::overwrite});
+    all.push_back({gather.convolution, values_of(c.x), packed, made, values_of(y), Write::overwrite});
   }
   if (!all.empty()) run_direct(all, threads_, rest);
 }
 
-void CpuBackend::sibling_conv2d_backward_data(std::span<const SiblingGradient> siblings, activation* dx,
-                                              Write write) {
+void CpuBackend::compute(const SiblingConv2dBackwardData& c) {
+  Write write = c.write;
   real* rest = workspace_as<real>();
   std::vector<DirectConvolution> all;
-  for (const auto& [g, dy, weight] : siblings) {
+  for (const auto& [g, dy, weight] : c.siblings) {
     if (is_empty(g)) continue;
     const Gather gather = gather_backward_whole(g);
     pack_direct(gather, threads_, values_of(weight), rest);
-    all.push_back({gather.convolution, values_of(dy), rest, {}, values_of(dx), write});
+    all.push_back({gather.convolution, values_of(dy), rest, {}, values_of(c.dx), write});
     rest += packed_size(gather.convolution);
     write = Write::add;
   }
   if (!all.empty()) run_direct(all, threads_, rest);
 }
 
-void CpuBackend::conv2d_backward_weight(const Conv2dGeometry& g, const activation* x, const activation* dy,
-                                        real* dweight, Write write) {
+void CpuBackend::compute(const Conv2dBackwardWeight& c) {
+  const Conv2dGeometry& g = c.geometry;
   if (is_empty(g)) return;
+  Write write = c.write;
   for (int64_t image = 0; image < g.n; image += g.ghost, write = Write::add) {
-    const real* from = values_of(x) + image * g.h * g.w * g.c;
-    const real* gradients = values_of(dy) + image * g.p * g.q * g.k;
+    const real* from = values_of(c.x) + image * g.h * g.w * g.c;
+    const real* gradients = values_of(c.dy) + image * g.p * g.q * g.k;
     if (uses_winograd_weight(g, convolution_))
       winograd_weight_gradient(g, threads_, from, winograd::AsTheyAre(), gradients, workspace_as<real>(),
-                               dweight, write);
+                               c.dweight, write);
     else if (uses_few_weight(g))
-      few_weight_gradient(g, threads_, from, gradients, workspace_as<real>(), dweight, write);
+      few_weight_gradient(g, threads_, from, gradients, workspace_as<real>(), c.dweight, write);
     else
-      ghost_weight_gradient(g, threads_, from, gradients, workspace_as<real>(), dweight, write);
+      ghost_weight_gradient(g, threads_, from, gradients, workspace_as<real>(), c.dweight, write);
   }
 }
 

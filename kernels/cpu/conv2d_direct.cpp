@@ -1,8 +1,9 @@
-// A block of target pixels is a matrix product: the source pixels under their taps, times the packed weights,
-// a tile of kTileWidth output channels at a time. The source pixels of a block are copied side by side with
-// their zero borders, once, into a strip that stays in the second-level cache; what lies under a target pixel
-// is then one stretch of the strip for each row of taps. An output is one chain of multiply-adds over taps
-// and channels, whatever the block.
+// Direct convolution as matrix products. For each block of target pixels, the left operand is the source
+// pixels under their taps, and the right operand is the packed weights, one tile of kTileWidth output
+// channels at a time. The source pixels of a block are first copied side by side, with their zero borders,
+// into a strip that stays in the second-level cache. The pixels under a target pixel are then one stretch of
+// the strip for each row of taps. Each output is one chain of multiply-adds over taps and channels, whatever
+// the block.
 #include "kernels/cpu/conv2d_direct.h"
 
 #include <algorithm>
@@ -17,40 +18,42 @@ namespace crescendo::CRESCENDO_CPU {
 namespace {
 
 constexpr int64_t kBlockPixels = 16 * kTileRows;
-// Pixels so far apart, 4 KiB, fall into one set of the first-level cache: they are copied to where they do
-// not. In a strip, those of more than half as many channels are.
+// Pixels 4 KiB apart map to the same set of the first-level cache. A source with such pixels is always copied
+// into a strip, and a strip gets padding between pixels of more than half as many channels.
 constexpr int64_t kColliding = 4096 / sizeof(real);
+// Largest number of stretches in one call of multiply_tile.
 constexpr int64_t kMostStretches = 64;
-// Neighbours that share a pointer in multiply_tile.
+// Number of neighbouring pixels that share a pointer in multiply_tile.
 constexpr int kShared = 2;
 
-// Along one axis: where the source pixels of target pixels lie in the strip.
+// One axis of a strip: the source pixels under the taps of a range of target pixels.
 struct Axis {
   int64_t taps, step, first;
-  int64_t distance;  // of target pixels in the strip; taps that steps leave out are not copied
+  int64_t distance;  // between target pixels in the strip; pixels that no tap reaches are not copied
 
   Axis(int64_t taps_, int64_t step_, int64_t first_)
       : taps(taps_), step(step_), first(first_), distance(std::min(taps_, step_)) {}
   int64_t length(int64_t targets) const { return (targets - 1) * distance + taps; }
-  // The source pixel at a place of the strip of target pixels from `target` on.
+  // Returns the source pixel at a position of the strip that begins with target pixel `target`.
   int64_t source(int64_t target, int64_t place) const {
     const int64_t offset = distance < step && taps > 0 ? place / taps * step + place % taps : place;
     return target * step + first + offset;
   }
 };
 
-// Whether all target pixels lie equally far apart, across rows and images.
+// Returns true if all target pixels are equally far apart, across rows and images too.
 bool is_one_row(const GatherConvolution& d) {
   return d.target_row == d.columns * d.target_pixel && d.target_image == d.rows * d.target_row;
 }
 
-// Whether under each target pixel lies the source pixel of the same place alone.
+// Returns true if each target pixel gathers only the source pixel at its own row and column.
 bool is_pointwise(const GatherConvolution& d) {
   return d.taps() == 1 && d.step_h == 1 && d.step_w == 1 && d.first_row == 0 && d.first_column == 0 &&
          d.rows <= d.h && d.columns <= d.w;
 }
 
-// One row of pixels instead of images, where that is the same.
+// Returns the convolution with all pixels of all images in a single row, if that gives equal results.
+// Otherwise returns the convolution unchanged.
 GatherConvolution flattened(GatherConvolution d) {
   if (!is_pointwise(d) || d.rows < d.h || d.columns < d.w || !is_one_row(d)) return d;
   d.w = d.columns = d.images * d.pixels();
@@ -59,15 +62,17 @@ GatherConvolution flattened(GatherConvolution d) {
   return d;
 }
 
+// Returns the number of products in one output.
 int64_t depth_of(const GatherConvolution& d) { return d.taps() * d.in; }
 
-// How target pixels are cut into blocks: several images, or rows of one, or a piece of a row.
+// The division of the target pixels into blocks. A block is several images, several rows of one image, or a
+// piece of a row.
 struct Plan {
   Axis vertical, horizontal;
-  int64_t images, rows, columns;      // of a block at most
-  int64_t row_blocks, column_blocks;  // of an image, of a row
-  bool as_it_is;                      // the source is its own strip
-  int64_t pixel, row, image;          // strides of the strip
+  int64_t images, rows, columns;      // size of the largest block
+  int64_t row_blocks, column_blocks;  // blocks along the rows of an image, along the pixels of a row
+  bool as_it_is;                      // the source itself serves as the strip, without a copy
+  int64_t pixel, row, image;          // strides of the strip in elements
 
   Plan(const GatherConvolution& d, int64_t most_pixels)
       : vertical(d.taps_h, d.step_h, d.first_row), horizontal(d.taps_w, d.step_w, d.first_column) {
@@ -88,10 +93,10 @@ struct Plan {
   int64_t blocks(const GatherConvolution& d) const {
     return (d.images + images - 1) / images * row_blocks * column_blocks;
   }
-  int64_t pixels() const { return images * rows * columns; }  // of a block at most
+  int64_t pixels() const { return images * rows * columns; }  // of the largest block
 };
 
-// Target pixels of images [image, image + images) and so on.
+// A block of target pixels: images [image, image + images), and rows and columns likewise.
 struct Block {
   int64_t image, images, row, rows, column, columns;
 
@@ -107,6 +112,7 @@ struct Block {
   int64_t pixels() const { return images * rows * columns; }
 };
 
+// Copies the source pixels of a block into the strip, with zeros outside the source's borders.
 void copy_strip(const GatherConvolution& d, const Plan& plan, const Block& block, const real* source,
                 real* strip) {
   const Axis &vertical = plan.vertical, &horizontal = plan.horizontal;
@@ -140,7 +146,7 @@ void copy_strip(const GatherConvolution& d, const Plan& plan, const Block& block
     }
 }
 
-// What the strip of block `index` is made of.
+// Returns a prefetch of the source pixels of block `index`; an empty one beyond the last block.
 Prefetch prefetch_strip(const GatherConvolution& d, const Plan& plan, int64_t index, const real* source) {
   if (index >= plan.blocks(d)) return {};
   const Block block(d, plan, index);
@@ -156,12 +162,12 @@ Prefetch prefetch_strip(const GatherConvolution& d, const Plan& plan, int64_t in
           steps};
 }
 
-// The left operand: what of the strip lies under the target pixels, of which kShared neighbours in a row
-// share a pointer; and where those target pixels are.
+// The left operand of a block's products, as pointers into the strip, with the offsets of the target pixels.
+// kShared neighbours in a row share a pointer; the last pointer of a row may serve fewer.
 struct Left {
   const real* rows[kBlockPixels];
-  int64_t targets[kBlockPixels];     // of the first of those that share a pointer
-  int64_t firsts[kBlockPixels + 1];  // pixels before each
+  int64_t targets[kBlockPixels];     // offset of each pointer's first target pixel
+  int64_t firsts[kBlockPixels + 1];  // number of pixels before each pointer's first
   int64_t count = 0;
 
   Left(const GatherConvolution& d, const Plan& plan, const Block& block, const real* strip) {
@@ -177,8 +183,8 @@ struct Left {
           ++count;
         }
   }
-  // The pointers from `first` on that a tile takes, so that tiles are of about equal size; a pointer that is
-  // not shared ends one.
+  // Returns the end of the tile of pointers that begins at `first`. Tiles are of about equal size. A pointer
+  // that serves fewer than kShared pixels ends its tile.
   int64_t tile_end(int64_t first) const {
     const int64_t rest = firsts[count] - firsts[first], tiles = (rest + kTileRows - 1) / kTileRows;
     int64_t end = first;
@@ -190,16 +196,16 @@ struct Left {
   }
 };
 
-// Where the results go, and what is made of them first.
+// The destination of the results, and the epilogue that is applied before they are stored.
 struct Target {
   real* pixels;
   Epilogue epilogue;
   Write write;
   bool past_cache;
-  bool in_place;  // the products may be summed where they go
+  bool in_place;  // sums may be accumulated in the destination itself
 };
 
-// An epilogue for the output channels of a tile, from `first` on.
+// The epilogue's constants for one tile of output channels, which begins at `first`.
 struct TileEpilogue {
   Epilogue::Lanes lanes[kTileVectors];
 
@@ -209,11 +215,12 @@ struct TileEpilogue {
   }
 };
 
-// sums [rows,width] = the products of as many rows with the weights of a tile of output channels.
+// Computes sums [Rows, kWidth] (=|+=) the product of Rows rows of the left operand and the weights of one
+// tile of output channels.
 template <int Rows, int Vectors>
 void multiply(const GatherConvolution& d, const Plan& plan, const real* const* rows, const real* packed,
               real* sums, int64_t stride, Write write) {
-  // A stretch is a row of taps, or a tap where the strip's pixels are apart.
+  // A stretch covers one row of taps, or one tap if the strip has padding between its pixels.
   constexpr int64_t kWidth = Vectors * kLanes;
   const bool by_row = plan.pixel == d.in;
   const int64_t pieces = by_row ? d.taps_h : d.taps(), depth = by_row ? d.taps_w * d.in : d.in;
@@ -231,8 +238,8 @@ void multiply(const GatherConvolution& d, const Plan& plan, const real* const* r
   }
 }
 
-// The sums [pixel][kTileWidth] of a tile's pixels, those of the pointers [begin, end), and of the output
-// channels from `first` on.
+// Applies the epilogue to sums [pixel][kTileWidth] and stores the results. The pixels are those of pointers
+// [begin, end); the output channels begin at `first`.
 void write_tile(const GatherConvolution& d, const Left& left, int64_t begin, int64_t end, int64_t first,
                 const real* sums, const Target& target, const TileEpilogue& finish) {
   const int64_t channels = std::min<int64_t>(kTileWidth, d.out - first);
@@ -266,8 +273,9 @@ void write_tile(const GatherConvolution& d, const Left& left, int64_t begin, int
   }
 }
 
-// Fetches channels [first, last) of the target pixels of the pointers [begin, end), of the target or of an
-// image like it: rows of so few lines, so far apart, that the processor does not see them coming.
+// Prefetches channels [first, last) of the target pixels of pointers [begin, end). `pixels` is the target
+// or an image with the target's layout. The processor does not predict these accesses, which are short and
+// far apart.
 void prefetch_pixels(const GatherConvolution& d, const Left& left, int64_t begin, int64_t end, int64_t first,
                      int64_t last, const real* pixels) {
   constexpr int64_t kLine = 64 / sizeof(real);
@@ -278,7 +286,7 @@ void prefetch_pixels(const GatherConvolution& d, const Left& left, int64_t begin
     }
 }
 
-// The target's channels of a tile from `first` on, of a whole block.
+// Computes one tile of output channels, which begins at `first`, for all target pixels of a block.
 void multiply_block(const GatherConvolution& d, const Plan& plan, const Left& left, const real* packed,
                     int64_t first, const Target& target, Prefetch& next) {
   const int64_t width = tile_width(d.out, first / kTileWidth);
@@ -308,10 +316,11 @@ void multiply_block(const GatherConvolution& d, const Plan& plan, const Left& le
   });
 }
 
+// Returns the number of elements of the strip.
 int64_t strip_size(const Plan& plan) { return plan.as_it_is ? 0 : plan.images * plan.image; }
 
-// Few enough pixels that the strip is no larger than a quarter of the second-level cache, or than half where
-// the source is its own.
+// Returns the number of target pixels in a block: few enough that the strip takes at most a quarter of the
+// second-level cache, or at most half if the source serves as the strip.
 int64_t block_pixels(const GatherConvolution& d) {
   constexpr int64_t kCachedElements = 1 << 16;
   const auto fits = [&](int64_t pixels) {
@@ -323,8 +332,8 @@ int64_t block_pixels(const GatherConvolution& d) {
   return pixels;
 }
 
-// The same, and no more than what gives every thread several blocks; where blocks may end anywhere, all
-// threads as many.
+// Returns the number of target pixels in a block: at most block_pixels, and few enough that every thread gets
+// several blocks. If blocks may end at any pixel, all threads get equally many blocks.
 int64_t shared_pixels(const GatherConvolution& d, int64_t threads) {
   const int64_t all = d.images * d.pixels(), most = block_pixels(d);
   const int64_t pixels = std::clamp<int64_t>(all / (4 * threads), std::min<int64_t>(kTileRows, most), most);
@@ -333,7 +342,7 @@ int64_t shared_pixels(const GatherConvolution& d, int64_t threads) {
   return (all + threads * rounds - 1) / (threads * rounds);
 }
 
-// One of the convolutions, by blocks of so many pixels.
+// One of the convolutions of a call, in blocks of `pixels` target pixels.
 struct Part {
   GatherConvolution d;
   Plan plan;

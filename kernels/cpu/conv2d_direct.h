@@ -1,4 +1,4 @@
-// Convolutions of any filter and stride, each product computed.
+// Direct convolution: every product is computed. Accepts any filter size and stride.
 #pragma once
 
 #include <span>
@@ -8,12 +8,13 @@
 
 namespace crescendo::CRESCENDO_CPU {
 
-// Elements of the packed weights, [tile of out][r][s][in][width of tile], and of each thread's scratch.
+// Returns the number of elements of the packed weights, [tile of out][r][s][in][width of tile].
 int64_t packed_size(const GatherConvolution&);
+// Returns the number of scratch elements that each thread needs.
 int64_t direct_scratch_size(const GatherConvolution&);
 
-// target (=|+=) the convolution of source [images,h,w,in] with packed weights (pack_direct), or what the
-// epilogue makes of it, which replaces.
+// One convolution of source [images,h,w,in] with weights from pack_direct:
+//   target (=|+=) source * packed, or, with an epilogue, target = epilogue(source * packed)
 struct DirectConvolution {
   GatherConvolution convolution;
   const real* source;
@@ -23,9 +24,9 @@ struct DirectConvolution {
   Write write;
 };
 
-// Several that have the same target pixels, one after another for each block of them, so that a source or a
-// target that they share is in the cache. `scratch` holds, a thread, the most direct_scratch_size elements
-// that one of them needs.
+// Computes convolutions whose targets have the same images, rows and columns. All of them compute one block
+// of target pixels before the next block begins, so that a shared source or target stays in the cache.
+// `scratch` holds, for each thread, the largest direct_scratch_size among the convolutions.
 void run_direct(std::span<const DirectConvolution>, int threads, real* scratch);
 
 }  // namespace crescendo::CRESCENDO_CPU

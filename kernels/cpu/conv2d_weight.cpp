@@ -1,12 +1,13 @@
-// dweight[k, r, s, c] = sum over the pixels of a ghost of dy[pixel, k] * x[pixel under tap (r, s), c]: for
-// each tap a matrix product whose inner dimension are the pixels. They are taken a block at a time, of which
-// x lies as it is: a row of target pixels is a stretch of equally distant pixels of x, without those that the
-// tap moves out of the image. With strides, or where channels do not fill whole vectors, the pixels under the
-// taps are first copied side by side into patches.
+// The weight gradient over the pixels of one ghost batch, computed directly:
+//   dweight[k, r, s, c] = sum over pixels of dy[pixel, k] * x[pixel under tap (r, s), c]
+// This is one matrix product for each tap, and its inner dimension is the pixels. They are taken in blocks.
+// The products read x in its own layout: a row of target pixels corresponds to a stretch of equally distant
+// pixels of x, without the pixels that the tap moves out of the image. With strides, or if channels do not
+// fill whole vectors, the pixels under the taps are first copied side by side into patches.
 //
-// The pixels are cut into chunks and the output channels into parts, both by the geometry alone; a piece of
-// work is a chunk and a part, with sums of its own, to which block after block is added. The chunks' sums are
-// added in order.
+// The pixels are divided into chunks and the output channels into parts, both by the geometry alone. Each
+// pair of a chunk and a part has its own sums, to which block after block is added. The sums of the chunks
+// are then added in order.
 #include "kernels/cpu/conv2d_weight.h"
 
 #include "kernels/cpu/gather_convolution.h"
@@ -17,33 +18,34 @@ namespace crescendo::CRESCENDO_CPU {
 
 namespace {
 
-// Output channels of a part at most, and at least where parts are made smaller to have more of them.
+// Largest number of output channels in a part, and the smallest when parts are divided to get more tasks.
 constexpr int64_t kPart = 256, kLeastPart = 64;
-// Pixels of a block: many, since its products pass the sums through the cache once.
+// Pixels of a block. The number is large because each block passes the sums through the cache once.
 constexpr int64_t kBlock = 256;
-// Input channels taken together at most: a block of them stays in the second-level cache.
+// Largest number of input channels taken together. A block of this many stays in the second-level cache.
 constexpr int64_t kBand = 512;
-// Powers of two between rows would collide in the cache's sets.
+// Padding between rows. Rows a power of two apart would map to the same sets of the cache.
 constexpr int64_t kSkew = 16;
-constexpr std::integral_constant<int64_t, 1> kEachOutput{};  // the stride of dy's channels
+constexpr std::integral_constant<int64_t, 1> kEachOutput{};  // stride between dy's channels
 
-// Weights of some taps and input channels: their sums stay in the second-level cache while the blocks pass.
+// A range of taps and input channels. Its sums stay in the second-level cache while the blocks pass.
 struct Piece {
   int64_t first_tap, last_tap;
-  int64_t first, last;  // channels
+  int64_t first, last;  // input channels
 
   int64_t channels() const { return last - first; }
   int64_t columns() const { return (last_tap - first_tap) * channels(); }
 };
 
+// The division of the work, and the sizes of its buffers.
 struct Plan {
   GatherConvolution gather;
-  int64_t pixels;                 // of the ghost
-  int64_t columns, stride;        // of dweight[k]; between the sums of output channels
-  int64_t bands, groups, pieces;  // of input channels and of taps, whose pairs are the pieces
-  int64_t chunks, parts, part;    // of pixels; of outputs, and how many are in one
-  int64_t sums_size;              // elements of a chunk's part
-  bool gathered;                  // patches, rather than x as it is
+  int64_t pixels;                 // of the ghost batch
+  int64_t columns, stride;        // elements of dweight[k]; stride between the sums of output channels
+  int64_t bands, groups, pieces;  // ranges of input channels; ranges of taps; pairs of the two
+  int64_t chunks, parts, part;    // chunks of pixels; parts of the outputs; outputs in a part
+  int64_t sums_size;              // elements of the sums of one chunk and part
+  bool gathered;                  // x is copied into patches
   int64_t patch_stride = 0;
   int64_t block;  // pixels
 
@@ -65,8 +67,8 @@ struct Plan {
     patch_stride = padded_to_tiles(widest) + kSkew;
     block = std::clamp<int64_t>(kBlock * kBand / patch_stride, 32, kBlock);
   }
-  // A task is a chunk of the pixels, a part of the outputs and a piece: a few of about equal size, and an
-  // even number, so that threads are seldom idle at the end.
+  // Chooses the chunks and the parts. A task is one chunk, one part and one piece. There are a few tasks of
+  // about equal size, and an even number of them, so that threads are seldom idle at the end.
   void cut(int64_t outputs) {
     constexpr int64_t kMostTasks = 16, kLeastTasks = 4, kChunkPixels = 1024;
     parts = (outputs + kPart - 1) / kPart;
@@ -80,10 +82,10 @@ struct Plan {
     part = aligned((outputs + parts - 1) / parts);
     parts = (outputs + part - 1) / part;
   }
-  int64_t copied() const { return part + kSkew; }  // elements of a pixel's gradients where they are copied
+  int64_t copied() const { return part + kSkew; }  // elements of a pixel's copied gradients
   int64_t scratch_size() const { return aligned(block * (patch_stride + copied())); }
 
-  // Of about equal size.
+  // Returns a piece. All pieces are of about equal size.
   Piece piece(int64_t index) const {
     const int64_t group = index / bands, index_of_band = index % bands, taps = gather.taps();
     const int64_t band = bands == 1 ? gather.in : aligned((gather.in + bands - 1) / bands);
@@ -92,8 +94,9 @@ struct Plan {
   }
 };
 
-// Of the target pixels [begin, end), those that a tap leaves inside the image, row by row: a counts from
-// `begin`, in pixels of dy `distance` apart, b from the first pixel of x.
+// Finds the target pixels in [begin, end) that a tap leaves inside the image, and returns the number of
+// stretches. In each stretch, `a` is an offset into dy from pixel `begin` on, with pixels `distance` apart,
+// and `b` is an offset into x.
 size_t find_stretches(const GatherConvolution& d, int64_t distance, int64_t tap, int64_t begin, int64_t end,
                       Stretch (&stretches)[kBlock]) {
   const int64_t r = tap / d.taps_w, s = tap % d.taps_w;
@@ -123,8 +126,9 @@ size_t find_stretches(const GatherConvolution& d, int64_t distance, int64_t tap,
   return count;
 }
 
-// Copies the pixels of the stretches, `stride` apart, to where their gradients are among `pixels`,
-// patch_stride apart; zeros for the others. `distance` as for find_stretches.
+// Copies the pixels of the stretches, which are `stride` apart in x, into patches, which are patch_stride
+// apart. Each of the `pixels` patches belongs to one gradient of the block; patches without a pixel of x
+// become zero. `distance` has the meaning that it has in find_stretches.
 void gather_pixels(Stretches stretches, int64_t distance, const real* from, int64_t stride, int64_t channels,
                    int64_t pixels, int64_t patch_stride, real* patches) {
   int64_t done = 0;
@@ -139,7 +143,7 @@ void gather_pixels(Stretches stretches, int64_t distance, const real* from, int6
   fill_until(pixels);
 }
 
-// The pixels of x under the taps of the target pixels [begin, end).
+// Returns a prefetch of the pixels of x under the taps of target pixels [begin, end).
 Prefetch prefetch_pixels(const GatherConvolution& d, const real* x, int64_t begin, int64_t end,
                          int64_t steps) {
   if (begin >= end) return {};
@@ -151,21 +155,22 @@ Prefetch prefetch_pixels(const GatherConvolution& d, const real* x, int64_t begi
   return {row(begin, 0), row(end - 1, d.taps_h), steps};
 }
 
-// What a task sums over its chunk for its part of the outputs, and where.
+// The operands and the sums of one task.
 struct Task {
   int64_t first_pixel, last_pixel;
   int64_t first_output, outputs;
   const real *x, *dy;
-  real *gradients, *patches;  // scratch: of a block [pixel][copied()], [pixel][patch_stride]
+  real *gradients, *patches;  // scratch for one block: [pixel][copied()], [pixel][patch_stride]
   real* sums;
 };
 
+// Computes the sums of one piece over the pixels of a task.
 void sum_piece(const Plan& plan, const Task& task, const Piece& piece) {
   const GatherConvolution& d = plan.gather;
   const int64_t first = task.first_pixel, last = task.last_pixel, channels = piece.channels();
   const int64_t columns = piece.columns();
   const real* x = task.x + piece.first;
-  // The gradients of a part's outputs, copied together unless the part has all.
+  // If the part has only some of the outputs, their gradients are copied side by side.
   const bool whole_pixels = task.outputs == d.out;
   const int64_t distance = whole_pixels ? d.out : plan.copied();
   for (int64_t begin = first; begin < last; begin += plan.block) {
@@ -198,7 +203,7 @@ void sum_piece(const Plan& plan, const Task& task, const Piece& piece) {
   }
 }
 
-// dweight[k] (=|+=) the chunks' sums, added in order.
+// Computes dweight[k] (=|+=) the sums of all chunks, added in order.
 void add_chunks(const Plan& plan, int64_t k, const real* sums, real* dweight, Write write) {
   const real* from = sums + k / plan.part * plan.sums_size + k % plan.part * plan.stride;
   real* to = dweight + k * plan.columns;

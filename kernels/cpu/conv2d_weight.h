@@ -1,4 +1,4 @@
-// The weight gradient of one ghost batch.
+// Direct computation of a convolution's weight gradient over one ghost batch, for any filter size and stride.
 #pragma once
 
 #include "kernels/geometry.h"
@@ -6,10 +6,10 @@
 
 namespace crescendo::CRESCENDO_CPU {
 
-// Elements of workspace.
+// Returns the number of workspace elements that ghost_weight_gradient needs.
 int64_t weight_workspace(const Conv2dGeometry&, int threads);
 
-// x [ghost,h,w,c], dy [ghost,p,q,k] -> dweight [k,r,s,c] (=|+=)
+// Computes the weight gradient: x [ghost,h,w,c], dy [ghost,p,q,k] -> dweight [k,r,s,c] (=|+=).
 void ghost_weight_gradient(const Conv2dGeometry&, int threads, const real* x, const real* dy, real* workspace,
                            real* dweight, Write);
 

@@ -1,9 +1,10 @@
-// What lies under a row of taps is one run of x: `run` numbers, those of a few taps and channels. So
-//   sums[r][i][k] = sum over the pixels of a ghost of x[run under row r of taps of the pixel, i] * dy[pixel,
-//   k]
-// is a matrix product for each row of taps, of which dy lies as it is and x needs but its zero borders: a few
-// rows of target pixels at a time, it is copied with them. The pixels are cut into chunks by the geometry
-// alone, with sums of their own, which are added in order and transposed.
+// The weight gradient over the pixels of one ghost batch, for few input channels. The numbers under one
+// row of taps are contiguous in x: one run of s * c elements. So there is one matrix product for each row
+// r of taps:
+//   sums[r][i][k] = sum over pixels of x[run under row r of the pixel's taps, i] * dy[pixel, k]
+// The products read dy in its own layout. x is first copied with its zero borders, a few rows of target
+// pixels at a time. The pixels are divided into chunks by the geometry alone. Each chunk has its own sums,
+// which are then added in order and transposed.
 #include "kernels/cpu/conv2d_weight_few.h"
 
 #include <algorithm>
@@ -15,18 +16,21 @@ namespace crescendo::CRESCENDO_CPU {
 
 namespace {
 
-// Longer runs' sums would leave the first-level cache; vectors of input channels do better there.
+// Longest run. With a longer one the sums would leave the first-level cache, and vectors of input channels
+// (conv2d_weight.cpp) are faster.
 constexpr int64_t kMostRun = 128;
-// Target pixels of a block: their gradients stay in the second-level cache for all rows of taps.
+// Target pixels of a block, and its rows at most. The gradients of a block stay in the second-level cache for
+// all rows of taps.
 constexpr int64_t kBlock = 1024, kMostRows = 64;
-constexpr std::integral_constant<int64_t, 1> kEachElement{};  // the stride of a run
+constexpr std::integral_constant<int64_t, 1> kEachElement{};  // stride within a run
 
+// The division of the work, and the sizes of its buffers in elements.
 struct Plan {
   int64_t run;          // elements under a row of taps
-  int64_t rows, block;  // of target pixels: of the ghost, of a block at most
+  int64_t rows, block;  // rows of target pixels: of the ghost batch, of the largest block
   int64_t chunks;
-  int64_t row_sums, sums;    // elements: of a row of taps, of a chunk
-  int64_t strip_row, strip;  // elements: of a row of x with its borders, of those of a block
+  int64_t row_sums, sums;    // sums of a row of taps, of a chunk
+  int64_t strip_row, strip;  // a row of x with its borders, all such rows of a block
 
   explicit Plan(const Conv2dGeometry& g) : run(g.s * g.c), rows(g.ghost * g.p) {
     constexpr int64_t kMostTasks = 8, kChunkPixels = 1024;
@@ -39,7 +43,7 @@ struct Plan {
   }
 };
 
-// Rows [first, first + count) of an image of x, which may lie outside it, with zeros for what does.
+// Copies rows [first, first + count) of an image of x with its borders. Elements outside the image are zero.
 void copy_rows(const Conv2dGeometry& g, const Plan& plan, const real* image, int64_t first, int64_t count,
                real* strip) {
   const int64_t left = g.pad_left * g.c, row = g.w * g.c;
@@ -53,7 +57,7 @@ void copy_rows(const Conv2dGeometry& g, const Plan& plan, const real* image, int
   }
 }
 
-// The sums of the target rows [first, last), counted from image to image.
+// Computes the sums over target rows [first, last). Rows are counted through all images.
 void sum_chunk(const Conv2dGeometry& g, const Plan& plan, int64_t first, int64_t last, const real* x,
                const real* dy, real* strip, real* sums) {
   Write write = Write::overwrite;
@@ -77,7 +81,7 @@ void sum_chunk(const Conv2dGeometry& g, const Plan& plan, int64_t first, int64_t
   }
 }
 
-// dweight[k] (=|+=) the chunks' sums, added in order.
+// Computes dweight[k] (=|+=) the sums of all chunks, added in order.
 void add_chunks(const Conv2dGeometry& g, const Plan& plan, int64_t k, const real* sums, real* dweight,
                 Write write) {
   real* to = dweight + k * g.r * plan.run;

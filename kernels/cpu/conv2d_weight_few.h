@@ -1,5 +1,5 @@
-// The weight gradient of one ghost batch where few input channels meet many outputs, as in the first layer of
-// networks for pictures.
+// Direct computation of a convolution's weight gradient over one ghost batch, for few input channels and many
+// output channels, as in the first layer of an image network.
 #pragma once
 
 #include "kernels/geometry.h"
@@ -7,13 +7,13 @@
 
 namespace crescendo::CRESCENDO_CPU {
 
-// Whether few_weight_gradient is to compute it.
+// Returns true if few_weight_gradient is the kernel to use for this geometry.
 bool uses_few_weight(const Conv2dGeometry&);
 
-// Elements of workspace.
+// Returns the number of workspace elements that few_weight_gradient needs.
 int64_t few_weight_workspace(const Conv2dGeometry&, int threads);
 
-// x [ghost,h,w,c], dy [ghost,p,q,k] -> dweight [k,r,s,c] (=|+=)
+// Computes the weight gradient: x [ghost,h,w,c], dy [ghost,p,q,k] -> dweight [k,r,s,c] (=|+=).
 void few_weight_gradient(const Conv2dGeometry&, int threads, const real* x, const real* dy, real* workspace,
                          real* dweight, Write);
 

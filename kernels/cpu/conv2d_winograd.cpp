@@ -1,4 +1,4 @@
-// The plain convolution; the work is in winograd_blocks.h.
+// Convolutions without a norm by Winograd's algorithm. winograd_blocks.h does the work.
 #include "kernels/cpu/conv2d_winograd.h"
 
 #include "kernels/cpu/winograd_blocks.h"
@@ -7,7 +7,7 @@ namespace crescendo::CRESCENDO_CPU {
 
 namespace {
 
-// f(its algorithm), of a convolution that has one.
+// Returns f(algorithm) with the algorithm of the convolution, which must have one.
 template <class F>
 auto with_algorithm(const GatherConvolution& d, const F& f) {
   if (d.spread == 2) return f(winograd::StrideTwoBackward());
@@ -15,7 +15,7 @@ auto with_algorithm(const GatherConvolution& d, const F& f) {
   return winograd::with_unit_stride(d.taps_h, d.taps_w, f);
 }
 
-// target (=|+=) tile, or = what the epilogue makes of it
+// The output of run_blocks: target (=|+=) tile, or, with an epilogue, target = epilogue(tile).
 struct Target {
   const GatherConvolution& d;
   Epilogue epilogue;
@@ -51,11 +51,11 @@ struct Target {
 
 bool uses_winograd(const GatherConvolution& d, ConvolutionAlgorithm algorithm) {
   if (d.step_h != d.step_w || !winograd::is_defined(d.taps_h, d.taps_w, d.step_h * d.spread)) return false;
-  // Odd target pixels meet two taps, as InterleavedOutput has it.
+  // InterleavedOutput requires that the odd target pixels are those with two taps.
   if (d.spread == 2 && (d.first_row % 2 == 0 || d.first_column % 2 == 0)) return false;
-  // Measured: with stride 2, direct convolution wins where tiles are emptier than three quarters, and where
-  // the transformed weights leave the cache between their two uses. In one dimension the transforms cost
-  // less.
+  // Measured: with stride 2, direct convolution is faster if less than three quarters of the tiles is
+  // used, or if the transformed weights leave the cache between their two uses. One-dimensional transforms
+  // cost less.
   const bool strided = d.step_h * d.spread == 2;
   if (strided && algorithm == ConvolutionAlgorithm::automatic &&
       winograd_weights_size(d) * static_cast<int64_t>(sizeof(real)) > kCachedBytes)

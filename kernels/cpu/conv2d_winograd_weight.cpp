@@ -1,10 +1,11 @@
-// A tile of 4x4 gradients dy is the filter that takes 6x6 inputs x to 3x3 weight gradients:
+// The weight gradient of one ghost batch by Winograd's algorithm. For a 3x3 filter with stride 1, a tile of
+// 4x4 gradients dy acts as the filter that takes 6x6 inputs x to 3x3 weight gradients:
 //   V[point][tile][c] = B^T x B,  D[point][tile][k] = G dy G^T
-//   S[class][k][c]    = sum over points and tiles of D[point][tile][k] * V[point][tile][c]
+//   S[class][k][c]    = sum over the class's points and over tiles of D[point][tile][k] * V[point][tile][c]
 //   dweight           = A^T S A, once, at the end
-// The tiles of a ghost are cut into chunks and the channels of both sides into parts, all by the geometry
-// alone; a piece of work is a chunk and a part, with sums of its own, and the chunks' sums are added in
-// order.
+// The tiles of a ghost batch are divided into chunks, and the channels of both sides into parts, all by the
+// geometry alone. A task is one chunk and one part. Each task has its own sums; the sums of the chunks are
+// then added in order.
 #include "kernels/cpu/conv2d_winograd_weight.h"
 
 #include <algorithm>
@@ -19,26 +20,27 @@ namespace {
 
 using winograd::kSkew;
 
-// f(its algorithm), of a convolution that has one.
+// Returns f(algorithm) with the algorithm of the convolution, which must have one.
 template <class F>
 auto with_algorithm(const Conv2dGeometry& g, const F& f) {
   if (g.stride_h == 2) return f(winograd::StrideTwo());
   return winograd::with_unit_stride(g.r, g.s, f);
 }
 
-// Output and input channels of a part, and tiles of a block. More channels transform fewer tiles twice, and
-// more tiles fetch S less often; either puts more into the second-level cache.
+// Output and input channels of a part, and tiles of a block. With more channels, fewer tiles are transformed
+// twice; with more tiles, S is fetched less often. Both need more of the second-level cache.
 constexpr int64_t kPartOut = 128, kPartIn = 64;
 template <class Algorithm>
 constexpr int64_t kBlockTiles = Algorithm::kMatrices < 36 ? 96 : 48;
 
+// The division of the work, and the sizes of its buffers.
 template <class Algorithm>
 struct Plan {
   winograd::StripGrid grid;
-  int64_t strips, block_strips;  // of the ghost, of a block
+  int64_t strips, block_strips;  // of the ghost batch, of a block
   int64_t chunks, parts_out, parts_in;
   int64_t v_row, v_matrix, d_row, d_matrix, sum_row, sum_matrix;  // strides in elements
-  int64_t sums_size, scratch_size;  // elements of a chunk's part, and of a thread's V and D
+  int64_t sums_size, scratch_size;  // elements of a task's sums, and of a thread's V and D
 
   explicit Plan(const Conv2dGeometry& g)
       : grid(winograd::StripGrid::of<Algorithm>(g.p, g.q)), strips(grid.strips(g.ghost)) {
@@ -60,6 +62,7 @@ struct Plan {
   int64_t parts() const { return parts_out * parts_in; }
 };
 
+// Computes S over the tiles of one chunk for the channels of one part.
 template <class Algorithm, class Input>
 void sum_chunk(const Conv2dGeometry& g, const Plan<Algorithm>& plan, int64_t chunk, int64_t part,
                const real* x, const Input& input, const real* dy, real* scratch, real* sums) {
@@ -104,7 +107,7 @@ void sum_chunk(const Conv2dGeometry& g, const Plan<Algorithm>& plan, int64_t chu
   }
 }
 
-// dweight[k] (=|+=) A^T S A of the chunks' sums, added in order.
+// Computes dweight[k] (=|+=) A^T S A, where S is the sum over the chunks, in order.
 template <class Algorithm>
 void transform_sums(const Conv2dGeometry& g, const Plan<Algorithm>& plan, int64_t k, const real* sums,
                     real* dweight, Write write) {
@@ -132,8 +135,8 @@ void transform_sums(const Conv2dGeometry& g, const Plan<Algorithm>& plan, int64_
 
 bool uses_winograd_weight(const Conv2dGeometry& g, ConvolutionAlgorithm algorithm) {
   if (g.stride_h != g.stride_w || !winograd::is_defined(g.r, g.s, g.stride_h)) return false;
-  // Measured: with stride 2, direct convolution wins where tiles are emptier than five sixths. In one
-  // dimension the transforms cost less; but direct convolution leaves out what meets the padding.
+  // Measured: with stride 2, direct convolution is faster if less than five sixths of the tiles is used.
+  // One-dimensional transforms cost less, but direct convolution skips the products with the padding.
   const double saving = g.stride_h == 2 ? 1.5 : g.r == 1 || g.s == 1 ? 1.7 : 2;
   return with_algorithm(
       g, [&](auto kind) { return winograd::chosen<decltype(kind)>(algorithm, saving, g.p, g.q, g.c, g.k); });

@@ -1,5 +1,5 @@
-// The weight gradient of one ghost batch of a 3x3 convolution, with 36 products for every 144 of stride 1, or
-// 81 of stride 2.
+// Winograd's algorithm for a convolution's weight gradient over one ghost batch. For a 3x3 filter, a tile of
+// 4x4 outputs takes 36 products with stride 1, or 81 with stride 2, instead of 144.
 #pragma once
 
 #include "kernels/cpu/winograd_strips.h"
@@ -8,13 +8,14 @@
 
 namespace crescendo::CRESCENDO_CPU {
 
-// Whether winograd_weight_gradient is to compute it.
+// Returns true if winograd_weight_gradient is the kernel to use for this geometry.
 bool uses_winograd_weight(const Conv2dGeometry&, ConvolutionAlgorithm);
 
-// Elements of workspace.
+// Returns the number of workspace elements that winograd_weight_gradient needs.
 int64_t winograd_weight_workspace(const Conv2dGeometry&, int threads);
 
-// x [ghost,h,w,c] as `input` makes it, dy [ghost,p,q,k] -> dweight [k,3,3,c] (=|+=)
+// Computes the weight gradient: input(x [ghost,h,w,c]), dy [ghost,p,q,k] -> dweight [k,r,s,c] (=|+=). `input`
+// is AsTheyAre or Normalised (winograd_strips.h); the pixels of x pass through it while they are read.
 template <class Input>
 void winograd_weight_gradient(const Conv2dGeometry&, int threads, const real* x, const Input& input,
                               const real* dy, real* workspace, real* dweight, Write);

@@ -34,8 +34,6 @@ size_t CpuBackend::free_memory() const {
   return static_cast<size_t>(sysconf(_SC_AVPHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
 }
 
-size_t CpuBackend::activation_bytes() const { return sizeof(real); }
-
 void* CpuBackend::allocate(size_t bytes) {
   if (bytes > PTRDIFF_MAX) throw std::bad_alloc();
   void* block = ::operator new(bytes, kAlignment);
@@ -61,6 +59,24 @@ void CpuBackend::upload_activations(int64_t n, const float* host, activation* to
 void CpuBackend::download_activations(int64_t n, const activation* from, real* host) {
   const real* x = values_of(from);
   each(n, [=](int64_t i) { host[i] = x[i]; });
+}
+
+void CpuBackend::run(const KernelCall& call) {
+  std::visit([this](const auto& one) { compute(one); }, call);
+}
+
+size_t CpuBackend::workspace(const KernelCall& call) const {
+  const auto bytes = [this](const auto& one) -> size_t {
+    if constexpr (requires { one.siblings; })
+      return workspace_for(one.siblings);
+    else if constexpr (requires { one.norm_geometry; })
+      return workspace_for(one.geometry, one.norm_geometry);
+    else if constexpr (requires { workspace_for(one.geometry); })
+      return workspace_for(one.geometry);
+    else
+      return 0;
+  };
+  return std::visit(bytes, call);
 }
 
 void CpuBackend::reserve_workspace(size_t bytes) {

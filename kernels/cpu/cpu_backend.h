@@ -1,14 +1,18 @@
-// The processor's backend: one class, its kernels in files of their own. activation is real here.
+// The CPU backend. Comments below name the file that defines each kernel. An activation is a `real` here.
 #pragma once
+
+#include <vector>
 
 #include "kernels/backend.h"
 #include "kernels/cpu/parallel.h"
 
 namespace crescendo::CRESCENDO_CPU {
 
-// The only place where the opaque type becomes a number.
+// Return activations as numbers of type `real`.
 inline const real* values_of(const activation* a) { return reinterpret_cast<const real*>(a); }
 inline real* values_of(activation* a) { return reinterpret_cast<real*>(a); }
+inline const real* values_of(const real* a) { return a; }
+inline real* values_of(real* a) { return a; }
 
 class CpuBackend final : public Backend {
  public:
@@ -16,10 +20,14 @@ class CpuBackend final : public Backend {
   ~CpuBackend() override;
 
   std::string name() const override;
+  Capabilities capabilities() const override {
+    return {.is_host = true,
+            .activation_bytes = sizeof(real),
+            .finishes_before_storing = true,
+            .stores_among_channels = true};
+  }
 
-  bool is_host() const override { return true; }
   size_t free_memory() const override;
-  size_t activation_bytes() const override;
   void* allocate(size_t bytes) override;
   void release(void* block, size_t bytes) override;
   void upload(const void* host, void* to, size_t bytes) override;
@@ -28,98 +36,74 @@ class CpuBackend final : public Backend {
   void download_activations(int64_t n, const activation* from, real* host) override;
   std::unique_ptr<StagedUpload> open_upload() override { return nullptr; }
 
-  size_t workspace(const Conv2dGeometry&) const override;
-  size_t workspace(const BatchNormGeometry&) const override;
-  size_t workspace(const Conv2dGeometry&, const BatchNormGeometry&) const override;
-  size_t workspace(const LinearGeometry&) const override;
-  size_t workspace(const BiasGeometry&) const override;
+  void run(const KernelCall&) override;
+  size_t workspace(const KernelCall&) const override;
   void reserve_workspace(size_t bytes) override;
   std::unique_ptr<KernelGraph> capture(const std::function<void()>&) override { return nullptr; }
 
-  bool finishes_before_storing() const override { return true; }
   int64_t packed_weight_size(const Conv2dGeometry&) const override;
-  void pack_weight(const Conv2dGeometry&, const activation* weight, real* packed) override;
-  void conv2d_forward(const Conv2dGeometry&, const activation* x, const ConvolutionWeight&,
-                      const ConvolutionEpilogue&, activation* y) override;
-  void conv2d_backward_data(const Conv2dGeometry&, const activation* dy, const activation* weight,
-                            activation* dx, Write) override;
-  void conv2d_backward_weight(const Conv2dGeometry&, const activation* x, const activation* dy, real* dweight,
-                              Write) override;
-
-  size_t sibling_workspace(std::span<const Conv2dGeometry>) const override;
-  void sibling_conv2d_forward(const activation* x, std::span<const SiblingConvolution>) override;
-  void sibling_conv2d_backward_data(std::span<const SiblingGradient>, activation* dx, Write) override;
-
   bool fuses_norm(const Conv2dGeometry&) const override;
-  void norm_conv2d_forward(const Conv2dGeometry&, const BatchNormGeometry&, const activation* x,
-                           const NormOperands&, const activation* weight, const activation* residual,
-                           activation* y, real* y_mean, real* y_variance) override;
-  void norm_conv2d_backward_weight(const Conv2dGeometry&, const BatchNormGeometry&, const activation* x,
-                                   const NormOperands&, const activation* dy, real* dweight, Write) override;
-  void norm_conv2d_backward_data(const Conv2dGeometry&, const BatchNormGeometry&, const activation* x,
-                                 const NormOperands&, const activation* dy, const activation* weight,
-                                 activation* between, activation* dx, Write write_dx, real* dscale,
-                                 real* dshift, Write write_parameters) override;
-
-  void linear_forward(const LinearGeometry&, const activation* x, const activation* weight, const real* bias,
-                      activation* y) override;
-  void linear_backward_data(const LinearGeometry&, const activation* dy, const activation* weight,
-                            activation* dx, Write) override;
-  void linear_backward_weight(const LinearGeometry&, const activation* x, const activation* dy, real* dweight,
-                              Write) override;
-
-  void bias_backward(const BiasGeometry&, const activation* dy, real* dbias, Write) override;
-
-  bool stores_among_channels() const override { return true; }
-  void ghost_moments(const BatchNormGeometry&, const activation* x, real* mean, real* variance) override;
-  void normalise(const BatchNormGeometry&, const activation* x, const NormOperands&,
-                 const activation* residual, activation* y) override;
-  void ghost_batch_norm_backward(const BatchNormGeometry&, const activation* x, const activation* dy,
-                                 const NormOperands&, activation* dx, Write write_dx, real* dscale,
-                                 real* dshift, Write write_parameters) override;
-  void update_running_statistics(const BatchNormGeometry&, double keep, double weight, const real* mean,
-                                 const real* variance, real* running_mean, real* running_variance) override;
-
-  void max_pool2d_forward(const Pool2dGeometry&, const activation* x, activation* y,
-                          int32_t* winners) override;
-  void max_pool2d_backward(const Pool2dGeometry&, const activation* dy, const int32_t* winners,
-                           activation* dx, Write) override;
-  void average_pool2d_forward(const Pool2dGeometry&, const activation* x, activation* y) override;
-  void average_pool2d_backward(const Pool2dGeometry&, const activation* dy, activation* dx, Write) override;
-
-  void relu_forward(int64_t n, const activation* x, activation* y) override;
-  void relu_backward(int64_t n, const activation* y, const activation* dy, activation* dx, Write) override;
-  void scale_add(int64_t n, const activation* a, double factor, const activation* b, activation* y) override;
-  void scale(int64_t n, double factor, const activation* dy, activation* dx, Write) override;
-  void dropout(const DropoutGeometry&, const StepCounters*, const activation* x, activation* y,
-               Write) override;
-  void copy_channels(const ChannelSlice&, const activation* from, activation* to, Write) override;
-
-  void softmax_cross_entropy_forward(const CrossEntropyGeometry&, const activation* logits,
-                                     const int32_t* labels, real* losses, int32_t* correct) override;
-  void softmax_cross_entropy_backward(const CrossEntropyGeometry&, const activation* logits,
-                                      const int32_t* labels, const real* dlosses, activation* dlogits,
-                                      Write) override;
-
-  void fill(int64_t n, double value, real* to) override;
-  void fill_activations(int64_t n, double value, activation* to) override;
-  void blend(int64_t n, double keep, double weight, const real* from, real* to) override;
-  void sum_of_squares(int64_t n, const real* x, double* result, Write) override;
-
-  void gather_images(const ImageGather&, const StepCounters*, const ImageSet&, activation* images,
-                     int32_t* labels) override;
-  void convert_samples(int64_t n, int64_t elements, const float* images, const int32_t* labels,
-                       activation* to_images, int32_t* to_labels) override;
-  void count_samples(const SampleCount&, const real* losses, const int32_t* correct, StepCounters*) override;
-  void check_finite(int64_t n, const real* gradients, StepCounters*) override;
-
-  void sgd(const OptimizerStep&, const real* gradients, real* values, activation* copy) override;
-  void momentum(const MomentumStep&, const real* gradients, real* values, real* velocity,
-                activation* copy) override;
-  void adam(const AdamStep&, const real* gradients, real* values, real* first, real* second,
-            activation* copy) override;
 
  private:
+  // conv2d.cpp
+  void compute(const PackWeight&);
+  void compute(const Conv2dForward&);
+  void compute(const Conv2dBackwardData&);
+  void compute(const Conv2dBackwardWeight&);
+  void compute(const SiblingConv2dForward&);
+  void compute(const SiblingConv2dBackwardData&);
+  // norm_conv2d.cpp
+  void compute(const NormConv2dForward&);
+  void compute(const NormConv2dBackwardWeight&);
+  void compute(const NormConv2dBackwardData&);
+  // linear.cpp
+  void compute(const LinearForward&);
+  void compute(const LinearBackwardData&);
+  void compute(const LinearBackwardWeight&);
+  // ghost_batch_norm.cpp
+  void compute(const BiasBackward&);
+  void compute(const GhostMoments&);
+  void compute(const Normalise&);
+  void compute(const GhostBatchNormBackward&);
+  void compute(const UpdateRunningStatistics&);
+  // pool2d.cpp
+  void compute(const MaxPool2dForward&);
+  void compute(const MaxPool2dBackward&);
+  void compute(const AveragePool2dForward&);
+  void compute(const AveragePool2dBackward&);
+  // Every call that computes each element by itself
+  template <Elementwise Call>
+  void compute(const Call& call) {
+    call.elementwise([&](const auto& formula, Write write, auto* to, const auto*... from) {
+      map(call.n, formula, write, values_of(to), values_of(from)...);
+    });
+  }
+  // pointwise.cpp
+  void compute(const Dropout&);
+  void compute(const CopyChannels&);
+  void compute(const SumOfSquares&);
+  void compute(const CheckFinite&);
+  // cross_entropy.cpp
+  void compute(const SoftmaxCrossEntropyForward&);
+  void compute(const SoftmaxCrossEntropyBackward&);
+  // samples.cpp
+  void compute(const GatherImages&);
+  void compute(const ConvertSamples&);
+  void compute(const CountSamples&);
+  // optimizer.cpp
+  void compute(const Sgd&);
+  void compute(const Momentum&);
+  void compute(const Adam&);
+
+  // Return the bytes of workspace that any pass over the geometry needs.
+  size_t workspace_for(const Conv2dGeometry&) const;
+  size_t workspace_for(const Conv2dGeometry&, const BatchNormGeometry&) const;
+  template <class Sibling>
+  size_t workspace_for(const std::vector<Sibling>&) const;
+  size_t workspace_for(const LinearGeometry&) const;
+  size_t workspace_for(const BatchNormGeometry&) const;
+  size_t workspace_for(const BiasGeometry&) const;
+
   template <class F>
   void each(int64_t n, const F& f) const {
     CRESCENDO_CPU::each(threads_, n, f);
@@ -128,15 +112,15 @@ class CpuBackend final : public Backend {
   void parallel_for(int64_t n, const F& f) const {
     CRESCENDO_CPU::parallel_for(threads_, n, f);
   }
-  // to[i] (=|+=) f(i)
-  template <class F>
-  void each_write(int64_t n, Write write, real* to, const F& f) const {
+  // Computes to[i] (=|+=) f(from[i]...) for i in [0, n).
+  template <class F, class... From>
+  void map(int64_t n, const F& f, Write write, real* to, const From*... from) const {
     if (write == Write::add)
-      each(n, [&](int64_t i) { to[i] += f(i); });
+      each(n, [=](int64_t i) { to[i] += f(from[i]...); });
     else
-      each(n, [&](int64_t i) { to[i] = f(i); });
+      each(n, [=](int64_t i) { to[i] = f(from[i]...); });
   }
-  // The workspace, as elements of T; a kernel takes it once and lays it out itself.
+  // Returns the workspace as elements of type T. Each kernel divides the workspace itself.
   template <class T>
   T* workspace_as() const {
     return static_cast<T*>(workspace_);

@@ -1,7 +1,7 @@
 // Softmax and cross-entropy of one sample, in double:
 //   loss = log(sum exp(z)) - (1 - smoothing) z[label] - smoothing mean(z)
 //   dloss/dz[j] = softmax(z)[j] - target[j]
-// A NaN among the logits, or an infinity, makes the loss NaN.
+// The loss is NaN if a logit is NaN or +infinity.
 #include <cmath>
 
 #include "kernels/cpu/cpu_backend.h"
@@ -10,7 +10,7 @@ namespace crescendo::CRESCENDO_CPU {
 
 namespace {
 
-// log(sum exp(z)) without overflow: the largest logit is taken out first.
+// Returns log(sum exp(z)). Subtracts the largest logit first, so that exp does not overflow.
 double log_sum_exp(const real* z, int64_t classes) {
   const double largest = *std::max_element(z, z + classes);
   double sum = 0;
@@ -18,6 +18,7 @@ double log_sum_exp(const real* z, int64_t classes) {
   return largest + std::log(sum);
 }
 
+// Returns the loss of one sample.
 double sample_loss(const CrossEntropyGeometry& g, const real* z, int32_t label) {
   double loss = log_sum_exp(z, g.classes) - (1 - g.smoothing) * static_cast<double>(z[label]);
   if (g.smoothing > 0) {
@@ -28,7 +29,7 @@ double sample_loss(const CrossEntropyGeometry& g, const real* z, int32_t label) 
   return loss;
 }
 
-// Whether the label's logit is the first of the largest; with a NaN there is no largest.
+// Returns 1 if the label's logit is the first of the largest, else 0. Returns 0 if a logit is NaN.
 int32_t is_correct(const real* z, int64_t classes, int32_t label) {
   bool correct = true;
   for (int64_t j = 0; j < classes; ++j) correct = correct && (j < label ? z[label] > z[j] : z[label] >= z[j]);
@@ -37,29 +38,29 @@ int32_t is_correct(const real* z, int64_t classes, int32_t label) {
 
 }  // namespace
 
-void CpuBackend::softmax_cross_entropy_forward(const CrossEntropyGeometry& g, const activation* logits,
-                                               const int32_t* labels, real* losses, int32_t* correct) {
+void CpuBackend::compute(const SoftmaxCrossEntropyForward& c) {
+  const CrossEntropyGeometry& g = c.geometry;
   if (g.classes == 0) return;
   parallel_for(g.n, [&](int64_t i, int) {
-    const real* z = values_of(logits) + i * g.classes;
-    losses[i] = static_cast<real>(sample_loss(g, z, labels[i]));
-    correct[i] = is_correct(z, g.classes, labels[i]);
+    const real* z = values_of(c.logits) + i * g.classes;
+    c.losses[i] = static_cast<real>(sample_loss(g, z, c.labels[i]));
+    c.correct[i] = is_correct(z, g.classes, c.labels[i]);
   });
 }
 
-void CpuBackend::softmax_cross_entropy_backward(const CrossEntropyGeometry& g, const activation* logits,
-                                                const int32_t* labels, const real* dlosses,
-                                                activation* dlogits, Write write) {
+void CpuBackend::compute(const SoftmaxCrossEntropyBackward& c) {
+  const CrossEntropyGeometry& g = c.geometry;
   if (g.classes == 0) return;
   const double elsewhere = g.smoothing / static_cast<double>(g.classes);
   parallel_for(g.n, [&](int64_t i, int) {
-    const real* z = values_of(logits) + i * g.classes;
-    real* dz = values_of(dlogits) + i * g.classes;
+    const real* z = values_of(c.logits) + i * g.classes;
+    real* dz = values_of(c.dlogits) + i * g.classes;
     const double log_sum = log_sum_exp(z, g.classes);
     for (int64_t j = 0; j < g.classes; ++j) {
-      const double target = elsewhere + (j == labels[i] ? 1 - g.smoothing : 0);
-      const real d = static_cast<real>(dlosses[i] * (std::exp(static_cast<double>(z[j]) - log_sum) - target));
-      dz[j] = write == Write::add ? dz[j] + d : d;
+      const double target = elsewhere + (j == c.labels[i] ? 1 - g.smoothing : 0);
+      const real d =
+          static_cast<real>(c.dlosses[i] * (std::exp(static_cast<double>(z[j]) - log_sum) - target));
+      dz[j] = c.write == Write::add ? dz[j] + d : d;
     }
   });
 }

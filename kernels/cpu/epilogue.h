@@ -1,4 +1,5 @@
-// What becomes of a convolution's sums on their way to memory, a vector of channels at a time.
+// The epilogue of a convolution: norm or bias, residual and ReLU. They are applied to sums in registers, one
+// vector of channels at a time, before the results are stored.
 #pragma once
 
 #include "kernels/backend.h"
@@ -7,14 +8,15 @@
 
 namespace crescendo::CRESCENDO_CPU {
 
-// y = act((sum - mean) * factor + shift + residual), a ConvolutionEpilogue as one number a channel.
+// A ConvolutionEpilogue, reduced to three constants per channel:
+//   y = act((sum - mean) * factor + shift + residual)
 struct Epilogue {
-  const real* constants = nullptr;  // [3,channels]: mean, factor, shift; null: the sums as they are
+  const real* constants = nullptr;  // [3,channels]: mean, factor, shift; null: no epilogue
   int64_t channels = 0;
-  const real* residual = nullptr;  // strides as the target's; or null
+  const real* residual = nullptr;  // laid out like the target, or null
   bool relu = false;
 
-  // Of a vector of channels.
+  // The constants of one vector of channels. A call applies the epilogue to the sums of one pixel.
   struct Lanes {
     Vector mean, factor, shift, floor;
 
@@ -25,16 +27,18 @@ struct Epilogue {
       return max(add(multiply_add(subtract(sum, mean), factor, shift), residual), floor);
     }
   };
+  // Returns the constants of the vector that starts at `channel` and has `lanes` channels.
   Lanes at(int64_t channel, int64_t lanes) const;
 };
 
-// Elements of an epilogue's constants.
+// Returns the number of elements of an epilogue's constants.
 int64_t epilogue_size(int64_t channels);
 
-// `constants` is room for epilogue_size(channels).
+// Returns the epilogue and writes its constants to `constants`, which has room for epilogue_size(channels).
 Epilogue make_epilogue(const ConvolutionEpilogue&, int64_t channels, real* constants);
 
-// Whether results should and can go past the cache (stream.h). Not over the residual, whose lines are there.
+// Returns true if the results should and can bypass the cache (stream.h). Never true where the results
+// overwrite the residual, because its lines are in the cache already.
 bool goes_past_cache(const GatherConvolution&, const Epilogue&, const real* target, Write);
 
 }  // namespace crescendo::CRESCENDO_CPU

@@ -6,13 +6,14 @@ namespace crescendo::CRESCENDO_CPU {
 
 namespace {
 
-// The inputs phase + i * stride along one axis. Input h went into output p by tap r where h + pad = p *
-// stride + r, so the taps are first_tap, first_tap + stride, ...; the last of them meets the earliest output.
+// The inputs phase + i * stride along one axis. Input h contributes to output p through tap r if
+//   h + pad = p * stride + r
+// so the taps of a phase are first_tap, first_tap + stride, ... The last tap leads to the earliest output.
 struct Phase {
-  int64_t count;         // of inputs
-  int64_t first_tap;     // smallest tap
-  int64_t taps;          // number of them
-  int64_t first_output;  // that input `phase` meets by the last tap; it may lie outside
+  int64_t count;         // number of inputs
+  int64_t first_tap;     // the smallest tap
+  int64_t taps;          // number of taps
+  int64_t first_output;  // the output that the first input reaches through the last tap; may lie outside
 
   Phase(int64_t phase, int64_t size, int64_t filter, int64_t stride, int64_t pad)
       : count((size - phase + stride - 1) / stride),
@@ -51,7 +52,7 @@ std::vector<Gather> gather_backward(const Conv2dGeometry& g) {
   for (int64_t row = 0; row < std::min(g.stride_h, g.h); ++row)
     for (int64_t column = 0; column < std::min(g.stride_w, g.w); ++column) {
       const Phase h(row, g.h, g.r, g.stride_h, g.pad_top), w(column, g.w, g.s, g.stride_w, g.pad_left);
-      // Outputs ascend, so taps descend.
+      // Taps are visited in descending order, because outputs are visited in ascending order.
       const int64_t last_r = h.first_tap + (h.taps - 1) * g.stride_h,
                     last_s = w.first_tap + (w.taps - 1) * g.stride_w;
       phases.push_back({.convolution = {.images = g.n,
@@ -81,7 +82,8 @@ std::vector<Gather> gather_backward(const Conv2dGeometry& g) {
   return phases;
 }
 
-// Input h meets output (h + pad - r) / stride by tap r; outputs ascend, so taps descend.
+// Input h reaches output (h + pad - r) / stride through tap r. Taps are visited in descending order, because
+// outputs are visited in ascending order.
 Gather gather_backward_whole(const Conv2dGeometry& g) {
   return {.convolution = {.images = g.n,
                           .h = g.p,

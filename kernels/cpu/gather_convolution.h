@@ -1,4 +1,5 @@
-// The convolution that forward and backward data share: every target pixel gathers taps of a source image.
+// The form of convolution that the forward and the backward data pass share: every target pixel gathers the
+// source pixels under its taps. The source is x or dy, the target is y or dx.
 #pragma once
 
 #include <vector>
@@ -8,10 +9,12 @@
 
 namespace crescendo::CRESCENDO_CPU {
 
-// target[i, j, out] (=|+=) bias[out] + sum over taps (r, s) and in of
-//   source[(i * step_h + first_row + r) / spread, (j * step_w + first_column + s) / spread, in]
-//     * weight[r, s, in, out]
-// where `spread` divides, for images one after another; the source is zero outside its borders.
+// The sizes of such a convolution. For each image:
+//   target[i, j, out] (=|+=) sum over taps (r, s) and in of
+//     source[(i * step_h + first_row + r) / spread, (j * step_w + first_column + s) / spread, in]
+//       * weight[r, s, in, out]
+// The sum takes only the taps for which both divisions by `spread` leave no remainder. The source is zero
+// outside its borders.
 struct GatherConvolution {
   int64_t images;
   int64_t h, w, in;            // source
@@ -26,28 +29,32 @@ struct GatherConvolution {
   int64_t pixels() const { return rows * columns; }
 };
 
-// Where the weights of one lie: that of a tap for `in` and `out` is
-// weight[first + row * r + column * s + in_stride * in + out_stride * out]. Either in_stride or out_stride
-// is 1.
+// The layout of the weights. The weight of tap (r, s) between channels `in` and `out` is
+//   weight[first + row * r + column * s + in_stride * in + out_stride * out]
+// Either in_stride or out_stride is 1.
 struct GatherWeights {
   int64_t first;
   int64_t row, column;
   int64_t in_stride, out_stride;
 };
 
+// A convolution with the layout of its weights and of its target.
 struct Gather {
   GatherConvolution convolution;
   GatherWeights weights;
   int64_t target;  // offset of target pixel (0, 0)
 };
 
+// Returns the forward pass.
 Gather gather_forward(const Conv2dGeometry&);
 
-// Backward, every input pixel gathers the outputs it went into. With strides those differ from pixel to
-// pixel: pixels of one phase (h mod stride_h, w mod stride_w) share them.
+// Returns the backward data pass as one convolution for each phase. Every input pixel gathers the gradients
+// of the outputs that it contributed to. With strides, different input pixels use different taps; all pixels
+// of one phase (h mod stride_h, w mod stride_w) use the same ones.
 std::vector<Gather> gather_backward(const Conv2dGeometry&);
 
-// The same as one convolution, of equal strides.
+// Returns the backward data pass as one convolution, with `spread` equal to the stride. Both strides must be
+// equal.
 Gather gather_backward_whole(const Conv2dGeometry&);
 
 }  // namespace crescendo::CRESCENDO_CPU

@@ -1,9 +1,10 @@
-// Ghost batch norm (docs/derivations/ghost_batch_norm.md), and the bias gradient, which is a sum of the same
-// shape. Sums run over the pixels of one image, then over the images of a ghost, in double (the backward pass
-// adds short runs of pixels in `real` first), then over ghosts: always in order. With u = x - mean, i = 1 /
-// sqrt(variance + epsilon), m = ghost * pixels, and g = dy where the ReLU let y through:
+// Ghost batch norm (docs/derivations/ghost_batch_norm.md), and the bias gradient, whose sums have the
+// same shape. With u = x - mean, i = 1 / sqrt(variance + epsilon), m = ghost * pixels, and g = dy masked
+// by the ReLU:
 //   y = act(u * (scale * i) + shift + residual)
 //   dshift = sum g      dscale = i * sum g u      dx = scale * i * (g - sum(g) / m - u * i^2 * sum(g u) / m)
+// Sums are taken in double and in order: over the pixels of an image, then over the images of a ghost batch,
+// then over ghost batches. The backward pass first adds short runs of pixels in `real`.
 #include "kernels/cpu/ghost_batch_norm.h"
 
 #include <algorithm>
@@ -18,19 +19,20 @@ namespace crescendo::CRESCENDO_CPU {
 
 namespace {
 
+// Returns 1 / sqrt(variance + epsilon).
 double inverse_of(const BatchNormGeometry& g, real variance) {
   return 1 / std::sqrt(static_cast<double>(variance) + g.epsilon);
 }
 
-// totals[i] = sum of rows[0..count)[i], the rows `width` wide, in order.
+// Computes totals[i] = sum of rows[0..count)[i], in order. Rows are `width` wide.
 void add_rows(const double* rows, int64_t count, int64_t width, double* totals) {
   std::fill(totals, totals + width, 0.0);
   for (int64_t row = 0; row < count; ++row)
     for (int64_t i = 0; i < width; ++i) totals[i] += rows[row * width + i];
 }
 
-// sums [2, c] of one image: its mean, and the sum of squared distances from it. Two passes over what is then
-// in the cache.
+// Computes sums [2, c] of one image: the mean, and the sum of squared distances from the mean. The second of
+// the two passes finds the image in the cache.
 void sum_moments(const BatchNormGeometry& g, const real* x, double* sums) {
   double* mean = sums;
   double* squares = sums + g.c;
@@ -45,8 +47,9 @@ void sum_moments(const BatchNormGeometry& g, const real* x, double* sums) {
     }
 }
 
-// Of one ghost: squared distances from the common mean are those from the image's own, and those of the
-// image's mean (Chan, Golub & LeVeque 1979).
+// Computes the mean and the variance of one ghost batch from those of its images (Chan, Golub & LeVeque
+// 1979). To the squared distances from each image's own mean it adds, for every pixel, the squared distance
+// between the image's mean and the common mean.
 void combine_images(const BatchNormGeometry& g, const double* images, double* totals, real* mean,
                     real* variance) {
   const double pixels = static_cast<double>(g.pixels), count = static_cast<double>(g.ghost) * pixels;
@@ -63,7 +66,7 @@ void combine_images(const BatchNormGeometry& g, const double* images, double* to
   }
 }
 
-// gradient[c] (=|+=) each ghost's total, in order; the ghosts' rows are `width` apart.
+// Computes gradient[c] (=|+=) the ghost batches' totals, added in order. Their rows are `width` apart.
 void add_ghosts(const double* totals, int64_t ghosts, int64_t width, int64_t channels, real* gradient,
                 Write write) {
   for (int64_t ghost = 0; ghost < ghosts; ++ghost)
@@ -73,12 +76,13 @@ void add_ghosts(const double* totals, int64_t ghosts, int64_t width, int64_t cha
     }
 }
 
-// An image to be normalised, and what each of its channels is normalised by.
+// One image to normalise, and the constants of its channels.
 struct NormInput {
-  const real *x, *residual;  // the latter or null
+  const real *x, *residual;  // residual may be null
   const real *mean, *factor, *shift;
 };
 
+// Computes y of one image.
 void normalise_image(const BatchNormGeometry& g, const NormInput& in, bool past_cache, real* y) {
   const auto value = [&](int64_t i, int64_t c) {
     const real linear = output_of(in.x[i] - in.mean[c], in.factor[c], in.shift[c]);
@@ -100,7 +104,7 @@ void normalise_image(const BatchNormGeometry& g, const NormInput& in, bool past_
   end_streaming();
 }
 
-// What every pixel of a ghost needs in the backward pass, one number a channel each.
+// Constants of a ghost batch in the backward pass, each with one number per channel.
 struct GhostConstants {
   const real* factor;  // scale * inverse
   real* mean_g;        // sum(g) / m
@@ -112,20 +116,20 @@ struct GhostConstants {
         coefficient(mean_g + g.c) {}
 };
 
-// An image is read as it lies in memory: pixel after pixel of kChunk channels, whose sums and constants are
-// in the first-level cache, kStrip of them at a time.
+// Each image is read in memory order, pixel after pixel. At most kChunk channels are taken together, so that
+// their sums and constants stay in the first-level cache; the inner loops handle kStrip channels at a time.
 constexpr int64_t kChunk = 1024, kStrip = 16;
-// The terms of so many pixels are added in `real` before the sum goes on in double.
+// Number of pixels whose terms are added in `real` before their sum is added in double.
 constexpr int64_t kRun = 16;
 
-// f(first channel, count) for each chunk.
+// Calls f(first channel, count) for each chunk.
 template <class F>
 void each_chunk(int64_t channels, const F& f) {
   for (int64_t first = 0; first < channels; first += kChunk) f(first, std::min(kChunk, channels - first));
 }
 
-// f(first, count) for each strip of a chunk; `count` is a compile-time kStrip but in the last, which may be
-// shorter.
+// Calls f(first, count) for each strip of a chunk. `count` is kStrip as a compile-time constant, except in a
+// shorter last strip.
 template <class F>
 void each_strip(int64_t channels, const F& f) {
   int64_t c = 0;
@@ -133,7 +137,7 @@ void each_strip(int64_t channels, const F& f) {
   if (c < channels) f(c, channels - c);
 }
 
-// sums [2, c] of one image: of g and of g u.
+// Computes sums [2, c] of one image: of g, and of g u.
 template <bool Relu>
 void sum_gradients(const BatchNormGeometry& g, const real* x, const real* dy, const real* means,
                    const real* shifts, const real* factors, double* sums) {
@@ -163,7 +167,7 @@ void sum_gradients(const BatchNormGeometry& g, const real* x, const real* dy, co
   });
 }
 
-// dx of one image.
+// Computes dx of one image.
 template <bool Relu, Write write>
 void write_gradients(const BatchNormGeometry& g, const real* x, const real* dy, const real* means,
                      const real* shifts, const GhostConstants& ghost, bool past_cache, real* dx) {
@@ -194,7 +198,7 @@ void write_gradients(const BatchNormGeometry& g, const real* x, const real* dy, 
   });
 }
 
-// f(relu, write) with both as compile-time constants.
+// Calls f(relu, write) with both as compile-time constants.
 template <class F>
 void with_modes(bool relu, Write write, const F& f) {
   using Overwrite = std::integral_constant<Write, Write::overwrite>;
@@ -207,12 +211,13 @@ void with_modes(bool relu, Write write, const F& f) {
 
 }  // namespace
 
-// An image needs two rows of sums; there are no more ghosts than images.
-size_t CpuBackend::workspace(const BatchNormGeometry& g) const {
+// Each image takes two rows of sums, and each ghost batch one row of factors. There are no more ghost batches
+// than images.
+size_t CpuBackend::workspace_for(const BatchNormGeometry& g) const {
   return static_cast<size_t>(3 * g.n * g.c + finish_backward_workspace(g)) * sizeof(double);
 }
 
-size_t CpuBackend::workspace(const BiasGeometry& g) const {
+size_t CpuBackend::workspace_for(const BiasGeometry& g) const {
   return static_cast<size_t>(2 * g.n * g.c) * sizeof(double);
 }
 
@@ -230,31 +235,34 @@ void combine_moments(const BatchNormGeometry& g, int threads, const double* sums
   });
 }
 
-void CpuBackend::ghost_moments(const BatchNormGeometry& g, const activation* x, real* mean, real* variance) {
+void CpuBackend::compute(const GhostMoments& call) {
+  const BatchNormGeometry& g = call.geometry;
   if (g.n * g.pixels * g.c == 0) return;
   double* sums = workspace_as<double>();  // [n, 2, c]
   parallel_for(g.n, [&](int64_t image, int) {
-    sum_moments(g, values_of(x) + image * g.pixels * g.c, sums + image * 2 * g.c);
+    sum_moments(g, values_of(call.x) + image * g.pixels * g.c, sums + image * 2 * g.c);
   });
-  combine_moments(g, threads_, sums, sums + g.n * 2 * g.c, mean, variance);
+  combine_moments(g, threads_, sums, sums + g.n * 2 * g.c, call.mean, call.variance);
 }
 
-void CpuBackend::normalise(const BatchNormGeometry& g, const activation* x, const NormOperands& norm,
-                           const activation* residual, activation* y) {
+void CpuBackend::compute(const Normalise& call) {
+  const BatchNormGeometry& g = call.geometry;
+  const NormOperands& norm = call.norm;
   const int64_t image_size = g.pixels * g.c;
   if (g.n * image_size == 0) return;
   real* factors = workspace_as<real>();
   norm_factors(g, norm, factors);
-  const bool past_cache = g.c % kLanes == 0 && goes_past_cache(values_of(y), g.n * image_size, g.y_pixel());
+  const bool past_cache =
+      g.c % kLanes == 0 && goes_past_cache(values_of(call.y), g.n * image_size, g.y_pixel());
   parallel_for(g.n, [&](int64_t image, int) {
     const int64_t ghost = image / g.ghost * g.c, first = image * image_size;
-    const real* skip = residual == nullptr ? nullptr : values_of(residual) + first;
-    normalise_image(g, {values_of(x) + first, skip, norm.mean + ghost, factors + ghost, norm.shift},
-                    past_cache, values_of(y) + image * g.pixels * g.y_pixel());
+    const real* skip = call.residual == nullptr ? nullptr : values_of(call.residual) + first;
+    normalise_image(g, {values_of(call.x) + first, skip, norm.mean + ghost, factors + ghost, norm.shift},
+                    past_cache, values_of(call.y) + image * g.pixels * g.y_pixel());
   });
 }
 
-// A ghost needs two rows of totals and two of constants.
+// Each ghost batch takes two rows of totals and two rows of constants.
 int64_t finish_backward_workspace(const BatchNormGeometry& g) { return 4 * g.n * g.c; }
 
 void finish_backward(const BatchNormGeometry& g, bool relu, int threads, const real* x, const real* dy,
@@ -289,45 +297,47 @@ void finish_backward(const BatchNormGeometry& g, bool relu, int threads, const r
   });
 }
 
-void CpuBackend::ghost_batch_norm_backward(const BatchNormGeometry& g, const activation* x,
-                                           const activation* dy, const NormOperands& norm, activation* dx,
-                                           Write write_dx, real* dscale, real* dshift,
-                                           Write write_parameters) {
+void CpuBackend::compute(const GhostBatchNormBackward& call) {
+  const BatchNormGeometry& g = call.geometry;
+  const NormOperands& norm = call.norm;
   if (g.n * g.pixels * g.c == 0) return;
   double* sums = workspace_as<double>();  // [n, 2, c]
   real* factors = reinterpret_cast<real*>(sums + g.n * 2 * g.c);
   norm_factors(g, norm, factors);
   parallel_for(g.n, [&](int64_t image, int) {
     const int64_t ghost = image / g.ghost;
-    with_modes(g.relu, write_dx, [&](auto relu, auto) {
-      sum_gradients<relu()>(g, values_of(x) + image * g.pixels * g.c,
-                            values_of(dy) + image * g.pixels * g.y_pixel(), norm.mean + ghost * g.c,
+    with_modes(g.relu, call.write_dx, [&](auto relu, auto) {
+      sum_gradients<relu()>(g, values_of(call.x) + image * g.pixels * g.c,
+                            values_of(call.dy) + image * g.pixels * g.y_pixel(), norm.mean + ghost * g.c,
                             norm.shift, factors + ghost * g.c, sums + image * 2 * g.c);
     });
   });
-  finish_backward(g, g.relu, threads_, values_of(x), values_of(dy), norm, factors, sums, sums + 3 * g.n * g.c,
-                  values_of(dx), write_dx, dscale, dshift, write_parameters);
+  finish_backward(g, g.relu, threads_, values_of(call.x), values_of(call.dy), norm, factors, sums,
+                  sums + 3 * g.n * g.c, values_of(call.dx), call.write_dx, call.dscale, call.dshift,
+                  call.write_parameters);
 }
 
-void CpuBackend::update_running_statistics(const BatchNormGeometry& g, double keep, double weight,
-                                           const real* mean, const real* variance, real* running_mean,
-                                           real* running_variance) {
+void CpuBackend::compute(const UpdateRunningStatistics& call) {
+  const BatchNormGeometry& g = call.geometry;
+  const double keep = call.keep, weight = call.weight;
   const double count = static_cast<double>(g.ghost * g.pixels);
   const double unbiased = count > 1 ? count / (count - 1) : 0;
   for (int64_t ghost = 0; ghost < (g.n == 0 ? 0 : g.ghosts()); ++ghost)
     for (int64_t c = 0; c < g.c; ++c) {
       const int64_t i = ghost * g.c + c;
-      running_mean[c] = static_cast<real>(keep * running_mean[c] + weight * mean[i]);
-      running_variance[c] = static_cast<real>(keep * running_variance[c] + weight * unbiased * variance[i]);
+      real &mean = call.running_mean[c], &variance = call.running_variance[c];
+      mean = static_cast<real>(keep * mean + weight * call.mean[i]);
+      variance = static_cast<real>(keep * variance + weight * unbiased * call.variance[i]);
     }
 }
 
-void CpuBackend::bias_backward(const BiasGeometry& g, const activation* dy, real* dbias, Write write) {
+void CpuBackend::compute(const BiasBackward& call) {
+  const BiasGeometry& g = call.geometry;
   if (g.n * g.pixels * g.c == 0) return;
   double* sums = workspace_as<double>();
   double* totals = sums + g.n * g.c;
   parallel_for(g.n, [&](int64_t image, int) {
-    const real* from = values_of(dy) + image * g.pixels * g.c;
+    const real* from = values_of(call.dy) + image * g.pixels * g.c;
     double* sum = sums + image * g.c;
     std::fill(sum, sum + g.c, 0.0);
     for (int64_t pixel = 0; pixel < g.pixels; ++pixel, from += g.c)
@@ -336,7 +346,7 @@ void CpuBackend::bias_backward(const BiasGeometry& g, const activation* dy, real
   const int64_t ghosts = g.n / g.ghost;
   for (int64_t ghost = 0; ghost < ghosts; ++ghost)
     add_rows(sums + ghost * g.ghost * g.c, g.ghost, g.c, totals + ghost * g.c);
-  add_ghosts(totals, ghosts, g.c, g.c, dbias, write);
+  add_ghosts(totals, ghosts, g.c, g.c, call.dbias, call.write);
 }
 
 }  // namespace crescendo::CRESCENDO_CPU

@@ -1,4 +1,4 @@
-// A linear layer is a convolution of images of one pixel.
+// Linear layers, computed as convolutions of images of one pixel.
 #include "kernels/cpu/cpu_backend.h"
 
 namespace crescendo::CRESCENDO_CPU {
@@ -24,21 +24,24 @@ Conv2dGeometry as_convolution(const LinearGeometry& g) {
 
 }  // namespace
 
-size_t CpuBackend::workspace(const LinearGeometry& g) const { return workspace(as_convolution(g)); }
+size_t CpuBackend::workspace_for(const LinearGeometry& g) const { return workspace_for(as_convolution(g)); }
 
-void CpuBackend::linear_forward(const LinearGeometry& g, const activation* x, const activation* weight,
-                                const real* bias, activation* y) {
-  conv2d_forward(as_convolution(g), x, {weight}, {.bias = bias}, y);
+void CpuBackend::compute(const LinearForward& c) {
+  compute(Conv2dForward{.geometry = as_convolution(c.geometry),
+                        .x = c.x,
+                        .weight = {c.weight},
+                        .epilogue = {.bias = c.bias},
+                        .y = c.y});
 }
 
-void CpuBackend::linear_backward_data(const LinearGeometry& g, const activation* dy, const activation* weight,
-                                      activation* dx, Write write) {
-  conv2d_backward_data(as_convolution(g), dy, weight, dx, write);
+void CpuBackend::compute(const LinearBackwardData& c) {
+  compute(Conv2dBackwardData{
+      .geometry = as_convolution(c.geometry), .dy = c.dy, .weight = c.weight, .dx = c.dx, .write = c.write});
 }
 
-void CpuBackend::linear_backward_weight(const LinearGeometry& g, const activation* x, const activation* dy,
-                                        real* dweight, Write write) {
-  conv2d_backward_weight(as_convolution(g), x, dy, dweight, write);
+void CpuBackend::compute(const LinearBackwardWeight& c) {
+  compute(Conv2dBackwardWeight{
+      .geometry = as_convolution(c.geometry), .x = c.x, .dy = c.dy, .dweight = c.dweight, .write = c.write});
 }
 
 }  // namespace crescendo::CRESCENDO_CPU

@@ -1,5 +1,5 @@
-// The innermost loop of every matrix product: a tile of Rows x Vectors sums stays in registers while the
-// products of `depth` columns of a and rows of b pass by.
+// The innermost loop of every matrix product c = a * b. A tile of Rows x Vectors sums stays in registers
+// while the loop runs over columns of a and rows of b.
 #pragma once
 
 #include <iterator>
@@ -10,18 +10,19 @@
 
 namespace crescendo::CRESCENDO_CPU {
 
-// A stretch of a sum of products: `depth` > 0 of them, beginning so many elements into a and b.
+// A part of a sum of products: `depth` > 0 products, which begin at offsets a and b into the operands.
 struct Stretch {
   int64_t a, b, depth;
 };
 using Stretches = std::span<const Stretch>;
 
-// c[m, v] (=|+=) sum over the stretches s, and over d of s.depth, in order, of
-//   a[m][s.a + d * depth_stride] * b[s.b + d * b_stride + v]
-// where a[m] is rows[m / Shared] + m % Shared * row_stride: neighbours share a pointer, so that the addresses
-// of all fit into registers. Rows of c lie c_stride apart. RowStride is int64_t, or a std::integral_constant
-// where the compiler shall know it. Never inlined: among a caller's variables, the pointers would lose their
-// registers.
+// Computes one tile:
+//   c[m, v] (=|+=) sum over the stretches s, and over d in [0, s.depth), in order, of
+//     a[m][s.a + d * depth_stride] * b[s.b + d * b_stride + v]
+// a[m] is rows[m / Shared] + m % Shared * row_stride. `Shared` neighbouring rows share a pointer, so that all
+// addresses fit into registers. Rows of c are c_stride apart. RowStride is int64_t, or std::integral_constant
+// if the compiler should know the stride. The function is never inlined, because the pointers would then
+// compete with the caller's variables for registers.
 template <int Rows, int Vectors, int Shared, class RowStride>
 [[gnu::noinline]] void multiply_tile(Stretches stretches, const real* const* rows, RowStride row_stride,
                                      int64_t depth_stride, const real* b, int64_t b_stride, real* c,
@@ -51,19 +52,20 @@ template <int Rows, int Vectors, int Shared, class RowStride>
       [&](auto m) { repeat<Vectors>([&](auto v) { store(c + m * c_stride + v * kLanes, sums[m][v]); }); });
 }
 
-// How many tiles multiply_tiles computes.
+// Returns the number of tiles that multiply_tiles computes.
 inline int64_t tile_count(int64_t rows, int64_t columns) {
   return (rows + kTileRows - 1) / kTileRows * tiles_of(columns);
 }
 
-// The same for any number of rows, row_stride apart, and of columns padded to whole vectors: c [rows,
-// columns]. b lies in panels of kTileWidth columns, b_panel elements apart, with rows b_stride(width of
-// panel) apart. `ahead` is fetched meanwhile, a little before each tile.
+// Computes c [rows, columns] tile by tile, for any number of rows, which are row_stride apart in a. Columns
+// are padded to whole vectors. b consists of panels of kTileWidth columns; panels are b_panel elements apart,
+// and rows within a panel are b_stride(width of panel) apart. Before each tile the function advances `ahead`
+// by one step.
 template <class RowStride, class BStride>
 void multiply_tiles(int64_t rows, int64_t columns, Stretches stretches, const real* a, RowStride row_stride,
                     int64_t depth_stride, const real* b, int64_t b_panel, const BStride& b_stride, real* c,
                     int64_t c_stride, Write write, Prefetch& ahead) {
-  const int64_t groups = (rows + kTileRows - 1) / kTileRows;  // of about equal size
+  const int64_t groups = (rows + kTileRows - 1) / kTileRows;  // groups of rows, of about equal size
   for (int64_t t = 0; t < tiles_of(columns); ++t) {
     const int64_t width = tile_width(columns, t);
     with_vectors(width, [&](auto vectors) {
@@ -83,7 +85,7 @@ void multiply_tiles(int64_t rows, int64_t columns, Stretches stretches, const re
   }
 }
 
-// With all products in one stretch.
+// Computes c with all products in one stretch.
 template <class RowStride, class BStride>
 void multiply_tiles(int64_t rows, int64_t columns, int64_t depth, const real* a, RowStride row_stride,
                     int64_t depth_stride, const real* b, int64_t b_panel, const BStride& b_stride, real* c,

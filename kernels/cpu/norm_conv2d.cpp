@@ -1,8 +1,10 @@
-// Convolution of a normalised input by Winograd's algorithm, in as few passes over memory as it has tensors.
-// Forward, the norm and its ReLU happen where the input transform reads x, the residual is added and the
-// moments are summed where the output transform writes y. Backward, the output transform of the data gradient
-// masks it by the ReLU and sums what the norm's gradient needs; the norm's second pass then writes dx. Sums
-// are those of a tile in `real`, then of an image's tiles in order in double, then as ghost_batch_norm.cpp's.
+// Convolution of a normalised input by Winograd's algorithm. Fusing the norm saves passes over memory.
+//   forward   The input transform normalises x and applies the ReLU while it reads x. The output transform
+//             adds the residual and sums the moments of y while it writes y.
+//   backward  The output transform of the data gradient masks the gradient by the ReLU and takes the sums
+//             that the norm's gradient needs. The norm's second pass (finish_backward) then writes dx.
+// Sums are taken over a tile in `real`, then over an image's tiles, in order, in double, and then over images
+// as in ghost_batch_norm.cpp.
 #include "kernels/cpu/conv2d_winograd.h"
 #include "kernels/cpu/conv2d_winograd_weight.h"
 #include "kernels/cpu/cpu_backend.h"
@@ -17,19 +19,22 @@ namespace {
 using winograd::StripGrid;
 using winograd::TilePlace;
 
-// An image [rows,columns,channels] of a batch, and where a tile's first pixel is in it.
+// The sizes of a batch's images [rows,columns,channels], and offsets of pixels in the batch.
 struct Images {
   int64_t rows, columns, channels;
 
+  // Returns the offset of a tile's first pixel.
   int64_t place(const TilePlace& at) const {
     return ((at.image * rows + at.row) * columns + at.column) * channels + at.channel;
   }
+  // Returns the distance from a pixel to the one i rows below and j columns to the right.
   int64_t step(int64_t i, int64_t j) const { return (i * columns + j) * channels; }
 };
 Images outputs_of(const Conv2dGeometry& g) { return {g.p, g.q, g.k}; }
 Images inputs_of(const Conv2dGeometry& g) { return {g.h, g.w, g.c}; }
 
-// y = tile + residual, and of each tile the sum of y and of its squared distances from the tile's mean.
+// The output of the forward pass in run_blocks: y = tile + residual. For each tile it also writes the sum of
+// y and the sum of squared distances from the tile's mean.
 struct ForwardOutput {
   Images images;
   const real* residual;  // or null
@@ -61,7 +66,8 @@ struct ForwardOutput {
   }
 };
 
-// g = tile where the ReLU let x through, and of each tile the sum of g and of g (x - mean).
+// The output of the backward pass in run_blocks: g = tile where the normalised x is positive, else 0; without
+// a ReLU, g = tile. For each tile it also writes the sum of g and the sum of g (x - mean).
 struct BackwardOutput {
   Images images;
   winograd::Normalised norm;
@@ -90,13 +96,14 @@ struct BackwardOutput {
   }
 };
 
-// The tiles of images that a convolution like g writes.
+// Returns the grid of tiles that a convolution with the filter of `g` writes to these images.
 StripGrid grid_of(const Conv2dGeometry& g, const Images& images) {
   return winograd::with_unit_stride(
       g.r, g.s, [&](auto kind) { return StripGrid::of<decltype(kind)>(images.rows, images.columns); });
 }
 
-// tiles [tiles, 2, c] -> images [n, 2, c]: each image's mean, and the sum of squared distances from it.
+// Combines the moments of tiles [tiles, 2, c] into those of images [n, 2, c]: the mean, and the sum of
+// squared distances from the mean.
 void image_moments(const Conv2dGeometry& g, int threads, const real* tiles, double* images) {
   const StripGrid grid = grid_of(g, outputs_of(g));
   parallel_for(threads, g.n, [&](int64_t image, int) {
@@ -117,7 +124,7 @@ void image_moments(const Conv2dGeometry& g, int threads, const real* tiles, doub
   });
 }
 
-// tiles [tiles, 2, c] -> images [n, 2, c]: the sums over an image's tiles.
+// Adds up sums of tiles [tiles, 2, c] into sums of images [n, 2, c].
 void image_sums(const Conv2dGeometry& g, int threads, const real* tiles, double* images) {
   const StripGrid grid = grid_of(g, inputs_of(g));
   parallel_for(threads, g.n, [&](int64_t image, int) {
@@ -129,11 +136,11 @@ void image_sums(const Conv2dGeometry& g, int threads, const real* tiles, double*
   });
 }
 
-// How the workspace is laid out; sizes and offsets in elements of real.
+// The layout of the workspace. Sizes and offsets are in elements of real.
 struct Layout {
   int64_t factors, tile_sums, image_sums, rest, end;
 
-  // After `used` elements; `images` [n,rows,columns,channels] are those that are summed.
+  // The layout begins after `used` elements. `images` [n,rows,columns,channels] are the images to sum over.
   Layout(int64_t used, const Conv2dGeometry& g, const BatchNormGeometry& norm, int64_t n,
          const Images& images) {
     constexpr int64_t kDouble = sizeof(double) / sizeof(real);
@@ -145,10 +152,12 @@ struct Layout {
   }
 };
 
+// Returns the elements that a convolution needs for its transformed weights and its threads' scratch.
 int64_t winograd_workspace(const GatherConvolution& d, int threads) {
   return winograd_weights_size(d) + threads * winograd_scratch_size(d);
 }
 
+// Returns the transform input that normalises images from ghost batch `ghost` on.
 winograd::Normalised normalised(const BatchNormGeometry& g, const NormOperands& norm, const real* factors,
                                 int64_t ghost) {
   return {norm.mean + ghost * g.c, factors + ghost * g.c, norm.shift, g.ghost, g.c, g.relu};
@@ -162,7 +171,7 @@ bool CpuBackend::fuses_norm(const Conv2dGeometry& g) const {
          uses_winograd_weight(g, convolution_);
 }
 
-size_t CpuBackend::workspace(const Conv2dGeometry& g, const BatchNormGeometry& norm) const {
+size_t CpuBackend::workspace_for(const Conv2dGeometry& g, const BatchNormGeometry& norm) const {
   if (g.n == 0) return 0;
   const int64_t forward = winograd_workspace(gather_forward(g).convolution, threads_),
                 backward = winograd_workspace(gather_backward_whole(g).convolution, threads_),
@@ -173,73 +182,76 @@ size_t CpuBackend::workspace(const Conv2dGeometry& g, const BatchNormGeometry& n
          sizeof(real);
 }
 
-void CpuBackend::norm_conv2d_forward(const Conv2dGeometry& g, const BatchNormGeometry& norm,
-                                     const activation* x, const NormOperands& operands,
-                                     const activation* weight, const activation* residual, activation* y,
-                                     real* y_mean, real* y_variance) {
+void CpuBackend::compute(const NormConv2dForward& call) {
+  const Conv2dGeometry& g = call.geometry;
+  const BatchNormGeometry& norm = call.norm_geometry;
   if (g.n * g.h * g.w * g.c * g.k == 0) return;
   const Gather gather = gather_forward(g);
   const GatherConvolution& d = gather.convolution;
   const Layout layout(winograd_workspace(d, threads_), g, norm, g.n, outputs_of(g));
   real* base = workspace_as<real>();
-  real* sums = y_mean != nullptr ? base + layout.tile_sums : nullptr;
-  norm_factors(norm, operands, base + layout.factors);
-  pack_winograd(gather, threads_, values_of(weight), base);
-  const ForwardOutput output{outputs_of(g), residual == nullptr ? nullptr : values_of(residual), values_of(y),
-                             sums, goes_past_cache(values_of(y), g.n * g.p * g.q * g.k, g.k)};
+  real* sums = call.y_mean != nullptr ? base + layout.tile_sums : nullptr;
+  norm_factors(norm, call.norm, base + layout.factors);
+  pack_winograd(gather, threads_, values_of(call.weight), base);
+  real* y = values_of(call.y);
+  const ForwardOutput output{outputs_of(g), call.residual == nullptr ? nullptr : values_of(call.residual), y,
+                             sums, goes_past_cache(y, g.n * g.p * g.q * g.k, g.k)};
   winograd::with_unit_stride(g.r, g.s, [&](auto kind) {
-    winograd::run_blocks<decltype(kind)>(d, threads_, {values_of(x), g.h, g.w, g.c},
-                                         normalised(norm, operands, base + layout.factors, 0), base,
+    winograd::run_blocks<decltype(kind)>(d, threads_, {values_of(call.x), g.h, g.w, g.c},
+                                         normalised(norm, call.norm, base + layout.factors, 0), base,
                                          base + winograd_weights_size(d), output);
   });
   if (sums == nullptr) return;
   double* images = reinterpret_cast<double*>(base + layout.image_sums);
   image_moments(g, threads_, sums, images);
   combine_moments({.n = g.n, .pixels = g.p * g.q, .c = g.k, .ghost = g.ghost, .epsilon = 0, .relu = false},
-                  threads_, images, reinterpret_cast<double*>(base + layout.rest), y_mean, y_variance);
+                  threads_, images, reinterpret_cast<double*>(base + layout.rest), call.y_mean,
+                  call.y_variance);
 }
 
-void CpuBackend::norm_conv2d_backward_weight(const Conv2dGeometry& g, const BatchNormGeometry& norm,
-                                             const activation* x, const NormOperands& operands,
-                                             const activation* dy, real* dweight, Write write) {
+void CpuBackend::compute(const NormConv2dBackwardWeight& call) {
+  const Conv2dGeometry& g = call.geometry;
+  const BatchNormGeometry& norm = call.norm_geometry;
   if (g.n * g.h * g.w * g.c * g.k == 0) return;
   real* base = workspace_as<real>();
   real* factors = base + Layout(winograd_weight_workspace(g, threads_), g, norm, 0, inputs_of(g)).factors;
-  norm_factors(norm, operands, factors);
+  norm_factors(norm, call.norm, factors);
+  Write write = call.write;
   for (int64_t ghost = 0; ghost < norm.ghosts(); ++ghost, write = Write::add)
-    winograd_weight_gradient(g, threads_, values_of(x) + ghost * g.ghost * g.h * g.w * g.c,
-                             normalised(norm, operands, factors, ghost),
-                             values_of(dy) + ghost * g.ghost * g.p * g.q * g.k, base, dweight, write);
+    winograd_weight_gradient(g, threads_, values_of(call.x) + ghost * g.ghost * g.h * g.w * g.c,
+                             normalised(norm, call.norm, factors, ghost),
+                             values_of(call.dy) + ghost * g.ghost * g.p * g.q * g.k, base, call.dweight,
+                             write);
 }
 
-void CpuBackend::norm_conv2d_backward_data(const Conv2dGeometry& g, const BatchNormGeometry& norm,
-                                           const activation* x, const NormOperands& operands,
-                                           const activation* dy, const activation* weight,
-                                           activation* between, activation* dx, Write write_dx, real* dscale,
-                                           real* dshift, Write write_parameters) {
+void CpuBackend::compute(const NormConv2dBackwardData& call) {
+  const Conv2dGeometry& g = call.geometry;
+  const BatchNormGeometry& norm = call.norm_geometry;
   if (g.n * g.h * g.w * g.c * g.k == 0) return;
   const Gather gather = gather_backward_whole(g);
   const GatherConvolution& d = gather.convolution;
   const Layout layout(winograd_workspace(d, threads_), g, norm, g.n, inputs_of(g));
   real* base = workspace_as<real>();
   real* factors = base + layout.factors;
-  norm_factors(norm, operands, factors);
-  pack_winograd(gather, threads_, values_of(weight), base);
+  norm_factors(norm, call.norm, factors);
+  pack_winograd(gather, threads_, values_of(call.weight), base);
+  real* between = values_of(call.between);
   const BackwardOutput output{inputs_of(g),
-                              normalised(norm, operands, factors, 0),
-                              values_of(x),
-                              values_of(between),
+                              normalised(norm, call.norm, factors, 0),
+                              values_of(call.x),
+                              between,
                               base + layout.tile_sums,
-                              goes_past_cache(values_of(between), g.n * g.h * g.w * g.c, g.c)};
+                              goes_past_cache(between, g.n * g.h * g.w * g.c, g.c)};
   winograd::with_unit_stride(g.r, g.s, [&](auto kind) {
-    winograd::run_blocks<decltype(kind)>(d, threads_, {values_of(dy), g.p, g.q, g.k}, winograd::AsTheyAre(),
-                                         base, base + winograd_weights_size(d), output);
+    winograd::run_blocks<decltype(kind)>(d, threads_, {values_of(call.dy), g.p, g.q, g.k},
+                                         winograd::AsTheyAre(), base, base + winograd_weights_size(d),
+                                         output);
   });
   double* images = reinterpret_cast<double*>(base + layout.image_sums);
   image_sums(g, threads_, base + layout.tile_sums, images);
-  finish_backward(norm, false, threads_, values_of(x), values_of(between), operands, factors, images,
-                  reinterpret_cast<double*>(base + layout.rest), values_of(dx), write_dx, dscale, dshift,
-                  write_parameters);
+  finish_backward(norm, false, threads_, values_of(call.x), between, call.norm, factors, images,
+                  reinterpret_cast<double*>(base + layout.rest), values_of(call.dx), call.write_dx,
+                  call.dscale, call.dshift, call.write_parameters);
 }
 
 }  // namespace crescendo::CRESCENDO_CPU

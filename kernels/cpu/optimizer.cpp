@@ -1,27 +1,28 @@
-// One pass over the flat store each; the formulas stand in kernels/pointwise.h. Values are their own
-// activation copy here, so `copy` is null.
+// Optimizers. Each is one pass over the flat store, with the formulas of kernels/pointwise.h. On the CPU an
+// activation is a real, so parameters need no copy as activations and `copy` is null.
 #include "kernels/cpu/cpu_backend.h"
 #include "kernels/pointwise.h"
 
 namespace crescendo::CRESCENDO_CPU {
 
-void CpuBackend::sgd(const OptimizerStep& step, const real* gradients, real* values, activation*) {
-  if (is_stopped(step.counters)) return;
-  each(step.n, [=, update = SgdUpdate(step)](int64_t i) { values[i] = update(i, gradients[i], values[i]); });
-}
-
-void CpuBackend::momentum(const MomentumStep& step, const real* gradients, real* values, real* velocity,
-                          activation*) {
-  if (is_stopped(step.counters)) return;
-  each(step.n, [=, update = MomentumUpdate(step)](int64_t i) {
-    values[i] = update(i, gradients[i], values[i], velocity[i]);
+void CpuBackend::compute(const Sgd& c) {
+  if (is_stopped(c.step.counters)) return;
+  each(c.step.n, [gradients = c.gradients, values = c.values, update = SgdUpdate(c.step)](int64_t i) {
+    values[i] = update(i, gradients[i], values[i]);
   });
 }
 
-void CpuBackend::adam(const AdamStep& step, const real* gradients, real* values, real* first, real* second,
-                      activation*) {
-  if (is_stopped(step.counters)) return;
-  each(step.n, [=, update = AdamUpdate(step)](int64_t i) {
+void CpuBackend::compute(const Momentum& c) {
+  if (is_stopped(c.step.counters)) return;
+  each(c.step.n,
+       [gradients = c.gradients, values = c.values, velocity = c.velocity, update = MomentumUpdate(c.step)](
+           int64_t i) { values[i] = update(i, gradients[i], values[i], velocity[i]); });
+}
+
+void CpuBackend::compute(const Adam& c) {
+  if (is_stopped(c.step.counters)) return;
+  each(c.step.n, [gradients = c.gradients, values = c.values, first = c.first_moment,
+                  second = c.second_moment, update = AdamUpdate(c.step)](int64_t i) {
     values[i] = update(i, gradients[i], values[i], first[i], second[i]);
   });
 }

@@ -10,8 +10,8 @@ namespace crescendo::CRESCENDO_CPU {
 
 namespace {
 
-// rows[i] holds the weights of input in + i for a vector of outputs from `out` on; zeros beyond `ins` and
-// `outs`.
+// Loads the weights of one tap into rows: rows[i] holds those of input in + i for a vector of outputs, which
+// begins at `out`. Weights beyond the last input or output are zero.
 void load_weights(const Gather& gather, const real* weight, int64_t tap, int64_t in, int64_t out,
                   Vector (&rows)[kLanes]) {
   const auto& [d, weights, target] = gather;
@@ -21,7 +21,7 @@ void load_weights(const Gather& gather, const real* weight, int64_t tap, int64_t
   const int64_t count = std::min<int64_t>(kLanes, contiguous ? d.in - in : d.out - out);
   const int64_t lanes = contiguous ? d.out - out : d.in - in;
   const int64_t stride = contiguous ? weights.in_stride : weights.out_stride;
-  // So many rows are more than the processor follows by itself.
+  // There are too many rows for the processor's own prefetcher.
   constexpr int64_t kAhead = 4 * kLanes;
   for (int64_t i = 0; i < kLanes; ++i) {
     if (i < count) __builtin_prefetch(from + i * stride + kAhead);
@@ -48,7 +48,7 @@ void pack_direct(const Gather& gather, int threads, const real* weight, real* pa
   });
 }
 
-// A vector of inputs of a tile of outputs at a time.
+// Each task transforms one vector of inputs for one tile of outputs.
 void pack_winograd(const Gather& gather, int threads, const real* weight, real* transformed) {
   const GatherConvolution& d = gather.convolution;
   const int64_t blocks = (d.in + kLanes - 1) / kLanes;

@@ -1,5 +1,5 @@
-// The one place where threads start. A loop is cut by the caller into pieces that do not depend on the number
-// of threads, so the number changes speed only.
+// Parallel loops. No other file starts threads. The caller divides a loop into pieces that do not depend on
+// the number of threads, so the number affects speed, never results.
 #pragma once
 
 #include <omp.h>
@@ -10,8 +10,8 @@
 
 namespace crescendo::CRESCENDO_CPU {
 
-// f(i, thread) for i in [0, n), thread in [0, threads). The first exception is rethrown after all have
-// finished.
+// Calls f(i, thread) for each i in [0, n), with the number of the calling thread in [0, threads). After all
+// calls have ended, rethrows the first exception.
 template <class F>
 void parallel_for(int threads, int64_t n, const F& f) {
   if (threads == 1 || n <= 1) {
@@ -31,10 +31,10 @@ void parallel_for(int threads, int64_t n, const F& f) {
   if (error) std::rethrow_exception(error);
 }
 
-// Elements of one piece of a pointwise loop: a multiple of every vector width.
+// Elements in a piece of a pointwise loop, a multiple of every vector width.
 constexpr int64_t kPiece = 4096;
 
-// f(i) for i in [0, n), in pieces of kPiece.
+// Calls f(i) for each i in [0, n), in pieces of kPiece.
 template <class F>
 void each(int threads, int64_t n, const F& f) {
   parallel_for(threads, (n + kPiece - 1) / kPiece, [&](int64_t piece, int) {

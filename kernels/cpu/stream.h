@@ -1,6 +1,6 @@
-// Stores that go past the cache to memory: for results that would have left it before anybody reads them.
-// They save reading the memory that they replace. This file asks what the compiler was told about the
-// processor.
+// Streaming stores, which bypass the cache, for results so large that they would leave the cache before
+// anybody reads them. An ordinary store first reads the memory that it overwrites; a streaming store does
+// not. The instruction depends on the instruction set that this file is compiled for.
 #pragma once
 
 #include <cstdint>
@@ -9,11 +9,11 @@
 
 namespace crescendo::CRESCENDO_CPU {
 
-// About half of a usual third-level cache.
+// Bytes that are expected to stay in the cache: about half of a usual third-level cache.
 constexpr int64_t kCachedBytes = 16 << 20;
 
-// Whether a result of so many elements, `channels` a pixel, should and can be stored so: it is larger than
-// kCachedBytes, and every vector of channels is aligned.
+// Returns true if a result of `elements` elements, with `channels` in each pixel, should and can bypass the
+// cache: it is larger than kCachedBytes, and every vector of channels is aligned.
 inline bool goes_past_cache(const real* to, int64_t elements, int64_t channels) {
   return elements * static_cast<int64_t>(sizeof(real)) > kCachedBytes && channels % kLanes == 0 &&
          reinterpret_cast<uintptr_t>(to) % sizeof(Vector) == 0;

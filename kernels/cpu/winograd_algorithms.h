@@ -1,6 +1,6 @@
-// Which transforms make a convolution by Winograd's algorithm, and how they are applied to rectangles: a line
-// algorithm down the columns and one along the rows. That of a single tap leaves its dimension as it is, so a
-// filter of one row or one column is transformed in one dimension only.
+// Two-dimensional Winograd algorithms, composed of two one-dimensional ones (winograd_transforms.h): one down
+// the columns and one along the rows. The algorithm for a single tap changes nothing, so a filter of one row
+// or one column is transformed in one dimension only.
 #pragma once
 
 #include <span>
@@ -11,15 +11,18 @@
 
 namespace crescendo::CRESCENDO_CPU::winograd {
 
-// A transform of an image, whose tiles lie Distance pixels apart.
+// A transform of image tiles that are Distance pixels apart.
 template <class Transform, int Distance>
 struct Spaced : Transform {
   static constexpr int kDistance = Distance;
 };
 
-// A line algorithm's transforms: of source and filter, and of their products to the target; of the target's
-// gradient as a filter, and of its products with the source to the filter's gradient. kTile: outputs of a
-// tile (with backward data of stride 2, places of two).
+// One-dimensional algorithms, as sets of transforms:
+//   Source, Filter   the operands of a convolution
+//   Target           its products, which become outputs
+//   Gradient         the gradient of the outputs, which acts as the filter in a weight gradient
+//   FilterGradient   the products of Source and Gradient, which become the gradient of the filter
+// kTile is the number of outputs of a tile; in backward data with stride 2, the number of pairs of outputs.
 struct OneTap {
   using Source = Spaced<Identity, 1>;
   using Filter = Identity;
@@ -52,7 +55,7 @@ struct ThreeTapsStrideTwo {
   using FilterGradient = TapsOutput;
   static constexpr int kTile = 4;
 };
-// Backward data: the target is twice as large as the source.
+// Backward data with stride 2: the target is twice as large as the source.
 struct ThreeTapsStrideTwoBackward {
   using Source = Spaced<WithPlain<InputTransform<FivePoints>, 1, 4>, 4>;
   using Filter = ThreeTapsStrideTwo::Filter;
@@ -60,13 +63,14 @@ struct ThreeTapsStrideTwoBackward {
   static constexpr int kTile = 4;
 };
 
+// A two-dimensional algorithm.
 template <class DownColumns, class AlongRows>
 struct Rectangle {
   using Down = DownColumns;
   using Along = AlongRows;
   static constexpr int64_t kTaps = Down::Filter::kFrom * Along::Filter::kFrom;
-  static constexpr int64_t kMatrices = Down::Source::kTo * Along::Source::kTo;        // points
-  static constexpr int64_t kWeightMatrices = Down::Filter::kTo * Along::Filter::kTo;  // their classes
+  static constexpr int64_t kMatrices = Down::Source::kTo * Along::Source::kTo;        // one for each point
+  static constexpr int64_t kWeightMatrices = Down::Filter::kTo * Along::Filter::kTo;  // one for each class
 };
 template <class Line>
 using Square = Rectangle<Line, Line>;
@@ -75,14 +79,14 @@ using UnitStride = Square<ThreeTaps>;
 using StrideTwo = Square<ThreeTapsStrideTwo>;
 using StrideTwoBackward = Square<ThreeTapsStrideTwoBackward>;
 
-// Whether there is an algorithm for a filter of so many taps and equal strides.
+// Returns true if there is an algorithm for filters of taps_h x taps_w taps with equal strides.
 inline bool is_defined(int64_t taps_h, int64_t taps_w, int64_t stride) {
   if (taps_h == 3 && taps_w == 3) return stride <= 2;
   const int64_t taps = taps_h * taps_w;
   return stride == 1 && (taps_h == 1 || taps_w == 1) && (taps == 3 || taps == 7);
 }
 
-// f(the algorithm of stride 1), of a filter that has one.
+// Returns f(algorithm) with the algorithm for stride 1 and this filter. There must be one.
 template <class F>
 auto with_unit_stride(int64_t taps_h, int64_t taps_w, const F& f) {
   if (taps_h == 7) return f(Rectangle<SevenTaps, OneTap>());
@@ -92,9 +96,10 @@ auto with_unit_stride(int64_t taps_h, int64_t taps_w, const F& f) {
   return f(UnitStride());
 }
 
-// Whether to use it for images of `rows` x `columns` tiles' pixels: automatic where direct convolution has at
-// least `saving` times its products, and the transforms, which every channel needs once, are shared by enough
-// channels of the other side.
+// Returns true if Algorithm should compute targets of `rows` x `columns` pixels, counted as kTile counts
+// them. With ConvolutionAlgorithm::automatic it should if direct convolution needs at least `saving` times as
+// many products, and if both sides have enough channels: a channel is transformed once for all channels of
+// the other side.
 template <class Algorithm>
 bool chosen(ConvolutionAlgorithm algorithm, double saving, int64_t rows, int64_t columns, int64_t in,
             int64_t out) {
@@ -106,13 +111,14 @@ bool chosen(ConvolutionAlgorithm algorithm, double saving, int64_t rows, int64_t
          in >= 16 && out >= 16;
 }
 
-// f(class, its points) for each class of the points of a rectangle.
+// Calls f(class, points) for each class of points of a two-dimensional algorithm. All points of a class share
+// one matrix of transformed weights.
 template <class Algorithm, class F>
 void each_class(const F& f) {
   constexpr int64_t kRows = Algorithm::Down::Source::kTo, kColumns = Algorithm::Along::Source::kTo;
   constexpr int64_t kRowClasses = Algorithm::Down::Filter::kTo,
                     kColumnClasses = Algorithm::Along::Filter::kTo;
-  // The last class has all points that are left.
+  // The last class takes all remaining points.
   const auto end = [](int64_t of, int64_t classes, int64_t points) {
     return of < classes - 1 ? of + 1 : points;
   };
@@ -127,13 +133,13 @@ void each_class(const F& f) {
     }
 }
 
-// Down transforms the columns of a rectangle and Along its rows: load(i, j) gives the inputs, store(i, j,
-// value) takes the results.
+// Transforms a rectangle of vectors: Down transforms its columns, then Along its rows. load(i, j) returns an
+// input; store(i, j, value) takes a result.
 template <class Down, class Along, class Load, class Store>
 inline void in_two_dimensions(const Load& load, const Store& store) {
   repeat<static_cast<int>(Down::kGroups.size())>([&](auto group) {
     constexpr Group kRows = Down::kGroups[group()];
-    Vector half[Down::kTo][Along::kFrom];  // of the group's rows alone
+    Vector half[Down::kTo][Along::kFrom];  // only the group's rows are set
     repeat<Along::kFrom>([&](auto j) {
       Down::template group<group()>([&](int i) { return load(i, j()); },
                                     [&](int i, const Vector& value) { half[i][j()] = value; });

@@ -1,10 +1,11 @@
-// A gathering 3x3 convolution of stride 1 or 2 by Winograd's algorithm, whatever is done to its input and
-// output besides. Tiles of 4x4 target pixels are taken in blocks small enough that a block stays in the
-// second-level cache:
-//   V[point][tile][in]  = B^T source B, of the square of source pixels under a tile
-//   M[point][tile][out] = V[point] * U[class of point], 36 matrix products, or 81 of stride 2
+// Gather convolutions by Winograd's algorithm, with any operation on the pixels that they read and on the
+// results that they write. Tiles of target pixels, 4x4 for a 3x3 filter, are computed in blocks. A block is
+// so small that its V and M stay in the second-level cache:
+//   V[point][tile][in]  = B^T source B, for the source pixels under each tile
+//   M[point][tile][out] = V[point] * U[class of point], where U are the transformed weights
 //   target              = A^T M A
-// A target value is a function of its own tile alone, so neither the block nor the thread changes it.
+// With a 3x3 filter M takes 36 matrix products, or 81 with stride 2. A target value depends on its own tile
+// alone, so it depends neither on the block nor on the thread.
 #pragma once
 
 #include "kernels/cpu/gather_convolution.h"
@@ -15,11 +16,12 @@
 
 namespace crescendo::CRESCENDO_CPU::winograd {
 
+// The division of the tiles into blocks, and the sizes of the buffers.
 template <class Algorithm>
 struct BlockPlan {
   StripGrid grid;
   int64_t strips, block_strips;                        // of all images, of a block
-  int64_t panel;                                       // outputs that a block computes at a time
+  int64_t panel;                                       // output channels that a block computes at a time
   int64_t v_row, v_matrix, m_row, m_matrix, u_matrix;  // strides in elements
 
   explicit BlockPlan(const GatherConvolution& d)
@@ -27,8 +29,9 @@ struct BlockPlan {
                                       (d.columns + d.spread - 1) / d.spread)),
         strips(grid.strips(d.images)) {
     u_matrix = d.in * padded_to_tiles(d.out) + kSkew;
-    // Few tiles and outputs leave V and M in the second-level cache, more of them where points are few; many
-    // share weights that come from memory.
+    // If the weights stay in the cache, blocks have few tiles and outputs, so that V and M stay in the
+    // second-level cache; with few points they can have more. Otherwise blocks are large, so that many tiles
+    // share the weights that come from memory.
     const bool in_cache = weights_size() * static_cast<int64_t>(sizeof(real)) <= kCachedBytes;
     panel = in_cache ? 64 : d.out;
     block_strips =
@@ -42,15 +45,15 @@ struct BlockPlan {
   int64_t scratch_size() const { return Algorithm::kMatrices * (v_matrix + m_matrix); }  // of a thread
 };
 
-// Of a tile of target pixels, and of a vector of their channels.
+// The position of a tile of target pixels, and of one vector of its channels.
 struct TilePlace {
-  int64_t image, row, column;  // of its first pixel
-  int64_t rows, columns;       // that exist
+  int64_t image, row, column;  // of the first pixel
+  int64_t rows, columns;       // inside the image
   int64_t index;               // StripGrid::tile
-  int64_t channel, lanes;      // the first, and how many there are
+  int64_t channel, lanes;      // the first channel, and the number of channels from there on
 };
 
-// A tile all of whose pixels and lanes exist: what is known at compile time stays in registers.
+// A tile with all its pixels and lanes. Its size is known at compile time, so its values stay in registers.
 template <int Rows, int Columns>
 struct WholeTile : TilePlace {
   template <class F>
@@ -64,6 +67,7 @@ struct WholeTile : TilePlace {
   }
 };
 
+// A tile that the border of the image or the last channel cuts off.
 struct PartOfTile : TilePlace {
   template <class F>
   void each_pixel(const F& f) const {
@@ -74,6 +78,7 @@ struct PartOfTile : TilePlace {
   void write(real* to, const Vector& value, bool = false) const { store_some(to, lanes, value); }
 };
 
+// Transforms channels [first, last) of one tile of M and writes them to the output.
 template <class Algorithm, class Place, class Output>
 [[gnu::flatten]] void transform_target(const BlockPlan<Algorithm>& plan, const TilePlace& place,
                                        int64_t first, int64_t last, const real* m, const Output& output) {
@@ -91,7 +96,7 @@ template <class Algorithm, class Place, class Output>
   }
 }
 
-// The target's channels [first, last) of the strips [begin, end).
+// Transforms channels [first, last) of all tiles in strips [begin, end) and writes them to the output.
 template <class Algorithm, class Output>
 void transform_targets(const GatherConvolution& d, const BlockPlan<Algorithm>& plan, int64_t begin,
                        int64_t end, int64_t first, int64_t last, const real* m, const Output& output) {
@@ -116,8 +121,9 @@ void transform_targets(const GatherConvolution& d, const BlockPlan<Algorithm>& p
   }
 }
 
-// Input: AsTheyAre or Normalised. Output: write(place, tile) takes the results of a vector of channels, place
-// being a WholeTile or a PartOfTile; reads() is what it reads besides, an image like the target or nothing.
+// Computes the convolution. Input is AsTheyAre or Normalised. Output has two functions: write() takes a
+// WholeTile or PartOfTile with its results for one vector of channels; reads() returns the image that write()
+// reads, laid out like the target, or an image without pixels.
 template <class Algorithm, class Input, class Output>
 void run_blocks(const GatherConvolution& d, int threads, const Image& source, const Input& input,
                 const real* transformed, real* scratch, const Output& output) {
@@ -137,7 +143,7 @@ void run_blocks(const GatherConvolution& d, int threads, const Image& source, co
           plan.v_row, plan.v_matrix);
       tiles += strip.tiles;
     }
-    // First what the first results are joined with, then the next block's pixels.
+    // The first products prefetch what the output reads, the other products the next block's source pixels.
     const int64_t next_end = std::min(end + plan.block_strips, plan.strips);
     const bool joined = output.reads().pixels != nullptr;
     const int64_t steps = tile_count(tiles, d.out) * Algorithm::kMatrices,

@@ -1,5 +1,5 @@
-// How Winograd's algorithm reads an image: tiles, strips of neighbouring tiles, and what happens to pixels on
-// the way into a transform.
+// Input transforms of Winograd's algorithm: division of images into tiles and strips of neighbouring tiles,
+// operations on the pixels before a transform, and the transform of a strip.
 #pragma once
 
 #include <algorithm>
@@ -11,28 +11,31 @@
 
 namespace crescendo::CRESCENDO_CPU::winograd {
 
-// Powers of two between rows or matrices would collide in the cache's sets.
+// Padding between rows and between matrices. Distances that are powers of two would map to the same sets of
+// the cache.
 constexpr int64_t kSkew = 16;
 
-// The tiles that cover images of `rows` x `columns`, in strips: neighbours of one row of tiles, as many as
-// lie over kStripPixels pixels of the source at most. Strips are counted along a row, row after row, image
-// after image.
+// Largest width of a strip, in source pixels.
 constexpr int64_t kStripPixels = 32;
 
+// Neighbouring tiles of one row of tiles.
 struct Strip {
-  int64_t image, row, column;  // of its first tile
+  int64_t image, row, column;  // of the first tile; row and column count tiles
   int64_t tiles;
 };
 
+// The tiles that cover each image of a batch, in strips. Strips are numbered along a row, row after row,
+// image after image.
 class StripGrid {
  public:
+  // Returns the grid for images of image_rows x image_columns target pixels.
   template <class Algorithm>
   static StripGrid of(int64_t image_rows, int64_t image_columns) {
     return {image_rows, image_columns, Algorithm::Down::kTile, Algorithm::Along::kTile,
             Algorithm::Along::Source::kDistance};
   }
 
-  // f(tile, its pixels) for each tile of an image.
+  // Calls f(index of the tile, number of its pixels) for each tile of an image.
   template <class F>
   void each_tile(int64_t image, const F& f) const {
     for (int64_t row = 0; row < rows_; ++row)
@@ -41,12 +44,12 @@ class StripGrid {
                                         std::min(tile_columns_, image_columns_ - column * tile_columns_));
   }
 
-  // Tiles before the one in a row and a column of tiles.
+  // Returns the index of the tile in a row and a column of tiles.
   int64_t tile(int64_t image, int64_t row, int64_t column) const {
     return (image * rows_ + row) * columns_ + column;
   }
   int64_t strips(int64_t images) const { return images * rows_ * strips_; }
-  int64_t strip_tiles() const { return (columns_ + strips_ - 1) / strips_; }  // at most
+  int64_t strip_tiles() const { return (columns_ + strips_ - 1) / strips_; }  // largest
 
   Strip strip(int64_t index) const {
     const int64_t along = index % strips_, first = columns_ * along / strips_;
@@ -57,7 +60,7 @@ class StripGrid {
   }
 
  private:
-  // Tiles lie `distance` apart along a row of the source.
+  // Tiles are `distance` pixels apart along a row of the source.
   StripGrid(int64_t image_rows, int64_t image_columns, int64_t tile_rows, int64_t tile_columns,
             int64_t distance)
       : image_rows_(image_rows),
@@ -70,18 +73,21 @@ class StripGrid {
 
   int64_t image_rows_, image_columns_, tile_rows_, tile_columns_;  // pixels
   int64_t rows_, columns_;                                         // tiles of one image
-  int64_t strips_;                                                 // of one row
+  int64_t strips_;                                                 // strips of one row of tiles
 };
 
+// An image; in a batch, the following images are contiguous.
 struct Image {
   const real* pixels;  // [h,w,channels]
   int64_t h, w, channels;
 
+  // Returns the image `images` further on.
   Image next(int64_t images) const { return {pixels + images * h * w * channels, h, w, channels}; }
 };
 
-// What transform_strip reads for the strips [lower, upper), of tiles of `size` rows, `distance` apart, the
-// first at `row`. `first` is the first image.
+// Returns a prefetch of the pixels that transform_strip reads for strips [lower, upper). A tile has `size`
+// rows; rows of tiles are `distance` apart and begin at row `row` of the image. `first` is the first image of
+// the batch; if it has no pixels, the prefetch is empty.
 inline Prefetch prefetch_strips(const StripGrid& grid, const Image& first, int64_t lower, int64_t upper,
                                 int64_t row, int64_t size, int64_t distance, int64_t steps) {
   if (lower >= upper || first.pixels == nullptr) return {};
@@ -92,25 +98,28 @@ inline Prefetch prefetch_strips(const StripGrid& grid, const Image& first, int64
   return {place(grid.strip(lower), 0), place(grid.strip(upper - 1), size), steps};
 }
 
-// What happens to an image's pixels on the way into a transform: nothing, or a normalisation and a ReLU.
+// ---- Operations on an image's pixels before a transform
+
+// Leaves the pixels unchanged.
 struct AsTheyAre {
   AsTheyAre at(int64_t, int64_t, int64_t) const { return {}; }
   Vector operator()(const Vector& pixel) const { return pixel; }
 };
 
-// factor [ghosts,c], as norm_factors has it.
+// Normalises the pixels and, if `relu`, applies the ReLU. factor [ghosts,c] comes from norm_factors.
 struct Normalised {
   const real *mean, *factor, *shift;
   int64_t ghost, channels;
   bool relu;
 
+  // The constants of one vector of channels. A call normalises the channels of one pixel.
   struct Pixel {
     Vector mean, factor, shift, floor;
     Vector centred(const Vector& pixel) const { return subtract(pixel, mean); }
     Vector linear(const Vector& centred) const { return CRESCENDO_CPU::multiply_add(centred, factor, shift); }
     Vector operator()(const Vector& pixel) const { return max(linear(centred(pixel)), floor); }
   };
-  // Of a vector of channels of one image.
+  // Returns the constants of an image's vector of channels that starts at `channel`.
   Pixel at(int64_t image, int64_t channel, int64_t lanes) const {
     const int64_t place = image / ghost * channels + channel;
     return {load_some(mean + place, lanes), load_some(factor + place, lanes),
@@ -118,8 +127,8 @@ struct Normalised {
   }
 };
 
-// Copies `count` channels from `first` on of Rows x columns pixels from (row, column) on, each as `pixel`
-// makes it; zero outside the image.
+// Copies Rows x columns pixels, which begin at (row, column), and applies `pixel` to each. Takes the vector
+// of channels that begins at `first`, of which `count` exist. Pixels outside the image are zero.
 template <int Rows, class Pixel>
 inline void copy_pixels(const Image& image, int64_t row, int64_t column, int64_t columns, int64_t first,
                         int64_t count, const Pixel& pixel, real* to) {
@@ -139,13 +148,13 @@ inline void copy_pixels(const Image& image, int64_t row, int64_t column, int64_t
   }
 }
 
-// Transforms the pixels of a strip's tiles, by transforms that are Spaced, for channels [first, last): point
-// i of tile t and channel first + c goes to to[t * tile_stride + i * point_stride + c].
+// Transforms channels [first, last) of a strip's tiles. Down and Along are Spaced transforms. Point i of tile
+// t and channel first + c goes to to[t * tile_stride + i * point_stride + c].
 template <class Down, class Along, class Input>
 [[gnu::flatten]] void transform_strip(const Image& image, const Input& input, const Strip& strip, int64_t row,
                                       int64_t column, int64_t first, int64_t last, real* to,
                                       int64_t tile_stride, int64_t point_stride) {
-  constexpr int kBeyond = Along::kFrom - Along::kDistance;  // a strip's tiles, what the last needs
+  constexpr int kBeyond = Along::kFrom - Along::kDistance;  // pixels of the last tile beyond the strip
   alignas(64) real pixels[Down::kFrom * (kStripPixels + kBeyond) * kLanes];
   const int64_t columns = strip.tiles * Along::kDistance + kBeyond;
   for (int64_t c = first; c < last; c += kLanes, to += kLanes) {

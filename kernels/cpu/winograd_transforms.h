@@ -1,18 +1,19 @@
-// Winograd's minimal filtering, Lavin & Gray 2016 (arXiv 1509.09308), along a line: four outputs of a filter
-// of three taps, or three of a filter of four, from six products instead of twelve; three outputs of a filter
-// of seven taps, or seven of a filter of three, from nine instead of 21.
-//
-// All are one polynomial product, evaluated at points: 0 or not, +a and -a for some a, and infinity. Pairs of
-// opposite points share half their work; the values of a keep fp32's rounding errors small, and every
-// constant but those of the filter is exact (docs/derivations/winograd.md).
+// Winograd's minimal filtering in one dimension (Lavin & Gray 2016, arXiv 1509.09308):
 //   output = A^T [(G filter) * (B^T input)], * element by element
+// Six products, instead of twelve, give four outputs of a filter of three taps, or three outputs of a filter
+// of four taps. Nine products, instead of 21, give three outputs of a filter of seven taps, or seven outputs
+// of a filter of three taps.
 //
-// With stride 2 the first and the last of three taps meet every other input, and the middle one the inputs
-// between: four outputs are those of a filter of two taps, from five points, plus four products as they are,
-// nine in all instead of twelve. The four plain products share their filter, so the points of a line fall
-// into six classes, as many as with stride 1.
+// Each algorithm is a polynomial product, evaluated at points: +a and -a for some values a, infinity, and in
+// some algorithms 0. A pair of opposite points shares half its work. The values a keep the rounding errors of
+// fp32 small, and all constants except the filter's are exact (docs/derivations/winograd.md).
 //
-// A line is as many vectors as it has elements, each a lane a channel.
+// With stride 2, the first and the last of three taps meet every other input, and the middle tap meets the
+// inputs between. Four outputs are then those of a filter of two taps, computed from five points, plus four
+// plain products for the middle tap: nine products instead of twelve. The plain products share one filter
+// value, so the points fall into six classes, as many as with stride 1.
+//
+// All transforms work on vectors: each element is one vector, and each lane is one channel.
 #pragma once
 
 #include <algorithm>
@@ -30,15 +31,15 @@ inline Vector multiply_add(double factor, const Vector& x, const Vector& y) {
   return CRESCENDO_CPU::multiply_add(constant(factor), x, y);
 }
 
-// The results of a transform that share work form a group: `count` of them, `step` apart. A matrix passes
-// through registers group by group: group<I>(x, y) reads inputs as x(i) and gives the results of group I as
-// y(i, value).
+// A group of results that share work in a transform: `count` results, `step` apart. A transform computes its
+// results group by group, so that they stay in registers. Its function group<I>(x, y) reads input i as x(i)
+// and passes each result i of group I to y(i, value).
 struct Group {
   int first, count, step;
   constexpr int operator[](int i) const { return first + i * step; }
 };
 
-// Points in their order: 0 where kZeros is 1, then +a, -a for each a of kPairs, then infinity.
+// Sets of points, in this order: 0 if kZeros is 1, then +a and -a for each a of kPairs, then infinity.
 struct FivePoints {
   static constexpr int kZeros = 0;
   static constexpr std::array kPairs = {0.5, 1.25};
@@ -55,7 +56,7 @@ struct NinePoints {
 template <class Points>
 constexpr int kPairCount = static_cast<int>(Points::kPairs.size());
 template <class Points>
-constexpr int kInfinity = Points::kZeros + 2 * kPairCount<Points>;  // its index
+constexpr int kInfinity = Points::kZeros + 2 * kPairCount<Points>;  // index of the point
 template <class Points>
 constexpr auto kPointGroups = [] {
   std::array<Group, Points::kZeros + kPairCount<Points> + 1> groups{};
@@ -65,8 +66,8 @@ constexpr auto kPointGroups = [] {
   return groups;
 }();
 
-// pair(number of the pair, index of its first point) for the group of a pair, otherwise at_zero() or
-// at_infinity().
+// Calls the function for the points of group I: at_zero(), pair(number of the pair, index of its first
+// point), or at_infinity().
 template <class Points, int I, class AtZero, class Pair, class AtInfinity>
 inline void by_group(const AtZero& at_zero, const Pair& pair, const AtInfinity& at_infinity) {
   constexpr int kPair = I - Points::kZeros;
@@ -84,7 +85,7 @@ constexpr double power(double base, int exponent) {
   return product;
 }
 
-// The coefficients of the product of (t - a^2) over all pairs but one, the lowest power first.
+// Returns the coefficients of the product of (t - a^2) over all pairs except `pair`, the lowest power first.
 template <class Points>
 constexpr auto product_without(int pair) {
   std::array<double, kPairCount<Points> + 1> product{1};
@@ -95,11 +96,13 @@ constexpr auto product_without(int pair) {
   }
   return product;
 }
+// The coefficients of the product over all pairs.
 template <class Points>
 constexpr auto kProduct = product_without<Points>(-1);
 
-// Lagrange's: the product of a point's differences from the other finite points, for the first of a pair.
-// That of the opposite point is the same with point 0, otherwise its negative.
+// Returns the denominator of Lagrange's interpolation for the first point of a pair: the product of its
+// differences from all other finite points. The opposite point has an equal denominator if 0 is a point, and
+// the negative one otherwise.
 template <class Points>
 constexpr double differences(int pair) {
   const double point = Points::kPairs[pair];
@@ -109,7 +112,7 @@ constexpr double differences(int pair) {
   return product * power(point, 1 + Points::kZeros);
 }
 
-// B^T: as many inputs as points, to the points.
+// B^T: transforms inputs, as many as there are points.
 template <class Points>
 struct InputTransform {
   static constexpr int kFrom = kInfinity<Points> + 1, kTo = kFrom;
@@ -131,7 +134,7 @@ struct InputTransform {
   }
 
  private:
-  // The sum over k up to Degree of coefficients[k] * x(first + 2 k), the last coefficient being 1.
+  // Returns the sum over k in [0, Degree] of coefficients[k] * x(first + 2 k). The last coefficient is 1.
   template <int Degree, class Coefficients, class X>
   static Vector every_other(const Coefficients& coefficients, const X& x, int first) {
     Vector sum = x(first + 2 * Degree);
@@ -143,7 +146,7 @@ struct InputTransform {
   }
 };
 
-// G: the Taps coefficients of a filter to the points.
+// G: transforms a filter of Taps taps.
 template <int Taps, class Points>
 struct FilterTransform {
   static_assert(Taps >= 2);
@@ -169,7 +172,7 @@ struct FilterTransform {
   }
 };
 
-// A^T: the products at the points to the Outputs results, even and odd ones.
+// A^T: transforms the products at the points into Outputs results: a group of even and a group of odd ones.
 template <int Outputs, class Points>
 struct OutputTransform {
   static_assert(Outputs >= 2);
@@ -198,7 +201,7 @@ struct OutputTransform {
   }
 };
 
-// For a filter of one tap: one element as it is.
+// The transform for a filter of one tap, which leaves its element unchanged.
 struct Identity {
   static constexpr int kFrom = 1, kTo = 1;
   static constexpr std::array<Group, 1> kGroups = {{{0, 1, 1}}};
@@ -209,8 +212,9 @@ struct Identity {
   }
 };
 
-// With stride 2: what Transform makes of every Step-th input, for the first and the last tap; behind it, for
-// the middle tap, the first `Plain` of the inputs between as they are (with Step 1, of the same inputs).
+// A transform for stride 2. Its first results are those of Transform on every Step-th input, for the first
+// and the last tap. The following `Plain` results, for the middle tap, are unchanged inputs: those between,
+// or, if Step is 1, the first ones.
 template <class Transform, int Step, int Plain>
 struct WithPlain {
   static constexpr int kFrom = std::max((Transform::kFrom - 1) * Step + 1, Plain*Step),
@@ -233,7 +237,8 @@ struct WithPlain {
   }
 };
 
-// Odd results are those of the five points, even ones the plain products.
+// Output transform of backward data with stride 2. The odd results come from the five points; the even
+// results are the plain products.
 struct InterleavedOutput {
   using Points = OutputTransform<4, FivePoints>;
   static constexpr int kFrom = 9, kTo = 8;
@@ -248,7 +253,7 @@ struct InterleavedOutput {
   }
 };
 
-// Four outputs of the five points, each plus a plain product.
+// Output transform with stride 2: four results of the five points, each plus a plain product.
 struct SummedOutput {
   using Points = OutputTransform<4, FivePoints>;
   static constexpr int kFrom = 9, kTo = 4;
@@ -260,7 +265,8 @@ struct SummedOutput {
   }
 };
 
-// The gradients of three taps: the outer two of the five points, the middle one the sum of plain products.
+// Output transform of the weight gradient with stride 2. The gradients of the outer two taps come from the
+// five points; the gradient of the middle tap is the sum of the plain products.
 struct TapsOutput {
   using Points = OutputTransform<2, FivePoints>;
   static constexpr int kFrom = 6, kTo = 3;

@@ -1,4 +1,4 @@
-// In the program itself: everything else of this folder is in a module, loaded when a GPU is asked for.
+// This file is part of the program. All others in this folder form a module that is loaded on demand.
 #include "kernels/cuda/backend.h"
 
 #include <stdexcept>

@@ -1,4 +1,4 @@
-// A GPU's backend: own kernels, cuDNN and cuBLASLt, in a module that is loaded when it is asked for.
+// The backend of a GPU: our own kernels, cuDNN and cuBLASLt, in a module that is loaded on demand.
 #pragma once
 
 #include <memory>
@@ -8,9 +8,9 @@
 
 namespace crescendo {
 
-// The backend makes the device current and belongs to the thread that calls this. Throws
-// std::invalid_argument, in one line for whoever asked for the device, where the program was built without
-// CUDA, where there is no device of this index or it cannot do the precision.
+// Returns the backend of the device with this index. It makes the device current and belongs to the calling
+// thread. Throws std::invalid_argument, with one line for the user, if the program was built without CUDA, if
+// there is no such device, or if the device lacks the precision.
 std::unique_ptr<Backend> make_cuda_backend(int index, Precision,
                                            ConvolutionAlgorithm = ConvolutionAlgorithm::automatic);
 

@@ -1,4 +1,4 @@
-// bfloat16: the upper half of a float. Arithmetic is done in float; only memory holds it.
+// bfloat16: the upper half of a float. It is a storage type; arithmetic is done in float.
 #pragma once
 
 #include <bit>
@@ -11,7 +11,7 @@ namespace crescendo {
 class bf16 {
  public:
   bf16() = default;
-  // The nearest, ties to even; NaN stays NaN.
+  // Rounds to the nearest, ties to even. NaN stays NaN.
   HD explicit bf16(float value) {
 #ifdef __CUDA_ARCH__
     asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits_) : "f"(value));

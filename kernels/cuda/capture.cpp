@@ -13,9 +13,9 @@ struct DestroyGraph {
 };
 using Graph = std::unique_ptr<std::remove_pointer_t<cudaGraph_t>, DestroyGraph>;
 
-// The stream leaves capture whatever `work` does.
+// Captures `work`. The stream leaves capture mode even if `work` throws.
 Graph captured(cudaStream_t stream, const std::function<void()>& work) {
-  // Relaxed: libraries may ask the device for what they have not needed before.
+  // Relaxed mode: libraries may allocate or query the device on first use.
   check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed), "capture");
   cudaGraph_t graph = nullptr;
   try {
@@ -23,7 +23,7 @@ Graph captured(cudaStream_t stream, const std::function<void()>& work) {
   } catch (...) {
     cudaStreamEndCapture(stream, &graph);
     const Graph dropped(graph);
-    cudaGetLastError();  // which would otherwise be reported again, by another call
+    cudaGetLastError();  // clears the error, so that no later call reports it again
     throw;
   }
   check(cudaStreamEndCapture(stream, &graph), "end of capture");

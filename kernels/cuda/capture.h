@@ -1,4 +1,4 @@
-// A stream's work as a CUDA graph, which the host then starts by one call.
+// A stream's work as a CUDA graph, which the host launches by one call.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -12,8 +12,8 @@ namespace crescendo::cuda {
 
 class CapturedGraph final : public KernelGraph {
  public:
-  // Of what `work` puts into the stream, which is not done yet. Throws std::runtime_error where CUDA refuses,
-  // and what `work` throws.
+  // Records what `work` puts into the stream without running it. Throws std::runtime_error if CUDA refuses,
+  // and whatever `work` throws.
   CapturedGraph(cudaStream_t stream, const std::function<void()>& work);
   ~CapturedGraph() override;
   void launch() override;

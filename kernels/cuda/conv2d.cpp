@@ -10,14 +10,14 @@ namespace crescendo::cuda {
 
 namespace {
 
-// An engine that wants more for a single ghost batch is passed over.
+// Largest workspace in bytes that an engine may need for one ghost batch.
 constexpr size_t kMostWorkspace = size_t{1} << 30;
 
-// Which tensor is which, among all of a graph.
+// Unique IDs of the tensors of a graph.
 constexpr std::array<int64_t, 3> kNames = {1, 2, 3};  // x, weight, y
 constexpr int64_t kX = kNames[0], kWeight = kNames[1], kY = kNames[2];
 
-// An operation's attributes; x, weight and y stand for their gradients too.
+// Attribute names of an operation. x, weight and y stand for their gradients too.
 struct Attributes {
   cudnnBackendDescriptorType_t operation;
   cudnnBackendAttributeName_t convolution, x, weight, y, alpha, beta;
@@ -70,8 +70,8 @@ cudnnDataType_t activation_type(Precision precision) {
   return precision == Precision::bf16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT;
 }
 
-// A tensor [n,h,w,c], or a filter [k,r,s,c], and the alignment of its elements. cuDNN names sizes in the
-// order n c h w, whatever the layout.
+// Describes a tensor [n,h,w,c] or a filter [k,r,s,c] of the given alignment. cuDNN lists sizes in the order
+// n c h w, whatever the layout.
 Descriptor tensor(int64_t name, cudnnDataType_t type, std::array<int64_t, 4> nhwc, int64_t alignment) {
   const auto [n, h, w, c] = nhwc;
   const std::array<int64_t, 4> sizes = {n, c, h, w}, strides = {h * w * c, 1, w * c, c};
@@ -85,14 +85,14 @@ Descriptor tensor(int64_t name, cudnnDataType_t type, std::array<int64_t, 4> nhw
   return d;
 }
 
-// Activations, which may be passed from any image on.
+// Describes activations that may start at any image of a larger tensor.
 Descriptor images(int64_t name, cudnnDataType_t type, std::array<int64_t, 4> nhwc) {
   const int64_t bytes = nhwc[1] * nhwc[2] * nhwc[3] * (type == CUDNN_DATA_BFLOAT16 ? 2 : 4);
   return tensor(name, type, nhwc, alignment_of_slices(bytes));
 }
 
-// The padding behind the last row or column: as much as before the first where that gives the same output
-// size (engines prefer it), otherwise what the last window reaches.
+// Returns the padding after the last row or column: as much as before the first if that gives the same output
+// size, because engines prefer it; otherwise as much as the last window reaches.
 int64_t padding_after(int64_t in, int64_t out, int64_t window, int64_t stride, int64_t before) {
   const auto gives = [&](int64_t after) {
     return in + before + after >= window && (in + before + after - window) / stride + 1 == out;
@@ -117,7 +117,7 @@ Descriptor convolution(const Conv2dGeometry& g) {
   return d;
 }
 
-// The engine of a configuration.
+// Returns the engine of a configuration.
 Descriptor engine_of(const Descriptor& configuration) {
   std::vector<Descriptor> engines =
       configuration.get_descriptors(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_BACKEND_ENGINE_DESCRIPTOR, 1);
@@ -125,7 +125,7 @@ Descriptor engine_of(const Descriptor& configuration) {
   return std::move(engines.front());
 }
 
-// An engine's configuration for a graph.
+// Returns the configuration of an engine for a graph.
 Descriptor configuration_of(const Descriptor& graph, int64_t index,
                             const std::vector<std::pair<cudnnBackendKnobType_t, int64_t>>& knobs) {
   Descriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
@@ -153,7 +153,7 @@ cudnnHandle_t create_handle(cudaStream_t stream) {
   return handle;
 }
 
-// One ghost batch, whose engine is that of any number of them.
+// Returns the geometry of one ghost batch, for which engines are chosen.
 Conv2dGeometry one_ghost(Conv2dGeometry g) {
   if (g.ghost > 0) g.n = g.ghost;
   return g;
@@ -239,7 +239,7 @@ std::optional<Convolutions::Plan> Convolutions::make_plan(const Key& key) {
   return std::nullopt;
 }
 
-// The fastest, as cuDNN's heuristics have it; another way to choose would stand here.
+// Returns the fastest engine by cuDNN's heuristics.
 std::optional<Convolutions::Engine> Convolutions::choose_engine(const Conv2dGeometry& g, Pass pass) {
   for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
     auto found = attempt([&] { return first_engine(graph({g, pass, Write::overwrite}), mode); });
@@ -277,8 +277,8 @@ std::optional<Convolutions::Engine> Convolutions::usable_engine(const Descriptor
   return found;
 }
 
-// None whose sums come in another order from run to run, or are rounded to less than fp32 on the way; in
-// fp32, none that rounds the factors.
+// Rejects engines that add in an order that varies from run to run or that round partial sums to less than
+// fp32; in fp32 also engines that round the factors.
 bool Convolutions::is_allowed(const Descriptor& engine) const {
   std::vector<cudnnBackendNumericalNote_t> forbidden = {CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC,
                                                         CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION};
@@ -299,7 +299,7 @@ Convolutions::Plan Convolutions::finished_plan(const Descriptor& configuration) 
   return {std::move(plan), static_cast<size_t>(workspace)};
 }
 
-// A single operation: result = convolution + beta * result.
+// Returns a graph of one operation: result = convolution + beta * result.
 Descriptor Convolutions::graph(const Key& key) const {
   const Conv2dGeometry& g = key.geometry;
   const Attributes& names = attributes(key.pass);

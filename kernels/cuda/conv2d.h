@@ -1,8 +1,8 @@
-// cuDNN's convolutions: NHWC, cross-correlation, sums in fp32; a plan for each geometry and pass, made once.
+// cuDNN's convolutions: NHWC, cross-correlation, sums in fp32. The plan for a geometry and pass is made once.
 //
-// An engine, with its settings, is chosen for one ghost batch and then serves any number of images and both
-// kinds of Write: so results do not depend on the micro-batch. Only where it refuses those is there another.
-// Engines whose results vary from run to run are never chosen.
+// An engine and its settings are chosen for one ghost batch. They then serve any number of images and both
+// kinds of Write, so results do not depend on the micro-batch; another engine is chosen only if this one
+// refuses. Engines whose results vary from run to run are never chosen.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -17,32 +17,29 @@
 #include <vector>
 
 #include "kernels/cuda/libraries.h"
-#include "kernels/geometry.h"
+#include "kernels/cuda/library_kernels.h"
 #include "kernels/precision.h"
-#include "kernels/real.h"
 
 namespace crescendo::cuda {
 
 enum class Pass { forward, backward_data, backward_weight };
 
-class Convolutions {
+class Convolutions final : public ConvolutionLibrary {
  public:
   Convolutions(Precision, cudaStream_t);
 
-  // Bytes that any pass needs, with either Write. Makes the plans.
-  size_t workspace(const Conv2dGeometry&);
+  // Makes the plans of all passes.
+  size_t workspace(const Conv2dGeometry&) override;
 
-  // As in kernels/backend.h, without bias; none of the sizes is zero. backward_weight takes the geometry of
-  // one ghost batch, and its result is of the activations' type: cuDNN has no engine from bf16 to fp32.
-  // Throw std::runtime_error where cuDNN has no engine.
-  void forward(const Conv2dGeometry&, const void* x, const void* weight, void* y, void* workspace);
+  // Throw std::runtime_error if cuDNN has no engine.
+  void forward(const Conv2dGeometry&, const void* x, const void* weight, void* y, void* workspace) override;
   void backward_data(const Conv2dGeometry&, const void* dy, const void* weight, void* dx, Write,
-                     void* workspace);
+                     void* workspace) override;
   void backward_weight(const Conv2dGeometry&, const void* x, const void* dy, void* dweight, Write,
-                       void* workspace);
+                       void* workspace) override;
 
  private:
-  // What decides how a result is rounded.
+  // An engine with its settings, which decide how results are rounded.
   struct Engine {
     int64_t index;
     std::vector<std::pair<cudnnBackendKnobType_t, int64_t>> knobs;
@@ -52,7 +49,7 @@ class Convolutions {
     size_t workspace;
   };
   struct Operands {
-    const void *x, *weight, *y;  // one of them is the result, which is written to
+    const void *x, *weight, *y;  // the pass writes to one of them
   };
   struct Key {
     Conv2dGeometry geometry;
@@ -69,14 +66,14 @@ class Convolutions {
   std::optional<Plan> make_plan(const Key&);
   std::optional<Engine> choose_engine(const Conv2dGeometry&, Pass);
   std::optional<Engine> first_engine(const Descriptor& graph, cudnnBackendHeurMode_t);
-  // Nothing where it is not allowed, or makes no plan.
+  // Returns nothing if the engine is not allowed or makes no plan.
   std::optional<Engine> usable_engine(const Descriptor& graph, const Descriptor& configuration) const;
   bool is_allowed(const Descriptor& engine) const;
   Descriptor graph(const Key&) const;
   Plan finished_plan(const Descriptor& configuration) const;
   void run(const Key&, const Operands&, void* workspace);
 
-  // What f returns, an optional; nothing where cuDNN refuses.
+  // Returns f(), an optional, or nothing if cuDNN refuses.
   template <class F>
   std::invoke_result_t<F> attempt(const F& f) {
     try {
@@ -91,7 +88,7 @@ class Convolutions {
   Owned<cudnnHandle_t, cudnnDestroy> handle_;
   std::unordered_map<Key, std::optional<Engine>, Hash> engines_;
   std::unordered_map<Key, std::optional<Plan>, Hash> plans_;
-  std::string refusal_ = "none is allowed";  // cuDNN's last words, for the error of a pass without a plan
+  std::string refusal_ = "none is allowed";  // cuDNN's last message, for the error of a pass without a plan
 };
 
 }  // namespace crescendo::cuda

@@ -1,6 +1,6 @@
-// What brings a convolution's operands into tiles of shared memory (matmul_tile.cuh): pixels as the taps of
-// the filter meet them, and weights. Whatever is outside of its tensor is zero. A thread's chunks are of one
-// column of the tile, so that what a column means is found once.
+// Loaders, which bring a convolution's operands into tiles of shared memory (matmul_tile.cuh): pixels as the
+// taps of the filter meet them, and weights. Elements outside of a tensor are zero. All chunks of a thread
+// are in one column of the tile, so a thread finds its tap and channel once.
 #pragma once
 
 #include "kernels/cuda/convolution_taps.h"
@@ -23,12 +23,12 @@ struct Share {
   static __device__ int place(int i) { return Tile::place(row(i), column()); }
 };
 
-// Chunks on their way through a thread's registers, to be normalised.
+// A thread's chunks in registers, on their way to be normalised.
 template <class Share>
 struct Held {
   Chunk chunks[Share::kOwn];
-  unsigned inside = 0;  // a bit each
-  int channel;          // their first
+  unsigned inside = 0;  // one bit for each chunk
+  int channel;          // the first of each chunk
 
   __device__ void take(int i, const bf16* from, bool is_inside) {
     inside = is_inside ? inside | 1U << i : inside & ~(1U << i);
@@ -40,7 +40,7 @@ struct Held {
   }
 };
 
-// a [pixels, taps x channels]: the source's pixels that the result's pixels from `first` to `end` meet.
+// a [pixels, taps x channels]: the source's pixels that the result's pixels [first,end) meet.
 template <int Rows, unsigned Threads, bool Normalise>
 class PixelRows {
  public:
@@ -80,18 +80,18 @@ class PixelRows {
 
  private:
   using Share = cuda::Share<Tile, Threads>;
-  static constexpr int kOutside = -(1 << 30);  // a row that no tap leads back from
+  static constexpr int kOutside = -(1 << 30);  // a row from which no tap leads back inside
 
   Taps taps_;
   const bf16* source_;
   NormTable norm_;
-  int h_[Share::kOwn], w_[Share::kOwn], pixel_[Share::kOwn];  // what the first tap meets
+  int h_[Share::kOwn], w_[Share::kOwn], pixel_[Share::kOwn];  // source pixel of the first tap
   TapPosition position_;
   Held<Share> held_;
 };
 
-// b [sum, filters] from weight [filters,sum]: the forward pass, where a filter's taps and channels follow one
-// another in memory as in the sum.
+// b [sum, filters] from weight [filters,sum], for the forward pass: a filter's taps and channels have the
+// same order in memory as in the sum.
 template <int Columns, unsigned Threads>
 class WeightRows {
  public:
@@ -122,7 +122,7 @@ class WeightRows {
   int filters_, sum_, first_, at_;
 };
 
-// b [taps x filters, channels] from weight [filters,r,s,channels]: the data gradient.
+// b [taps x filters, channels] from weight [filters,r,s,channels], for the data gradient.
 template <int Columns, unsigned Threads>
 class WeightColumns {
  public:
@@ -160,7 +160,7 @@ class WeightColumns {
   TapPosition position_[Share::kOwn];  // its channels are the filters: those of dy
 };
 
-// a [filters, pixels] from dy [pixels,filters], of the pixels from `first` to `end`: the weight gradient.
+// a [filters, pixels] from dy [pixels,filters], for pixels [first,end) of the weight gradient.
 template <int Rows, unsigned Threads>
 class GradientColumns {
  public:
@@ -191,8 +191,8 @@ class GradientColumns {
   int filters_, filter_, pixel_, end_;
 };
 
-// b [pixels, taps x channels]: the x that the outputs from `first` to `end` meet, as columns from
-// `first_column` on: the weight gradient.
+// b [pixels, taps x channels], for the weight gradient: the x that outputs [first,end) meet, columns from
+// `first_column` on.
 template <int Columns, unsigned Threads, bool Normalise>
 class PixelColumns {
  public:
@@ -251,7 +251,7 @@ class PixelColumns {
   Taps taps_;
   const bf16* x_;
   int pixel_, end_;
-  int down_, across_;  // from where the first tap meets x to where the column's does
+  int down_, across_;  // offset of the column's tap from the first tap
   NormTable norm_;
   int image_[Share::kOwn], p_[Share::kOwn], q_[Share::kOwn];
   Held<Share> held_;

@@ -1,5 +1,5 @@
-// Which pixels meet in a convolution, along rows and along columns: the same words for the forward pass,
-// where outputs gather inputs, and for the data gradient, where inputs gather outputs.
+// The pairs of pixels that meet in a convolution, along rows and along columns. One description serves the
+// forward pass, where outputs gather inputs, and the data gradient, where inputs gather outputs.
 #pragma once
 
 #include <cstdint>
@@ -9,12 +9,12 @@
 
 namespace crescendo::cuda {
 
-// Result pixel i takes from source pixel first + i * step + t * tap_step, where there is one, times the
-// filter at filter_first + t * filter_step, for every tap t. It stands at place_first + i * place_step of the
-// result.
+// One axis. For every tap t, result pixel i adds source pixel first + i * step + t * tap_step, if it exists,
+// times the filter at filter_first + t * filter_step. Pixel i is stored at place_first + i * place_step of
+// the result.
 struct TapAxis {
-  int source, result;  // pixels there are
-  int pixels, taps;    // i and t end before these
+  int source, result;  // sizes in pixels
+  int pixels, taps;    // i < pixels, t < taps
   int first, step, tap_step;
   int filter_first, filter_step;
   int place_first, place_step;
@@ -37,11 +37,11 @@ HD inline TapAxis forward_axis(int64_t in, int64_t out, int64_t window, int64_t 
           .place_step = 1};
 }
 
-// Of the data gradient, the inputs h with (h + pad) % stride = `parity`: the filter's taps of that parity
-// alone meet them, each by an output further back, so that no product is with a zero between outputs.
+// Returns the axis of the data gradient for the inputs h with (h + pad) % stride = `parity`. Only the
+// filter's taps of that parity meet them, so no product is with a zero between outputs.
 HD inline TapAxis backward_axis(int64_t in, int64_t out, int64_t window, int64_t stride, int64_t pad,
                                 int64_t parity) {
-  const int64_t first = ((parity - pad) % stride + stride) % stride;  // the least h
+  const int64_t first = ((parity - pad) % stride + stride) % stride;  // the smallest h
   return {.source = static_cast<int>(out),
           .result = static_cast<int>(in),
           .pixels = static_cast<int>(first < in ? (in - first + stride - 1) / stride : 0),
@@ -70,13 +70,13 @@ HD inline Taps forward_taps(const Conv2dGeometry& g) {
           forward_axis(g.w, g.q, g.s, g.stride_w, g.pad_left), static_cast<int>(g.c)};
 }
 
-// Of the class of inputs of this number, of stride_h * stride_w.
+// Returns the taps of one class of inputs; `parity` numbers the stride_h * stride_w classes.
 HD inline Taps backward_taps(const Conv2dGeometry& g, int64_t parity) {
   return {backward_axis(g.h, g.p, g.r, g.stride_h, g.pad_top, parity / g.stride_w),
           backward_axis(g.w, g.q, g.s, g.stride_w, g.pad_left, parity % g.stride_w), static_cast<int>(g.k)};
 }
 
-// Where a loader is in a sum over taps and channels, channels innermost.
+// A loader's position in a sum over taps and channels, channels innermost.
 struct TapPosition {
   int u = 0, v = 0, channel = 0;
 

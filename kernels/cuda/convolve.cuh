@@ -1,5 +1,5 @@
-// The forward pass and the data gradient: y [pixels,filters] = taps of x * weight^T, a block making
-// kTilePixels pixels of one ghost batch and Columns channels. What the taps are says who asks
+// The forward pass and the data gradient: y [pixels,filters] = taps of x * weight^T. A block computes
+// kTilePixels pixels of one ghost batch and Columns channels. The caller describes the taps
 // (convolution_taps.h).
 #pragma once
 
@@ -16,20 +16,20 @@ constexpr int kTilePixels = 128;
 struct Convolution {
   Conv2dGeometry geometry;
   const bf16 *source, *weight;
-  InputNorm norm;        // of the source, where it is normalised
+  InputNorm norm;        // of the source, if it is normalised
   const bf16* residual;  // or null
   bf16* result;
-  double* sums;  // [ghosts, tiles of a ghost, 2, channels]: of the result and of its squares; or null
+  double* sums;  // [ghosts, tiles of a ghost, 2, channels] of the result and its squares; or null
 };
 
-// Pixels of a ghost's tiles of a class, and channels, as a grid has them.
+// The pixels and channels of a block: a tile of one class of a ghost batch's pixels.
 template <Direction direction, int Columns>
 struct ConvolutionTile {
   static constexpr bool kForward = direction == Direction::forward;
 
   Taps taps;
   int channels;                 // of the result
-  int ghost, first_pixel, end;  // pixels of the ghost, up to `end`
+  int ghost, first_pixel, end;  // pixels are counted in the ghost batch, which ends before `end`
   int tile, first_channel;
   int64_t first_image;
 
@@ -45,7 +45,7 @@ struct ConvolutionTile {
     const int64_t images = g.n - first_image < g.ghost ? g.n - first_image : g.ghost;
     end = static_cast<int>(images) * taps.pixels();
   }
-  // Where a pixel's first channel stands in the result.
+  // Returns the index of a pixel's first channel in the result.
   __device__ int64_t place(int pixel) const {
     const int image = pixel / taps.pixels(), in_image = pixel % taps.pixels();
     const int64_t row = (first_image + image) * taps.h.result + taps.h.place_of(in_image / taps.w.pixels);
@@ -53,8 +53,8 @@ struct ConvolutionTile {
   }
 };
 
-// What a block does with its sums, which it lays out in shared memory so that a thread has a chunk of
-// channels of every kDown-th pixel.
+// The output of a block's sums. They are laid out in shared memory, so that a thread has a chunk of channels
+// of every kDown-th pixel.
 template <int Columns, unsigned Threads>
 struct TileResult {
   static constexpr int kPitch = Columns + 8;  // floats: two rows' pairs are then in different banks
@@ -84,7 +84,7 @@ struct TileResult {
       if (c.sums != nullptr) add(rounded, totals);
     }
   }
-  // In double, as ghost_moments does.
+  // Adds in double, as GhostMoments does.
   static __device__ void add(const Chunk& values, Totals (&totals)[kChunkValues]) {
     for (int lane = 0; lane < kChunkValues; ++lane) {
       const double v = static_cast<double>(static_cast<float>(values.lanes[lane]));
@@ -92,7 +92,7 @@ struct TileResult {
       totals[lane].second += v * v;
     }
   }
-  // The block's sums of each channel, its threads' in order, to `sums` [2,channels].
+  // Writes the block's sums of each channel to `sums` [2,channels]. Threads are added in order.
   template <class Tile>
   static __device__ void write_sums(const Tile& tile, const Totals (&totals)[kChunkValues], Totals* shared,
                                     double* sums) {
@@ -163,7 +163,7 @@ __global__ void __launch_bounds__(TileSums<kTilePixels, Columns>::kThreads,
                      c.sums + (tile.ghost * tiles + tile.tile) * 2 * tile.channels);
 }
 
-// Tiles of a ghost, of its largest class.
+// Returns the number of tiles of a ghost batch.
 inline int64_t pixel_tiles(const Conv2dGeometry& g, const Taps& taps) {
   return (g.ghost * taps.pixels() + kTilePixels - 1) / kTilePixels;
 }
@@ -183,8 +183,9 @@ void launch_convolve(cudaStream_t stream, const Convolution& c) {
   launch(stream, grid, convolve_kernel<direction, Columns, Normalise>, c);
 }
 
-// By blocks of 64 channels; of 128, which read the pixels half as often, where one ghost batch still has a
-// block for every multiprocessor of a large device. Sums are the same.
+// Launches blocks of 128 channels, which read the pixels half as often as blocks of 64, if one ghost batch
+// still has a block for every multiprocessor of a large device; otherwise blocks of 64. The sums are the
+// same.
 template <Direction direction, bool Normalise>
 void convolve(cudaStream_t stream, const Convolution& c) {
   constexpr int64_t kNarrow = 64, kWide = 128, kMultiprocessors = 128;

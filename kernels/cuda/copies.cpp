@@ -6,19 +6,19 @@ namespace crescendo::cuda {
 
 CopyStream::CopyStream(int device, cudaStream_t kernels)
     : device_(device), kernels_(kernels), copies_(device) {
-  taken_.record(kernels_);  // the memory that is copied to may have served kernels before
+  taken_.record(kernels_);  // kernels called before may still use the memory that is copied to
 }
 
-// An error is not news here: the stream's next call will have it.
+// Ignores an error: the stream's next call reports it.
 CopyStream::~CopyStream() { (void)copied_.wait(); }
 
-// Pinned, without which a copy would keep the host waiting.
+// Returns pinned memory, because the host would wait for a copy from other memory.
 std::shared_ptr<void> CopyStream::host_memory(size_t bytes) {
-  check(cudaSetDevice(device_), "device");  // the thread may be one that has called nothing of CUDA yet
+  check(cudaSetDevice(device_), "device");  // the thread may not have called CUDA yet
   void* block = nullptr;
   const cudaError_t error = cudaHostAlloc(&block, bytes, cudaHostAllocDefault);
   if (error == cudaErrorMemoryAllocation) {
-    cudaGetLastError();  // which would otherwise be reported again, by another call
+    cudaGetLastError();  // clears the error, so that no later call reports it again
     throw std::bad_alloc();
   }
   check(error, "pinned memory");

@@ -1,5 +1,5 @@
-// Copies from pinned memory in a stream of their own, and the events that order them with the kernels'
-// stream.
+// Asynchronous uploads from pinned memory. They have a stream of their own; events order them with the
+// kernels' stream.
 #pragma once
 
 #include "kernels/backend.h"
@@ -20,8 +20,8 @@ class CopyStream final : public StagedUpload {
   int device_;
   cudaStream_t kernels_;
   Stream copies_;
-  Event taken_;   // in the kernels' stream
-  Event copied_;  // in the copies'
+  Event taken_;   // recorded in the kernels' stream
+  Event copied_;  // recorded in the copies' stream
 };
 
 }  // namespace crescendo::cuda

@@ -1,7 +1,7 @@
-// Softmax and cross-entropy, a warp a sample, in double:
+// Softmax and cross-entropy in double, one warp for each sample:
 //   loss = log(sum exp(z)) - (1 - smoothing) z[label] - smoothing mean(z)
 //   dloss/dz[j] = softmax(z)[j] - target[j]
-// A NaN among the logits, or an infinity, makes the loss NaN.
+// A NaN or an infinity among the logits makes the loss NaN.
 #pragma once
 
 #include <cmath>
@@ -11,7 +11,7 @@
 
 namespace crescendo::cuda {
 
-// One sample of the warp that a thread belongs to.
+// The sample of the warp that a thread belongs to.
 struct Sample {
   int64_t index;
   int lane;
@@ -19,7 +19,7 @@ struct Sample {
       : index(static_cast<int64_t>(blockIdx.x) * (blockDim.x / kWarp) + threadIdx.x / kWarp),
         lane(static_cast<int>(threadIdx.x % kWarp)) {}
 
-  // What combine makes of f(j) for j in [0, n).
+  // Returns f(j) combined over j in [0, n).
   template <class V, class F, class Combine>
   __device__ V reduce(int64_t n, V initial, const F& f, const Combine& combine) const {
     V value = initial;
@@ -85,20 +85,19 @@ __global__ void __launch_bounds__(kThreads)
 inline Grid warp_a_sample(int64_t samples) { return {dim3(blocks_for(samples, kThreads / kWarp)), kThreads}; }
 
 template <class T>
-void OwnKernels<T>::softmax_cross_entropy_forward(const CrossEntropyGeometry& g, const activation* logits,
-                                                  const int32_t* labels, real* losses, int32_t* correct) {
+void OwnKernels<T>::compute(const SoftmaxCrossEntropyForward& call) {
+  const CrossEntropyGeometry& g = call.geometry;
   if (g.n * g.classes == 0) return;
-  launch(stream_, warp_a_sample(g.n), cross_entropy_forward_kernel<T>, g, values_of(logits), labels, losses,
-         correct);
+  launch(stream(), warp_a_sample(g.n), cross_entropy_forward_kernel<T>, g, values_of(call.logits),
+         call.labels, call.losses, call.correct);
 }
 
 template <class T>
-void OwnKernels<T>::softmax_cross_entropy_backward(const CrossEntropyGeometry& g, const activation* logits,
-                                                   const int32_t* labels, const real* dlosses,
-                                                   activation* dlogits, Write write) {
+void OwnKernels<T>::compute(const SoftmaxCrossEntropyBackward& call) {
+  const CrossEntropyGeometry& g = call.geometry;
   if (g.n * g.classes == 0) return;
-  launch(stream_, warp_a_sample(g.n), cross_entropy_backward_kernel<T>, g, values_of(logits), labels, dlosses,
-         values_of(dlogits), write);
+  launch(stream(), warp_a_sample(g.n), cross_entropy_backward_kernel<T>, g, values_of(call.logits),
+         call.labels, call.dlosses, values_of(call.dlogits), call.write);
 }
 
 }  // namespace crescendo::cuda

@@ -1,5 +1,5 @@
-// The graphics processor's backend: one class, with its own kernels from its base. All work goes to one
-// stream, so that each kernel finds what the one before it wrote.
+// The backend of a GPU: memory, copies, graph capture, and a dispatch that runs the calls. All work goes to
+// one stream, so that each kernel sees what the one before it wrote.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -7,14 +7,13 @@
 #include <string>
 
 #include "kernels/cuda/conv2d.h"
+#include "kernels/cuda/dispatch.h"
 #include "kernels/cuda/matmul.h"
-#include "kernels/cuda/own_convolutions.h"
 #include "kernels/cuda/stream.h"
-#include "kernels/precision.h"
 
 namespace crescendo::cuda {
 
-// A block of the device's memory. Throws std::bad_alloc.
+// A block of the device's memory. Constructor and grow() throw std::bad_alloc.
 class DeviceMemory {
  public:
   explicit DeviceMemory(size_t bytes);
@@ -23,22 +22,22 @@ class DeviceMemory {
   ~DeviceMemory();
   void* get() const { return block_; }
   size_t bytes() const { return bytes_; }
-  void grow(size_t bytes);  // what was in it is lost
+  void grow(size_t bytes);  // loses the contents
 
  private:
   void* block_ = nullptr;
   size_t bytes_ = 0;
 };
 
-// T: what activations are, float or bf16. The stream is a base, because the other base needs it.
+// T is the type of activations: float or bf16.
 template <class T>
-class CudaBackend final : private Stream, public OwnConvolutions<T> {
+class CudaBackend final : public Backend {
  public:
   CudaBackend(int device, std::string name, Precision, ConvolutionAlgorithm);
 
   std::string name() const override { return name_; }
+  Capabilities capabilities() const override { return dispatch_.capabilities(); }
 
-  bool is_host() const override { return false; }
   size_t free_memory() const override;
   void* allocate(size_t bytes) override;
   void release(void* block, size_t bytes) override;
@@ -48,39 +47,23 @@ class CudaBackend final : private Stream, public OwnConvolutions<T> {
   void download_activations(int64_t n, const activation* from, real* host) override;
   std::unique_ptr<StagedUpload> open_upload() override;
 
-  using OwnConvolutions<T>::workspace;
-  size_t workspace(const Conv2dGeometry&) const override;
-  size_t workspace(const LinearGeometry&) const override;
+  void run(const KernelCall& call) override { dispatch_.run(call); }
+  size_t workspace(const KernelCall& call) const override { return dispatch_.workspace(call); }
   void reserve_workspace(size_t bytes) override;
   std::unique_ptr<KernelGraph> capture(const std::function<void()>& work) override;
 
-  void conv2d_forward(const Conv2dGeometry&, const activation* x, const ConvolutionWeight&,
-                      const ConvolutionEpilogue&, activation* y) override;
-  void conv2d_backward_data(const Conv2dGeometry&, const activation* dy, const activation* weight,
-                            activation* dx, Write) override;
-  void conv2d_backward_weight(const Conv2dGeometry&, const activation* x, const activation* dy, real* dweight,
-                              Write) override;
-
-  void linear_forward(const LinearGeometry&, const activation* x, const activation* weight, const real* bias,
-                      activation* y) override;
-  void linear_backward_data(const LinearGeometry&, const activation* dy, const activation* weight,
-                            activation* dx, Write) override;
-  void linear_backward_weight(const LinearGeometry&, const activation* x, const activation* dy, real* dweight,
-                              Write) override;
-
- protected:
-  void* workspace_memory() const override { return workspace_.get(); }
-  void* partials() const override { return partials_.get(); }
+  int64_t packed_weight_size(const Conv2dGeometry&) const override { return 0; }
+  bool fuses_norm(const Conv2dGeometry& g) const override { return dispatch_.fuses_norm(g); }
 
  private:
-  // Of a convolution's workspace, what kernels need; behind it is room for a weight gradient in bf16.
-  size_t kernels_workspace(const Conv2dGeometry&) const;
-
   int device_;
   std::string name_;
-  mutable Convolutions convolutions_;  // asking for a workspace makes its plans
+  Stream stream_;
+  Convolutions convolutions_;
   MatrixProducts products_;
   DeviceMemory workspace_, partials_;
+  LaunchContext context_;
+  Dispatch<T> dispatch_;
 };
 
 extern template class CudaBackend<float>;

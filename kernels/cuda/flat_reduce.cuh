@@ -1,4 +1,5 @@
-// The reductions of flat stores: kPartials blocks at most leave one result each, which one block combines.
+// Reductions of flat stores: at most kPartials blocks leave one partial result each, and one block combines
+// them.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +10,8 @@
 
 namespace crescendo::cuda {
 
-// finish(block, what combine makes of f(i) for every gridDim-th stretch of blockDim indices below n).
+// Calls finish(block, value), where value combines f(i) over the block's indices: every gridDim-th run of
+// blockDim indices below n.
 template <class V, class F, class Combine, class Finish>
 __global__ void __launch_bounds__(kThreads)
     reduce_kernel(int64_t n, V initial, F f, Combine combine, Finish finish) {
@@ -28,13 +30,14 @@ struct Either {
   HD int operator()(int a, int b) const { return a | b; }
 };
 
-// finish(what combine makes of f(i) for i in [0, n)), by one thread, in an order that n alone decides.
+// Calls finish(value) in one thread, where value combines f(i) for i in [0, n) in an order that follows from
+// n alone.
 template <class V, class F, class Combine, class Finish>
 void reduce(cudaStream_t stream, int64_t n, V initial, const F& f, const Combine& combine, V* partials,
-            int64_t most_partials, const Finish& finish) {
-  constexpr int64_t kEach = 4;  // elements of a thread, where there are many
+            const Finish& finish) {
+  constexpr int64_t kEach = 4;  // elements of a thread, if there are many
   const unsigned blocks =
-      blocks_for(std::clamp<int64_t>(n, 1, most_partials * kThreads * kEach), kThreads * kEach);
+      blocks_for(std::clamp<int64_t>(n, 1, kPartials * kThreads * kEach), kThreads * kEach);
   constexpr size_t kShared = kThreads / kWarp * sizeof(V);
   const auto keep = [partials] __device__(unsigned block, V value) { partials[block] = value; };
   launch(stream, {dim3(blocks), kThreads, kShared}, reduce_kernel<V, F, Combine, decltype(keep)>, n, initial,
@@ -46,24 +49,26 @@ void reduce(cudaStream_t stream, int64_t n, V initial, const F& f, const Combine
 }
 
 template <class T>
-void OwnKernels<T>::sum_of_squares(int64_t n, const real* x, double* result, Write write) {
-  const auto square = [x] __device__(int64_t i) {
+void OwnKernels<T>::compute(const SumOfSquares& call) {
+  const auto square = [x = call.x] __device__(int64_t i) {
     return static_cast<double>(x[i]) * static_cast<double>(x[i]);
   };
-  const auto put = [result, write] __device__(double sum) {
+  const auto put = [result = call.result, write = call.write] __device__(double sum) {
     *result = write == Write::add ? *result + sum : sum;
   };
-  reduce(stream_, n, 0.0, square, Sum(), static_cast<double*>(partials()), kPartials, put);
+  reduce(stream(), call.n, 0.0, square, Sum(), static_cast<double*>(context_.partials), put);
 }
 
 template <class T>
-void OwnKernels<T>::check_finite(int64_t n, const real* gradients, StepCounters* counters) {
-  const auto bad = [gradients] __device__(int64_t i) { return std::isfinite(gradients[i]) ? 0 : 1; };
-  const auto stop = [counters] __device__(int found) {
+void OwnKernels<T>::compute(const CheckFinite& call) {
+  const auto bad = [gradients = call.gradients] __device__(int64_t i) {
+    return std::isfinite(gradients[i]) ? 0 : 1;
+  };
+  const auto stop = [counters = call.counters] __device__(int found) {
     if (is_stopped(counters) || (found == 0 && std::isfinite(counters->loss))) return;
     counters->stopped_at = counters->position;
   };
-  reduce(stream_, n, 0, bad, Either(), static_cast<int*>(partials()), kPartials, stop);
+  reduce(stream(), call.n, 0, bad, Either(), static_cast<int*>(context_.partials), stop);
 }
 
 }  // namespace crescendo::cuda

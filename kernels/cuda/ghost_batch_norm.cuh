@@ -14,7 +14,7 @@
 
 namespace crescendo::cuda {
 
-// What a vector of channels needs to be normalised, forward and again backward.
+// The constants that normalise a vector of channels, forward and again backward.
 template <int Width>
 struct Channels {
   real mean[Width], factor[Width], shift[Width];
@@ -28,7 +28,7 @@ struct Channels {
       shift[lane] = norm.shift[channel];
     }
   }
-  // dy where the ReLU let y through.
+  // Returns dy where the ReLU passed y, else 0.
   __device__ real gradient(const BatchNormGeometry& g, int lane, real u, real dy) const {
     return g.relu ? relu_gradient(output_of(u, factor[lane], shift[lane]), dy) : dy;
   }
@@ -36,8 +36,8 @@ struct Channels {
 
 // ---- Statistics
 
-// Sums of x and of its squares, all in double: a mean many deviations from zero takes away no digits that
-// a float had.
+// Sums x and its squares in double: even a mean many deviations from zero then costs no digits that a float
+// had.
 template <class T, int Width>
 __global__ void __launch_bounds__(kThreads) moments_kernel(Slices s, const T* x, double* sums) {
   sum_slice<double, Width>(
@@ -77,7 +77,7 @@ __global__ void __launch_bounds__(kThreads)
 
 // ---- Backward
 
-// Sums of g and g u. dy is read by vectors of DyWidth, Width or 1.
+// Sums g and g u. dy is read by vectors of DyWidth elements, which is Width or 1.
 template <class T, int Width, int DyWidth>
 __global__ void __launch_bounds__(kThreads)
     gradient_sums_kernel(Slices s, BatchNormGeometry g, const T* x, const T* dy, int64_t dy_pixel,
@@ -99,8 +99,8 @@ __global__ void __launch_bounds__(kThreads)
       sums);
 }
 
-// totals [2][ghosts,c]: sum of g, and i * sum of g u; constants [2][ghosts,c]: what dx subtracts, sum(g) / m
-// and, times u, i^2 * sum(g u) / m.
+// Writes totals [2][ghosts,c], sum(g) and i * sum(g u), and constants [2][ghosts,c], sum(g) / m and
+// i^2 * sum(g u) / m: the terms that dx subtracts.
 static __global__ void __launch_bounds__(kThreads)
     finish_gradients_kernel(Slices s, BatchNormGeometry g, NormOperands norm, const double* sums,
                             double* totals, real* constants) {
@@ -116,7 +116,7 @@ static __global__ void __launch_bounds__(kThreads)
   constants[size + at] = static_cast<real>(inverse * scaled / m);
 }
 
-// gradient[c] (=|+=) each ghost's total, in order.
+// gradient[channel] (=|+=) the total of each ghost batch, in order.
 HD inline void add_ghosts(const double* totals, int64_t ghosts, int64_t channels, int64_t channel,
                           Write write, real* gradient) {
   for (int64_t ghost = 0; ghost < ghosts; ++ghost) {
@@ -132,7 +132,7 @@ __global__ void __launch_bounds__(kThreads)
   const Walk<Width> walk(s);
   if (!walk.works) return;
   const Channels<Width> channels(s, g, norm, walk.ghost, walk.channel);
-  // Copies, since for all the compiler knows dx may lie on top of the constants.
+  // Copied, because the compiler must assume that dx may overlap the constants.
   const int64_t at = statistic(s, walk.ghost, walk.channel);
   const auto mean_g = load<Width>(constants + at);
   const auto coefficient = load<Width>(constants + s.ghosts * s.c + at);
@@ -171,10 +171,10 @@ static __global__ void __launch_bounds__(kThreads)
   if (threadIdx.x < kAcross && channel < s.c) totals[statistic(s, blockIdx.y, channel)] = total.first;
 }
 
-// ---- The backend's functions
+// ---- The calls
 
-// f(width) with as many channels, up to 16 bytes of them, as a thread can take at once: by their number
-// alone, since it decides in which order sums are added.
+// Calls f(width) with the number of channels that a thread takes at once: 16 bytes of them, or 1. It follows
+// from the number of channels alone, because it decides the order of additions.
 template <class T, class F>
 void with_width(int64_t channels, const F& f) {
   constexpr int kWide = 16 / sizeof(T);
@@ -184,7 +184,7 @@ void with_width(int64_t channels, const F& f) {
     f(std::integral_constant<int, 1>());
 }
 
-// Whether y or dy, whose pixels may be larger than x's, can be taken by such vectors.
+// Returns true if y or dy, whose pixels may be larger than x's, can be accessed by such vectors.
 template <class T>
 bool takes_vectors(const T* y, const BatchNormGeometry& g) {
   constexpr int kWide = 16 / sizeof(T);
@@ -194,9 +194,9 @@ bool takes_vectors(const T* y, const BatchNormGeometry& g) {
 template <int Width>
 constexpr size_t kSliceShared = kThreads* Width * 2 * sizeof(double);
 
-// The sums of slices, for either width, then two rows of totals and of constants a ghost.
+// Counts the sums of slices, and two rows each of totals and constants for each ghost batch.
 template <class T>
-size_t OwnKernels<T>::workspace(const BatchNormGeometry& g) const {
+size_t OwnKernels<T>::workspace(const BatchNormGeometry& g) {
   if (g.n * g.pixels * g.c == 0) return 0;
   int64_t sums = 0;
   with_width<T>(g.c, [&](auto width) { sums = Slices(g.n, g.pixels, g.c, g.ghost, width()).sums(); });
@@ -204,92 +204,100 @@ size_t OwnKernels<T>::workspace(const BatchNormGeometry& g) const {
 }
 
 template <class T>
-size_t OwnKernels<T>::workspace(const BiasGeometry& g) const {
+size_t OwnKernels<T>::workspace(const BiasGeometry& g) {
   return workspace(BatchNormGeometry{
       .n = g.n, .pixels = g.pixels, .c = g.c, .ghost = g.ghost, .epsilon = 0, .relu = false});
 }
 
 template <class T>
-void OwnKernels<T>::ghost_moments(const BatchNormGeometry& g, const activation* x, real* mean,
-                                  real* variance) {
+void OwnKernels<T>::compute(const GhostMoments& call) {
+  const BatchNormGeometry& g = call.geometry;
   if (g.n * g.pixels * g.c == 0) return;
-  auto* sums = static_cast<double*>(workspace_memory());
+  auto* sums = static_cast<double*>(context_.workspace);
   with_width<T>(g.c, [&](auto width) {
     const Slices s(g.n, g.pixels, g.c, g.ghost, width());
-    launch(stream_, s.grid(kSliceShared<width()>), moments_kernel<T, width()>, s, values_of(x), sums);
-    launch(stream_, totals_grid(s), finish_moments_kernel<kAcross>, s, sums, mean, variance);
+    launch(stream(), s.grid(kSliceShared<width()>), moments_kernel<T, width()>, s, values_of(call.x), sums);
+    launch(stream(), totals_grid(s), finish_moments_kernel<kAcross>, s, sums, call.mean, call.variance);
   });
 }
 
 template <class T>
-void OwnKernels<T>::normalise(const BatchNormGeometry& g, const activation* x, const NormOperands& norm,
-                              const activation* residual, activation* y) {
+void OwnKernels<T>::compute(const Normalise& call) {
+  const BatchNormGeometry& g = call.geometry;
   if (g.n * g.pixels * g.c == 0) return;
-  with_width<T>(takes_vectors(values_of(y), g) ? g.c : 1, [&](auto width) {
+  with_width<T>(takes_vectors(values_of(call.y), g) ? g.c : 1, [&](auto width) {
     const Slices s(g.n, g.pixels, g.c, g.ghost, width());
-    launch(stream_, s.grid(), normalise_kernel<T, width()>, s, g, values_of(x), norm,
-           residual == nullptr ? nullptr : values_of(residual), values_of(y), g.y_pixel());
+    launch(stream(), s.grid(), normalise_kernel<T, width()>, s, g, values_of(call.x), call.norm,
+           values_of(call.residual), values_of(call.y), g.y_pixel());
   });
 }
 
 template <class T>
-void OwnKernels<T>::ghost_batch_norm_backward(const BatchNormGeometry& g, const activation* x,
-                                              const activation* dy, const NormOperands& norm, activation* dx,
-                                              Write write_dx, real* dscale, real* dshift,
-                                              Write write_parameters) {
+void OwnKernels<T>::compute(const GhostBatchNormBackward& call) {
+  const BatchNormGeometry& g = call.geometry;
   if (g.n * g.pixels * g.c == 0) return;
   const int64_t size = g.ghosts() * g.c;
-  auto* totals = static_cast<double*>(workspace_memory());
+  auto* totals = static_cast<double*>(context_.workspace);
   auto* constants = reinterpret_cast<real*>(totals + 2 * size);
   double* sums = totals + 4 * size;
-  const bool vectors = takes_vectors(values_of(dy), g);
+  const T *x = values_of(call.x), *dy = values_of(call.dy);
+  const bool vectors = takes_vectors(dy, g);
   with_width<T>(g.c, [&](auto width) {
     const Slices s(g.n, g.pixels, g.c, g.ghost, width());
-    launch(stream_, s.grid(kSliceShared<width()>),
-           vectors ? gradient_sums_kernel<T, width(), width()> : gradient_sums_kernel<T, width(), 1>, s, g,
-           values_of(x), values_of(dy), g.y_pixel(), norm, sums);
-    launch(stream_, totals_grid(s), finish_gradients_kernel, s, g, norm, sums, totals, constants);
+    launch(stream(), s.grid(kSliceShared<width()>),
+           vectors ? gradient_sums_kernel<T, width(), width()> : gradient_sums_kernel<T, width(), 1>, s, g, x,
+           dy, g.y_pixel(), call.norm, sums);
+    launch(stream(), totals_grid(s), finish_gradients_kernel, s, g, call.norm, sums, totals, constants);
   });
   with_width<T>(vectors ? g.c : 1, [&](auto width) {
     const Slices s(g.n, g.pixels, g.c, g.ghost, width());
-    launch(stream_, s.grid(), write_gradients_kernel<T, width()>, s, g, values_of(x), values_of(dy),
-           g.y_pixel(), norm, constants, values_of(dx), write_dx);
+    launch(stream(), s.grid(), write_gradients_kernel<T, width()>, s, g, x, dy, g.y_pixel(), call.norm,
+           constants, values_of(call.dx), call.write_dx);
   });
-  each(stream_, g.c, [=, ghosts = g.ghosts(), c = g.c] __device__(int64_t channel) {
-    add_ghosts(totals, ghosts, c, channel, write_parameters, dshift);
-    add_ghosts(totals + ghosts * c, ghosts, c, channel, write_parameters, dscale);
-  });
+  each(stream(), g.c,
+       [totals, ghosts = g.ghosts(), c = g.c, write = call.write_parameters, dshift = call.dshift,
+        dscale = call.dscale] __device__(int64_t channel) {
+         add_ghosts(totals, ghosts, c, channel, write, dshift);
+         add_ghosts(totals + ghosts * c, ghosts, c, channel, write, dscale);
+       });
 }
 
 template <class T>
-void OwnKernels<T>::update_running_statistics(const BatchNormGeometry& g, double keep, double weight,
-                                              const real* mean, const real* variance, real* running_mean,
-                                              real* running_variance) {
+void OwnKernels<T>::compute(const UpdateRunningStatistics& call) {
+  const BatchNormGeometry& g = call.geometry;
   if (g.n == 0) return;
   const double count = static_cast<double>(g.ghost * g.pixels);
   const double unbiased = count > 1 ? count / (count - 1) : 0;
-  each(stream_, g.c, [=, ghosts = g.ghosts(), channels = g.c] __device__(int64_t c) {
-    for (int64_t ghost = 0; ghost < ghosts; ++ghost) {
-      const int64_t i = ghost * channels + c;
-      running_mean[c] = static_cast<real>(keep * running_mean[c] + weight * mean[i]);
-      running_variance[c] = static_cast<real>(keep * running_variance[c] + weight * unbiased * variance[i]);
-    }
-  });
+  each(stream(), g.c,
+       [unbiased, ghosts = g.ghosts(), channels = g.c, keep = call.keep, weight = call.weight,
+        mean = call.mean, variance = call.variance, running_mean = call.running_mean,
+        running_variance = call.running_variance] __device__(int64_t c) {
+         for (int64_t ghost = 0; ghost < ghosts; ++ghost) {
+           const int64_t i = ghost * channels + c;
+           running_mean[c] = static_cast<real>(keep * running_mean[c] + weight * mean[i]);
+           running_variance[c] =
+               static_cast<real>(keep * running_variance[c] + weight * unbiased * variance[i]);
+         }
+       });
 }
 
 template <class T>
-void OwnKernels<T>::bias_backward(const BiasGeometry& g, const activation* dy, real* dbias, Write write) {
+void OwnKernels<T>::compute(const BiasBackward& call) {
+  const BiasGeometry& g = call.geometry;
   if (g.n * g.pixels * g.c == 0) return;
   const int64_t ghosts = g.n / g.ghost;
-  auto* totals = static_cast<double*>(workspace_memory());
+  auto* totals = static_cast<double*>(context_.workspace);
   double* sums = totals + ghosts * g.c;
   with_width<T>(g.c, [&](auto width) {
     const Slices s(g.n, g.pixels, g.c, g.ghost, width());
-    launch(stream_, s.grid(kSliceShared<width()>), bias_sums_kernel<T, width()>, s, values_of(dy), sums);
-    launch(stream_, totals_grid(s), finish_bias_kernel, s, sums, totals);
+    launch(stream(), s.grid(kSliceShared<width()>), bias_sums_kernel<T, width()>, s, values_of(call.dy),
+           sums);
+    launch(stream(), totals_grid(s), finish_bias_kernel, s, sums, totals);
   });
-  each(stream_, g.c,
-       [=, c = g.c] __device__(int64_t channel) { add_ghosts(totals, ghosts, c, channel, write, dbias); });
+  each(stream(), g.c,
+       [totals, ghosts, c = g.c, write = call.write, dbias = call.dbias] __device__(int64_t channel) {
+         add_ghosts(totals, ghosts, c, channel, write, dbias);
+       });
 }
 
 }  // namespace crescendo::cuda

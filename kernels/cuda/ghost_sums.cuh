@@ -1,9 +1,10 @@
-// Sums over the rows of each ghost batch, channel by channel: what ghost batch norm and the bias gradient are
-// made of, and what a convolution that normalises its input shares with them.
+// Sums over the rows of each ghost batch, channel by channel: the base of ghost batch norm, of the bias
+// gradient and of convolutions that compute the moments of their result.
 //
-// The m rows of a ghost are cut into slices, by the geometry alone. A block takes a slice of all ghosts' rows
-// and up to kMostVectors vectors of channels: a thread goes down the rows with one vector, the block adds its
-// threads' sums in order. A second kernel adds the slices, in order; so all ghosts take one launch each.
+// The geometry alone cuts the m rows of a ghost batch into slices. A block takes one slice of one ghost batch
+// and up to kMostVectors vectors of channels: a thread goes down the rows with one vector, and the block adds
+// its threads' sums in order. A second kernel adds the slices in order. Each kernel is launched once for all
+// ghost batches.
 #pragma once
 
 #include <cmath>
@@ -14,12 +15,12 @@
 
 namespace crescendo::cuda {
 
-// How the rows [ghosts, m] of c channels are shared out.
+// The distribution of rows [ghosts,m] of c channels over blocks and threads.
 struct Slices {
   static constexpr int64_t kMostVectors = 32, kRunsOfThread = 16;
-  int64_t ghosts, rows, c;        // rows of a ghost
-  int64_t vectors, threads_down;  // of a block: vectors of channels side by side, rows at a time
-  int64_t slice, count;           // rows of a slice, slices of a ghost
+  int64_t ghosts, rows, c;        // rows in a ghost batch
+  int64_t vectors, threads_down;  // in a block: vectors of channels side by side, rows at a time
+  int64_t slice, count;           // rows in a slice, slices in a ghost batch
   int64_t channel_blocks;
 
   Slices(int64_t n, int64_t pixels, int64_t channels, int64_t ghost, int64_t width)
@@ -31,7 +32,7 @@ struct Slices {
     slice = threads_down * kRunsOfThread;
     count = (rows + slice - 1) / slice;
   }
-  int64_t sums() const { return ghosts * count * 2 * c; }  // two numbers a channel and slice
+  int64_t sums() const { return ghosts * count * 2 * c; }  // two for each channel and slice
   Grid grid(size_t shared_bytes = 0) const {
     return {dim3(static_cast<unsigned>(count), static_cast<unsigned>(channel_blocks),
                  static_cast<unsigned>(ghosts)),
@@ -39,11 +40,11 @@ struct Slices {
   }
 };
 
-// What a thread of such a grid goes through.
+// The rows and channels that a thread of such a grid visits.
 template <int Width>
 struct Walk {
-  int64_t ghost, channel;  // the first of its vector
-  int64_t row, end, step;  // of all ghosts together
+  int64_t ghost, channel;  // its ghost batch; the first channel of its vector
+  int64_t row, end, step;  // counted over all ghost batches
   bool works;
 
   __device__ explicit Walk(const Slices& s)
@@ -59,18 +60,18 @@ struct Walk {
   }
 };
 
-// A ghost's channel in the statistics [ghosts,c].
+// Returns the index of a channel in the statistics [ghosts,c].
 HD inline int64_t statistic(const Slices& s, int64_t ghost, int64_t channel) { return ghost * s.c + channel; }
 
-// scale / sqrt(variance + epsilon): the same expression wherever the ReLU's mask is computed.
+// Returns scale / sqrt(variance + epsilon): one expression for all places that compute the ReLU's mask.
 HD inline real norm_factor(real scale, real variance, double epsilon) {
   return static_cast<real>(static_cast<double>(scale) / std::sqrt(static_cast<double>(variance) + epsilon));
 }
-// The normalised value before the ReLU.
+// Returns the normalised value before the ReLU.
 HD inline real output_of(real u, real factor, real shift) { return u * factor + shift; }
 
-// sums[ghost][slice][which][channel] of what f(row, channel, sum, other) adds to a thread's two sums for each
-// of its vectors: in `real` over the rows of a thread, in double from there on.
+// Writes sums[ghost][slice][which][channel]. f(row, channel, first, second) adds a row to a thread's two sums
+// for each channel of its vector. A thread sums in V, and all later sums are in double.
 template <class V, int Width, class F>
 __device__ void sum_slice(const Slices& s, const F& f, double* sums) {
   const Walk<Width> walk(s);
@@ -95,16 +96,17 @@ __device__ void sum_slice(const Slices& s, const F& f, double* sums) {
   }
 }
 
-// What the second kernels start from: the totals of a channel of a ghost, by one thread of several that go
-// down its slices, `lanes` apart, and are added in order.
+// The two sums of a channel over a ghost batch.
 struct Totals {
   double first = 0, second = 0;
 };
-constexpr unsigned kAcross =
-    32;  // channels side by side in a block of kThreads; the rest is slices at a time
+// Channels side by side in a block of kThreads threads that adds slices. The other dimension runs over
+// slices.
+constexpr unsigned kAcross = 32;
 
-// Complete in the threads of the first Across; all take part. Of the channel blockIdx.x * Across +
-// threadIdx.x % Across of ghost blockIdx.y.
+// Returns the totals of channel blockIdx.x * Across + threadIdx.x % Across of ghost batch blockIdx.y,
+// complete in the first Across threads. Every thread must take part. Slices are added in an order that the
+// geometry decides.
 template <unsigned Across = kAcross>
 __device__ Totals total_of_slices(const Slices& s, const double* sums) {
   constexpr unsigned kDown = kThreads / Across;
@@ -133,7 +135,7 @@ Grid totals_grid(const Slices& s) {
           kThreads * sizeof(Totals)};
 }
 
-// The moments of each channel, from the sums of x and of its squares.
+// Writes the moments of each channel from the sums of x and of its squares.
 template <unsigned Across>
 __global__ void __launch_bounds__(kThreads)
     finish_moments_kernel(Slices s, const double* sums, real* mean, real* variance) {

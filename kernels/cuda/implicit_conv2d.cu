@@ -10,16 +10,17 @@ namespace crescendo::cuda::implicit_conv2d {
 
 namespace {
 
-// Ghost batches whose weight gradients are in the workspace at once.
+// Number of ghost batches whose weight gradients the workspace holds at once.
 constexpr int64_t kGhostsAtOnce = 8;
-// Channels whose norm has room in shared memory beside the tiles, on every device from sm_80 on.
+// Number of channels whose norm fits into shared memory beside the tiles, on every device from sm_80 on.
 constexpr int64_t kMostNormChannels = 1024;
-// Channels side by side in a block that finishes moments: there may be more than a thousand tiles to add.
+// Channels side by side in a block that finishes moments. They are few because there may be more than a
+// thousand tiles to add.
 constexpr unsigned kMomentsAcross = 8;
 
 int64_t ghosts_of(const Conv2dGeometry& g) { return (g.n + g.ghost - 1) / g.ghost; }
 
-// The result's rows, cut into the tiles of pixels that the forward pass sums.
+// Returns the slices of the result's rows that the forward pass sums: its tiles of pixels.
 Slices tiles_of(const Conv2dGeometry& g) {
   Slices s(g.n, g.p * g.q, g.k, g.ghost, kChunkValues);
   s.slice = kTilePixels;

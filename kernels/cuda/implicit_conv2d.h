@@ -1,6 +1,6 @@
-// Convolutions of our own, as matrix products on tensor cores whose operands are never laid out in memory:
-// bf16, sums in fp32. docs/cuda.md says how. As in kernels/backend.h, without bias; none of the sizes is
-// zero.
+// Our own convolutions in bf16 with sums in fp32: matrix products on tensor cores whose operands are never
+// laid out in memory (docs/cuda.md). The passes are those of kernels/calls/convolution.h without an epilogue.
+// None of the sizes may be zero.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -10,7 +10,7 @@
 
 namespace crescendo::cuda {
 
-// What normalises a convolution's input on its way in.
+// The norm that is applied to a convolution's input while it is read.
 struct InputNorm {
   BatchNormGeometry geometry;
   NormOperands operands;
@@ -18,17 +18,16 @@ struct InputNorm {
 
 namespace implicit_conv2d {
 
-// Whether the geometry is one of these: c and k are multiples of 8, and a ghost batch is no larger than its
-// indices.
+// Returns true if c and k are multiples of 8 and 32-bit indices suffice for a ghost batch.
 bool computes(const Conv2dGeometry&);
-// Whether its input may be normalised too.
+// Returns true if the input can be normalised as well.
 bool normalises(const Conv2dGeometry&);
 
-// Bytes that any function needs.
+// Returns the bytes of workspace that any pass needs.
 size_t workspace(const Conv2dGeometry&);
 
 struct ForwardResult {
-  const bf16* residual;  // added before y is rounded; or null
+  const bf16* residual;  // is added before y is rounded; or null
   bf16* y;
   real *mean, *variance;  // the moments of y; or null
 };

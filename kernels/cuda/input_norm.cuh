@@ -1,5 +1,5 @@
-// The norm that a convolution's loader applies to its input, by the expressions of ghost_batch_norm.cuh: what
-// reaches the tensor cores are the very bits that `normalise` would have stored.
+// The norm that a convolution's loader applies to its input. It uses the expressions of ghost_batch_norm.cuh,
+// so the tensor cores receive the same bits that Normalise would have stored.
 #pragma once
 
 #include "kernels/cuda/implicit_conv2d.h"
@@ -8,12 +8,12 @@
 
 namespace crescendo::cuda {
 
-// What the channels of a chunk need.
+// The constants that normalise the channels of a chunk.
 struct ChunkNorm {
   Vector<real, kChunkValues> mean, factor, shift;
 };
 
-// Those of a ghost's channels, in shared memory.
+// The constants of all channels of a ghost batch, in shared memory.
 class NormTable {
  public:
   static constexpr size_t bytes(int64_t channels) {
@@ -22,7 +22,7 @@ class NormTable {
 
   __device__ NormTable(void* shared, bool relu) : chunks_(static_cast<ChunkNorm*>(shared)), relu_(relu) {}
 
-  // The block's threads together; a barrier must follow.
+  // Fills the table with all threads of the block. A barrier must follow.
   __device__ void fill(const InputNorm& norm, int64_t ghost, int channels) const {
     for (int i = static_cast<int>(threadIdx.x); i < channels; i += static_cast<int>(blockDim.x)) {
       const int64_t at = ghost * channels + i;
@@ -35,7 +35,7 @@ class NormTable {
     }
   }
 
-  // Values of the channels from `channel` on.
+  // Returns the normalised values of the channels from `channel` on.
   __device__ Chunk normalised(Chunk x, int channel) const {
     const ChunkNorm& norm = chunks_[channel / kChunkValues];
     for (int lane = 0; lane < kChunkValues; ++lane) {

@@ -1,5 +1,5 @@
-// How kernels are started and what they share. Everything is plain CUDA C++, so that the tests can compile it
-// with a stand-in for <cuda_runtime.h> and run it on the processor.
+// Kernel launches and what all kernels share. Everything is plain CUDA C++, so that tests can compile it with
+// a stand-in for <cuda_runtime.h> and run it on the processor.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -20,7 +20,7 @@ struct Grid {
 
 constexpr size_t kSharedWithoutConsent = 48 * 1024;
 
-// Starts kernel(arguments...) on a stream. The grid must not be empty.
+// Launches kernel(arguments...) in a stream. The grid must not be empty.
 template <class... Parameters, class... Arguments>
 void launch(cudaStream_t stream, const Grid& grid, void (*kernel)(Parameters...),
             const Arguments&... arguments) {
@@ -36,7 +36,7 @@ void launch(cudaStream_t stream, const Grid& grid, void (*kernel)(Parameters...)
   check(start(static_cast<Parameters>(arguments)...), "launch");
 }
 
-// The shared memory of a block, as many bytes as its grid says, at a multiple of 128.
+// Returns the block's dynamic shared memory, of Grid::shared_bytes bytes, aligned to 128.
 template <class T>
 __device__ T* dynamic_shared() {
 #ifdef __CUDACC__
@@ -51,7 +51,7 @@ inline unsigned blocks_for(int64_t items, int64_t per_block) {
   return static_cast<unsigned>((items + per_block - 1) / per_block);
 }
 
-constexpr unsigned kThreads = 256;  // of a block, unless a kernel says otherwise
+constexpr unsigned kThreads = 256;  // threads of a block, unless a kernel says otherwise
 
 template <class F>
 __global__ void __launch_bounds__(kThreads) each_kernel(int64_t n, F f) {
@@ -59,10 +59,10 @@ __global__ void __launch_bounds__(kThreads) each_kernel(int64_t n, F f) {
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += step) f(i);
 }
 
-// f(i) for i in [0, n), each on its own: the number of threads changes nothing.
+// Calls f(i) for each i in [0, n). The calls are independent, so the number of threads changes nothing.
 template <class F>
 void each(cudaStream_t stream, int64_t n, const F& f) {
-  constexpr int64_t kMostBlocks = 4096;  // then threads take several
+  constexpr int64_t kMostBlocks = 4096;  // beyond this, threads take several elements
   if (n <= 0) return;
   const unsigned blocks = blocks_for(std::min(n, kMostBlocks * kThreads), kThreads);
   launch(stream, {dim3(blocks), kThreads}, each_kernel<F>, n, f);

@@ -9,7 +9,7 @@ namespace crescendo::cuda {
 
 namespace {
 
-// Of several lines, the first.
+// Throws std::runtime_error with the first line of `words`.
 [[noreturn]] void fail(const char* library, const char* what, std::string_view words) {
   words = words.substr(0, words.find('\n'));
   throw std::runtime_error(

@@ -1,4 +1,4 @@
-// What the files on cuDNN and cuBLASLt share: checks, owners of handles, and cuDNN's descriptors.
+// Shared tools for cuDNN and cuBLASLt: checks, owners of handles, and cuDNN's descriptors.
 #pragma once
 
 #include <cublasLt.h>
@@ -16,11 +16,11 @@
 
 namespace crescendo::cuda {
 
-// Throw std::runtime_error with the library's own words.
+// Throw std::runtime_error with the library's message.
 void check(cudnnStatus_t status, const char* what);
 void check(cublasStatus_t status, const char* what);
 
-// An owner of what a library hands out as a pointer and takes back by `destroy`.
+// Deletes a library's object by the library's function `destroy`.
 template <auto destroy>
 struct Destroyer {
   template <class Object>
@@ -31,12 +31,12 @@ struct Destroyer {
 template <class Pointer, auto destroy>
 using Owned = std::unique_ptr<std::remove_pointer_t<Pointer>, Destroyer<destroy>>;
 
-// Bytes: where tensors start. Libraries gain nothing from more.
+// Alignment in bytes of every tensor. Libraries gain nothing from more.
 constexpr int64_t kMostAlignment = 16;
-// The same of a tensor's slices, which start at multiples of `bytes`: a power of two.
+// Returns the alignment, a power of two, of slices of a tensor that start at multiples of `bytes`.
 int64_t alignment_of_slices(int64_t bytes);
 
-// The name by which cuDNN's descriptors know a type of attribute.
+// cuDNN's name for the type V of an attribute.
 template <class V>
 struct AttributeType;
 template <cudnnBackendAttributeType_t type>
@@ -60,9 +60,9 @@ struct AttributeType<cudnnBackendKnobType_t> : TypeName<CUDNN_TYPE_KNOB_TYPE> {}
 template <>
 struct AttributeType<cudnnBackendNumericalNote_t> : TypeName<CUDNN_TYPE_NUMERICAL_NOTE> {};
 
-// A descriptor of cuDNN's graph API: attributes are set, then it is finalised, then it may be asked. It keeps
-// those it was given, since cuDNN does not promise to. All functions throw std::runtime_error where cuDNN
-// refuses.
+// A descriptor of cuDNN's graph API: its attributes are set, then it is finalised, then attributes can be
+// read. It keeps the descriptors it was given alive, because cuDNN does not promise to. All functions throw
+// std::runtime_error if cuDNN refuses.
 class Descriptor {
  public:
   explicit Descriptor(cudnnBackendDescriptorType_t type);
@@ -92,7 +92,7 @@ class Descriptor {
     get(name, AttributeType<V>::value, 1, &value);
     return value;
   }
-  // `most` descriptors of the given type, or as many as there are.
+  // Returns up to `most` descriptors of the given type.
   std::vector<Descriptor> get_descriptors(cudnnBackendAttributeName_t name, cudnnBackendDescriptorType_t type,
                                           int64_t most) const;
   int64_t count_descriptors(cudnnBackendAttributeName_t name) const;
@@ -102,13 +102,13 @@ class Descriptor {
  private:
   void set(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, int64_t count,
            const void* values);
-  // How many were written.
+  // Returns the number of values written.
   int64_t get(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, int64_t most,
               void* values) const;
 
   struct State {
     std::vector<std::shared_ptr<State>> parts;
-    Owned<cudnnBackendDescriptor_t, cudnnBackendDestroyDescriptor> descriptor;  // goes before its parts
+    Owned<cudnnBackendDescriptor_t, cudnnBackendDestroyDescriptor> descriptor;  // destroyed before its parts
   };
   std::shared_ptr<State> state_;
 };

@@ -1,5 +1,5 @@
-// Elementwise kernels, which live by the bandwidth of memory: a thread takes 16 bytes of the widest operand
-// at a time where all operands are aligned to their share of that, otherwise one element.
+// Elementwise kernels, which are limited by memory bandwidth. A thread takes 16 bytes of the widest operand
+// at a time if all operands are aligned accordingly, otherwise one element.
 #pragma once
 
 #include <algorithm>
@@ -11,7 +11,7 @@ namespace crescendo::cuda {
 
 constexpr size_t kVectorBytes = 16;
 
-// The first element of a thread, and how far it goes on from one vector to its next.
+// The first element of a thread, and the distance from one of its vectors to the next.
 template <int Width>
 struct Stride {
   int64_t first, step;
@@ -21,7 +21,7 @@ struct Stride {
 };
 
 inline unsigned map_blocks(int64_t n, int width) {
-  constexpr int64_t kMostBlocks = 4096;  // then threads take several
+  constexpr int64_t kMostBlocks = 4096;  // beyond this, threads take several vectors
   return blocks_for(std::min(n, kMostBlocks * kThreads * width), int64_t{kThreads} * width);
 }
 

@@ -18,8 +18,8 @@ cudaDataType_t activation_type(Precision precision) {
 
 int64_t activation_bytes(Precision precision) { return precision == Precision::bf16 ? 2 : 4; }
 
-// A row-major matrix [rows,columns], or its transpose stored so: to cuBLAS, whose order is the other one, the
-// columns of what is stored are rows.
+// Describes a row-major matrix [rows,columns], or its transpose, to cuBLAS. cuBLAS is column-major, so rows
+// and columns change places.
 cublasLtMatrixLayout_t row_major(cudaDataType_t type, int64_t rows, int64_t columns, bool transposed) {
   if (transposed) std::swap(rows, columns);
   cublasLtMatrixLayout_t layout = nullptr;
@@ -49,8 +49,8 @@ void set(const Preference& preference, cublasLtMatmulPreferenceAttributes_t name
   check(cublasLtMatmulPreferenceSetAttribute(preference.get(), name, &value, sizeof(value)), "preference");
 }
 
-// What algorithms may do: sums split over blocks are added in order, in fp32; operands may be passed from any
-// row on.
+// Restricts algorithms: sums split over blocks are added in order, in fp32, and operands may start at any row
+// of a larger matrix.
 Preference preference_for(const MatrixProduct& product, int64_t activation_bytes) {
   cublasLtMatmulPreference_t created = nullptr;
   check(cublasLtMatmulPreferenceCreate(&created), "preference");

@@ -1,7 +1,6 @@
 // A block's part of a matrix product on tensor cores: sums [Rows,Columns] of a [Rows,steps] * b
-// [steps,Columns], bf16 values, sums in fp32. Both come into shared memory kStep values of the sum at a time,
-// several such steps ahead of the one that is multiplied. Who loads them decides what they are: see the
-// loaders of implicit_conv2d.cuh.
+// [steps,Columns], with bf16 values and fp32 sums. Loaders bring both operands into shared memory, kStep
+// values of the sum at a time and several steps ahead of the multiplication (conv2d_loaders.cuh).
 #pragma once
 
 #include "kernels/cuda/bf16.h"
@@ -11,13 +10,13 @@
 
 namespace crescendo::cuda {
 
-constexpr int kStep = 32;                  // of the sum's index
+constexpr int kStep = 32;                  // values of the sum's index in a step
 constexpr int kStages = 4;                 // steps in shared memory
-constexpr int kChunkValues = 8;            // what is copied at once
+constexpr int kChunkValues = 8;            // values that are copied at once
 using Chunk = Vector<bf16, kChunkValues>;  // 16 bytes
 
-// One operand's values of one step, in shared memory: [Size,kStep] where the sum's index is the inner one,
-// [kStep,Size] where not.
+// One operand's values of one step in shared memory: [Size,kStep] if the sum's index is the inner one,
+// otherwise [kStep,Size].
 template <int Size, bool SumInner>
 struct OperandTile {
   static constexpr int kSize = Size;
@@ -26,15 +25,15 @@ struct OperandTile {
   static constexpr int kRowChunks = (SumInner ? kStep : Size) / kChunkValues;
   static constexpr int kChunks = kRows * kRowChunks;
 
-  // Where a chunk stands. All banks together hold a line of eight chunks; ldmatrix reads the same chunk of
-  // eight rows, which XOR puts into eight different places of a line.
+  // Returns the place of a chunk. All banks together hold a line of eight chunks. ldmatrix reads the same
+  // chunk of eight rows; XOR puts these into eight different places of a line.
   static __device__ int place(int row, int chunk) {
     constexpr int kLine = 8, kRowsOfLine = kRowChunks < kLine ? kLine / kRowChunks : 1;
     return row * kRowChunks + (chunk ^ (row / kRowsOfLine % (kRowChunks < kLine ? kRowChunks : kLine)));
   }
 };
 
-// The registers of a [16,16], from row `first` and value `k` of the step on.
+// Loads the registers of a [16,16] that starts at row `first` and value `k` of the step.
 template <class Tile>
 __device__ void load_a(uint32_t (&a)[4], const Chunk* tile, int first, int k) {
   const int lane = static_cast<int>(threadIdx.x % kWarp);
@@ -45,7 +44,7 @@ __device__ void load_a(uint32_t (&a)[4], const Chunk* tile, int first, int k) {
         a, tile + Tile::place(k + lane % 8 + lane / 16 * 8, first / kChunkValues + lane / 8 % 2));
 }
 
-// The registers of two b [16,8] side by side, from column `first` on.
+// Loads the registers of two b [16,8] side by side, from column `first` on.
 template <class Tile>
 __device__ void load_b(uint32_t (&b)[2][2], const Chunk* tile, int first, int k) {
   const int lane = static_cast<int>(threadIdx.x % kWarp);
@@ -58,14 +57,14 @@ __device__ void load_b(uint32_t (&b)[2][2], const Chunk* tile, int first, int k)
   for (int i = 0; i < 4; ++i) b[i / 2][i % 2] = both[i];
 }
 
-// The sums of a block, each warp having [kWarpRows,kWarpColumns] of them.
+// The sums of a block. Each warp holds [kWarpRows,kWarpColumns] of them.
 template <int Rows, int Columns>
 class TileSums {
  public:
   static constexpr int kWarpRows = 64, kWarpColumns = 32;
   static constexpr int kWarpsDown = Rows / kWarpRows, kWarpsAcross = Columns / kWarpColumns;
   static constexpr unsigned kThreads = kWarp * kWarpsDown * kWarpsAcross;
-  // That a multiprocessor is to have registers for: then threads have up to 168, or 128.
+  // Blocks for which a multiprocessor must have registers. A thread then has up to 168, or 128.
   static constexpr unsigned kBlocksAtOnce = kThreads <= 128 ? 3 : 2;
   static_assert(Rows % kWarpRows == 0 && Columns % kWarpColumns == 0);
 
@@ -81,7 +80,7 @@ class TileSums {
     }
   }
 
-  // f(row, column, its sum, that of the next column) for each pair of sums that this thread has.
+  // Calls f(row, column, sum, sum of the next column) for each pair of sums that this thread holds.
   template <class F>
   __device__ void each_pair(const F& f) const {
     const int lane = static_cast<int>(threadIdx.x % kWarp);
@@ -93,7 +92,7 @@ class TileSums {
   }
 
  private:
-  static constexpr int kDown = kWarpRows / 16, kAcross = kWarpColumns / 8;  // of the instruction's sizes
+  static constexpr int kDown = kWarpRows / 16, kAcross = kWarpColumns / 8;  // instructions
   static __device__ int warp() { return static_cast<int>(threadIdx.x / kWarp); }
   static __device__ int first_row() { return warp() / kWarpsAcross * kWarpRows; }
   static __device__ int first_column() { return warp() % kWarpsAcross * kWarpColumns; }
@@ -104,9 +103,9 @@ class TileSums {
 template <class TileA, class TileB>
 constexpr size_t kStagesBytes = kStages*(TileA::kChunks + TileB::kChunks) * sizeof(Chunk);
 
-// sums += a * b. A loader's start(tile) begins to bring the next step into a tile, and finish(tile) ends that
-// for what takes its way through registers, its loads under way while tensor cores work. All threads of the
-// block call this, and may use `shared` as they like afterwards.
+// sums += a * b. A loader's start(tile) begins to load the next step into a tile. Its finish(tile) stores
+// what goes through registers, so that those loads run while tensor cores work. All threads of the block must
+// call this; they may use `shared` for something else afterwards.
 template <class LoaderA, class LoaderB, int Rows, int Columns>
 __device__ void multiply(int steps, LoaderA& a, LoaderB& b, Chunk* shared, TileSums<Rows, Columns>& sums) {
   using TileA = typename LoaderA::Tile;
@@ -123,8 +122,8 @@ __device__ void multiply(int steps, LoaderA& a, LoaderB& b, Chunk* shared, TileS
     commit_copies();
   }
   for (int step = 0; step < steps; ++step) {
-    wait_copies<kStages - 2>();  // for this step's
-    __syncthreads();             // and everyone has multiplied the step before, whose tiles are loaded anew
+    wait_copies<kStages - 2>();  // until this step's copies have arrived
+    __syncthreads();             // all have multiplied the step before, so its tiles can be loaded anew
     const int stage = step % kStages, free = (step + kStages - 1) % kStages;
     const bool more = step + kStages - 1 < steps;
     if (more) {

@@ -11,7 +11,8 @@ namespace crescendo {
 
 namespace {
 
-// The oldest devices that the kernels are compiled for (cmake/CrescendoCuda.cmake).
+// Major compute capability of the oldest devices that the kernels are compiled for
+// (cmake/CrescendoCuda.cmake).
 constexpr int kLeastMajor = 8;
 
 struct DeviceCount {
@@ -21,7 +22,7 @@ struct DeviceCount {
   DeviceCount() : error(cudaGetDeviceCount(&count)) {
     if (error != cudaSuccess) {
       count = 0;
-      cudaGetLastError();  // which would otherwise be reported again, by another call
+      cudaGetLastError();  // clears the error, so that no later call reports it again
     }
   }
 };
@@ -41,7 +42,7 @@ void require_device(int index) {
 
 void require_precision(const cudaDeviceProp& device, Precision precision) {
   if (device.major >= kLeastMajor) return;
-  std::string who = "this program";  // whose kernels are for newer devices even in fp32
+  std::string who = "this program";  // its kernels need a newer device even in fp32
   if (precision != Precision::fp32) who = name_of(precision);
   throw std::invalid_argument(who + " needs compute capability " + std::to_string(kLeastMajor) + ".0, " +
                               device.name + " has " + std::to_string(device.major) + "." +

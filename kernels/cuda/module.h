@@ -1,4 +1,4 @@
-// What the program calls in the module of the CUDA backend: make_cuda_backend (backend.h).
+// The entry point of the CUDA module, which make_cuda_backend (backend.h) calls.
 #pragma once
 
 #include "kernels/backend.h"

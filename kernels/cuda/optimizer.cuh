@@ -1,5 +1,5 @@
-// One pass over the flat store each, which also writes the copy that convolutions read; the formulas stand in
-// kernels/pointwise.h.
+// Optimizers: one pass over the flat store, which also writes the copy that convolutions read. The formulas
+// are in kernels/pointwise.h.
 #pragma once
 
 #include "kernels/cuda/map.cuh"
@@ -8,7 +8,7 @@
 
 namespace crescendo::cuda {
 
-// What an optimizer reads and writes; state and copy may be null.
+// The operands of an optimizer. State and copy may be null.
 template <class T>
 struct Optimized {
   const real* gradients;
@@ -21,7 +21,7 @@ struct Optimized {
   }
 };
 
-// Width elements from i on: value = f(i, gradient, value, first, second), which writes its state as well.
+// Updates Width elements from i on: value = f(i, gradient, value, first, second). f updates its state too.
 template <int Width, class T, class F>
 __device__ void update_lanes(int64_t i, const F& f, const Optimized<T>& o) {
   const auto gradients = load<Width>(o.gradients + i);
@@ -66,30 +66,31 @@ void update(cudaStream_t stream, const OptimizerStep& step, const F& f, const Op
 }
 
 template <class T>
-void OwnKernels<T>::sgd(const OptimizerStep& step, const real* gradients, real* values, activation* copy) {
-  update<T>(stream_, step,
-            [formula = SgdUpdate(step)] __device__(int64_t i, real gradient, real value, real&, real&) {
+void OwnKernels<T>::compute(const Sgd& call) {
+  update<T>(stream(), call.step,
+            [formula = SgdUpdate(call.step)] __device__(int64_t i, real gradient, real value, real&, real&) {
               return formula(i, gradient, value);
             },
-            {gradients, values, nullptr, nullptr, values_of(copy)});
+            {call.gradients, call.values, nullptr, nullptr, values_of(call.copy)});
 }
 
 template <class T>
-void OwnKernels<T>::momentum(const MomentumStep& step, const real* gradients, real* values, real* velocity,
-                             activation* copy) {
-  update<T>(stream_, step,
-            [formula = MomentumUpdate(step)] __device__(int64_t i, real gradient, real value, real & v,
-                                                        real&) { return formula(i, gradient, value, v); },
-            {gradients, values, velocity, nullptr, values_of(copy)});
+void OwnKernels<T>::compute(const Momentum& call) {
+  update<T>(
+      stream(), call.step,
+      [formula = MomentumUpdate(call.step)] __device__(int64_t i, real gradient, real value, real & v,
+                                                       real&) { return formula(i, gradient, value, v); },
+      {call.gradients, call.values, call.velocity, nullptr, values_of(call.copy)});
 }
 
 template <class T>
-void OwnKernels<T>::adam(const AdamStep& step, const real* gradients, real* values, real* first, real* second,
-                         activation* copy) {
-  update<T>(stream_, step,
-            [formula = AdamUpdate(step)] __device__(int64_t i, real gradient, real value, real & m,
-                                                    real & v) { return formula(i, gradient, value, m, v); },
-            {gradients, values, first, second, values_of(copy)});
+void OwnKernels<T>::compute(const Adam& call) {
+  update<T>(
+      stream(), call.step,
+      [formula = AdamUpdate(call.step)] __device__(int64_t i, real gradient, real value, real & m, real & v) {
+        return formula(i, gradient, value, m, v);
+      },
+      {call.gradients, call.values, call.first_moment, call.second_moment, values_of(call.copy)});
 }
 
 }  // namespace crescendo::cuda

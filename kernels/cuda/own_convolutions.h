@@ -1,98 +1,58 @@
-// A backend's convolutions by kernels of our own (implicit_conv2d.h), where they are asked for: in bf16, for
-// the geometries they compute. The others are left to whoever derives, who asks computes() first.
+// Convolutions by our own kernels (implicit_conv2d.h), in bf16. They serve the geometries that computes()
+// accepts, and only if a run asks for them.
 #pragma once
 
-#include <algorithm>
-#include <stdexcept>
-#include <type_traits>
-
 #include "kernels/cuda/implicit_conv2d.h"
-#include "kernels/cuda/own_kernels.h"
+#include "kernels/cuda/launch_context.h"
+#include "kernels/kernel_call.h"
 
 namespace crescendo::cuda {
 
-inline bool is_empty(const Conv2dGeometry& g) {
-  return g.n * g.h * g.w * g.c * g.p * g.q * g.k * g.r * g.s == 0;
-}
-
-template <class T>
-class OwnConvolutions : public OwnKernels<T> {
+// No call may have a size of zero.
+class OwnConvolutions {
  public:
-  OwnConvolutions(cudaStream_t stream, ConvolutionAlgorithm convolution)
-      : OwnKernels<T>(stream),
-        asked_for_(convolution == ConvolutionAlgorithm::own && std::is_same_v<T, bf16>) {}
+  // The context must outlive this object. If not `enabled`, computes() and fuses_norm() accept nothing.
+  OwnConvolutions(const LaunchContext& context, bool enabled) : context_(context), enabled_(enabled) {}
 
-  using OwnKernels<T>::workspace;
-  size_t workspace(const Conv2dGeometry& g, const BatchNormGeometry& norm) const override {
-    return is_empty(g) ? 0 : std::max(implicit_conv2d::workspace(g), workspace(norm));
-  }
+  // Returns true if the passes below serve the geometry.
+  bool computes(const Conv2dGeometry& g) const { return enabled_ && implicit_conv2d::computes(g); }
+  // Returns true if they normalise its input as well.
+  bool fuses_norm(const Conv2dGeometry& g) const { return computes(g) && implicit_conv2d::normalises(g); }
+  // Returns the bytes of workspace that any pass needs.
+  static size_t workspace(const Conv2dGeometry& g) { return implicit_conv2d::workspace(g); }
 
-  // Sums are stored first (finish_convolution), whoever computes them.
-  bool finishes_before_storing() const override { return false; }
-  int64_t packed_weight_size(const Conv2dGeometry&) const override { return 0; }
-  void pack_weight(const Conv2dGeometry&, const activation*, real*) override {}
-
-  bool fuses_norm(const Conv2dGeometry& g) const override {
-    return computes(g) && implicit_conv2d::normalises(g);
+  // Leaves the epilogue to the caller.
+  void compute(const Conv2dForward& call) {
+    implicit_conv2d::forward(context_.stream, call.geometry, values_of(call.x), nullptr,
+                             values_of(call.weight.values), {nullptr, values_of(call.y), nullptr, nullptr},
+                             nullptr);
   }
-  void norm_conv2d_forward(const Conv2dGeometry& g, const BatchNormGeometry& norm, const activation* x,
-                           const NormOperands& operands, const activation* weight, const activation* residual,
-                           activation* y, real* y_mean, real* y_variance) override {
-    if (!begins_fused(g)) return;
-    const InputNorm input{norm, operands};
-    implicit_conv2d::forward(this->stream(), g, values_of(x), &input, values_of(weight),
-                             {values_of(residual), values_of(y), y_mean, y_variance},
-                             this->workspace_memory());
+  void compute(const Conv2dBackwardData& call) {
+    implicit_conv2d::backward_data(context_.stream, call.geometry, values_of(call.dy), values_of(call.weight),
+                                   values_of(call.dx), call.write);
   }
-  void norm_conv2d_backward_weight(const Conv2dGeometry& g, const BatchNormGeometry& norm,
-                                   const activation* x, const NormOperands& operands, const activation* dy,
-                                   real* dweight, Write write) override {
-    if (!begins_fused(g)) return;
-    const InputNorm input{norm, operands};
-    implicit_conv2d::backward_weight(this->stream(), g, values_of(x), &input, values_of(dy), dweight, write,
-                                     this->workspace_memory());
+  void compute(const Conv2dBackwardWeight& call) {
+    implicit_conv2d::backward_weight(context_.stream, call.geometry, values_of(call.x), nullptr,
+                                     values_of(call.dy), call.dweight, call.write, context_.workspace);
   }
-  void norm_conv2d_backward_data(const Conv2dGeometry& g, const BatchNormGeometry& norm, const activation* x,
-                                 const NormOperands& operands, const activation* dy, const activation* weight,
-                                 activation* between, activation* dx, Write write_dx, real* dscale,
-                                 real* dshift, Write write_parameters) override {
-    if (!begins_fused(g)) return;
-    own_backward_data(g, dy, weight, between, Write::overwrite);
-    this->ghost_batch_norm_backward(norm, x, between, operands, dx, write_dx, dscale, dshift,
-                                    write_parameters);
+  void compute(const NormConv2dForward& call) {
+    const InputNorm input{call.norm_geometry, call.norm};
+    implicit_conv2d::forward(
+        context_.stream, call.geometry, values_of(call.x), &input, values_of(call.weight),
+        {values_of(call.residual), values_of(call.y), call.y_mean, call.y_variance}, context_.workspace);
   }
-
- protected:
-  // Whether the geometry, of no size zero, is for the functions below. They are those of Backend.
-  bool computes(const Conv2dGeometry& g) const { return asked_for_ && implicit_conv2d::computes(g); }
-  size_t own_workspace(const Conv2dGeometry& g) const { return implicit_conv2d::workspace(g); }
-  void own_forward(const Conv2dGeometry& g, const activation* x, const activation* weight,
-                   const ConvolutionEpilogue& epilogue, activation* y) {
-    implicit_conv2d::forward(this->stream(), g, values_of(x), nullptr, values_of(weight),
-                             {nullptr, values_of(y), nullptr, nullptr}, nullptr);
-    this->finish_convolution(g, epilogue, y);
-  }
-  void own_backward_data(const Conv2dGeometry& g, const activation* dy, const activation* weight,
-                         activation* dx, Write write) {
-    implicit_conv2d::backward_data(this->stream(), g, values_of(dy), values_of(weight), values_of(dx), write);
-  }
-  void own_backward_weight(const Conv2dGeometry& g, const activation* x, const activation* dy, real* dweight,
-                           Write write) {
-    implicit_conv2d::backward_weight(this->stream(), g, values_of(x), nullptr, values_of(dy), dweight, write,
-                                     this->workspace_memory());
+  void compute(const NormConv2dBackwardWeight& call) {
+    const InputNorm input{call.norm_geometry, call.norm};
+    implicit_conv2d::backward_weight(context_.stream, call.geometry, values_of(call.x), &input,
+                                     values_of(call.dy), call.dweight, call.write, context_.workspace);
   }
 
  private:
   static bf16* values_of(activation* x) { return reinterpret_cast<bf16*>(x); }
   static const bf16* values_of(const activation* x) { return reinterpret_cast<const bf16*>(x); }
 
-  // False where there is nothing to do.
-  bool begins_fused(const Conv2dGeometry& g) const {
-    if (!fuses_norm(g)) throw std::logic_error("cuda: norm_conv2d: a geometry that is not fused");
-    return !is_empty(g);
-  }
-
-  bool asked_for_;
+  const LaunchContext& context_;
+  bool enabled_;
 };
 
 }  // namespace crescendo::cuda

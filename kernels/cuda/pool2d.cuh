@@ -1,5 +1,5 @@
-// Pooling, a thread an element. Backward gathers: each pixel of x goes through the windows that hold it, in
-// the order of the outputs, so that nothing is added by two threads.
+// Pooling, one thread for each element. The backward pass gathers: each pixel of x visits the windows that
+// hold it, in the order of the outputs, so no two threads add to one element.
 #pragma once
 
 #include "kernels/cuda/launch.h"
@@ -37,18 +37,18 @@ struct PixelPlace {
         c(index % channels) {}
 };
 
-// Along one axis: the outputs [first, last) whose windows of `size` hold position i.
+// The outputs [first, last) along one axis whose windows of `size` hold position i.
 struct Outputs {
   int64_t first, last;
   HD Outputs(int64_t i, int64_t pad, int64_t size, int64_t stride, int64_t count) {
-    const int64_t end = i + pad;  // of the windows that begin there
+    const int64_t end = i + pad;  // last position, in padded coordinates, where such a window starts
     first = end < size ? 0 : (end - size) / stride + 1;
     last = end / stride + 1;
     last = last > count ? count : last;
   }
 };
 
-// f(window, its output pixel) for every window that holds the pixel, in order.
+// Calls f(window, its output pixel) for every window that holds the pixel, in order.
 template <class F>
 HD void each_window_over(const Pool2dGeometry& g, const PixelPlace& at, const F& f) {
   const Outputs rows(at.row, g.pad_top, g.r, g.stride_h, g.p),
@@ -58,10 +58,11 @@ HD void each_window_over(const Pool2dGeometry& g, const PixelPlace& at, const F&
 }
 
 template <class T>
-void OwnKernels<T>::max_pool2d_forward(const Pool2dGeometry& g, const activation* x, activation* y,
-                                       int32_t* winners) {
-  each(stream_, g.n * g.p * g.q * g.c,
-       [g, y_pixel = g.y_pixel(), x = values_of(x), y = values_of(y), winners] __device__(int64_t index) {
+void OwnKernels<T>::compute(const MaxPool2dForward& call) {
+  const Pool2dGeometry& g = call.geometry;
+  each(stream(), g.n * g.p * g.q * g.c,
+       [g, y_pixel = g.y_pixel(), x = values_of(call.x), y = values_of(call.y),
+        winners = call.winners] __device__(int64_t index) {
          const PixelPlace at(index, g.p, g.q, g.c);
          const Window window(g, at.row, at.column);
          const T* image = x + at.n * g.h * g.w * g.c + at.c;
@@ -81,38 +82,41 @@ void OwnKernels<T>::max_pool2d_forward(const Pool2dGeometry& g, const activation
 }
 
 template <class T>
-void OwnKernels<T>::max_pool2d_backward(const Pool2dGeometry& g, const activation* dy, const int32_t* winners,
-                                        activation* dx, Write write) {
-  each_write(stream_, g.n * g.h * g.w * g.c, write, values_of(dx),
-             [g, dy_pixel = g.y_pixel(), dy = values_of(dy), winners] __device__(int64_t index) {
-               const PixelPlace at(index, g.h, g.w, g.c);
-               const int64_t pixel = at.row * g.w + at.column;
-               real sum = 0;
-               each_window_over(g, at, [&](const Window&, int64_t output) {
-                 if (winners[output * g.c + at.c] == pixel) sum += dy[output * dy_pixel + at.c];
-               });
-               return sum;
-             });
+void OwnKernels<T>::compute(const MaxPool2dBackward& call) {
+  const Pool2dGeometry& g = call.geometry;
+  each_write(
+      stream(), g.n * g.h * g.w * g.c, call.write, values_of(call.dx),
+      [g, dy_pixel = g.y_pixel(), dy = values_of(call.dy), winners = call.winners] __device__(int64_t index) {
+        const PixelPlace at(index, g.h, g.w, g.c);
+        const int64_t pixel = at.row * g.w + at.column;
+        real sum = 0;
+        each_window_over(g, at, [&](const Window&, int64_t output) {
+          if (winners[output * g.c + at.c] == pixel) sum += dy[output * dy_pixel + at.c];
+        });
+        return sum;
+      });
 }
 
 template <class T>
-void OwnKernels<T>::average_pool2d_forward(const Pool2dGeometry& g, const activation* x, activation* y) {
-  each(stream_, g.n * g.p * g.q * g.c, [g, x = values_of(x), y = values_of(y)] __device__(int64_t index) {
-    const PixelPlace at(index, g.p, g.q, g.c);
-    const Window window(g, at.row, at.column);
-    const T* image = x + at.n * g.h * g.w * g.c + at.c;
-    real sum = 0;
-    for (int64_t h = window.top; h < window.bottom; ++h)
-      for (int64_t w = window.left; w < window.right; ++w) sum += image[(h * g.w + w) * g.c];
-    y[index] = T(sum * window.share(g));
-  });
+void OwnKernels<T>::compute(const AveragePool2dForward& call) {
+  const Pool2dGeometry& g = call.geometry;
+  each(stream(), g.n * g.p * g.q * g.c,
+       [g, x = values_of(call.x), y = values_of(call.y)] __device__(int64_t index) {
+         const PixelPlace at(index, g.p, g.q, g.c);
+         const Window window(g, at.row, at.column);
+         const T* image = x + at.n * g.h * g.w * g.c + at.c;
+         real sum = 0;
+         for (int64_t h = window.top; h < window.bottom; ++h)
+           for (int64_t w = window.left; w < window.right; ++w) sum += image[(h * g.w + w) * g.c];
+         y[index] = T(sum * window.share(g));
+       });
 }
 
 template <class T>
-void OwnKernels<T>::average_pool2d_backward(const Pool2dGeometry& g, const activation* dy, activation* dx,
-                                            Write write) {
-  each_write(stream_, g.n * g.h * g.w * g.c, write, values_of(dx),
-             [g, dy = values_of(dy)] __device__(int64_t index) {
+void OwnKernels<T>::compute(const AveragePool2dBackward& call) {
+  const Pool2dGeometry& g = call.geometry;
+  each_write(stream(), g.n * g.h * g.w * g.c, call.write, values_of(call.dx),
+             [g, dy = values_of(call.dy)] __device__(int64_t index) {
                const PixelPlace at(index, g.h, g.w, g.c);
                real sum = 0;
                each_window_over(g, at, [&](const Window& window, int64_t output) {

@@ -1,4 +1,4 @@
-// Sums over the threads of a block, in an order that their number alone decides.
+// Reductions over the threads of a block, in an order that follows from the number of threads alone.
 #pragma once
 
 #include "kernels/cuda/launch.h"
@@ -8,7 +8,7 @@ namespace crescendo::cuda {
 constexpr unsigned kWarp = 32;
 constexpr unsigned kWholeWarp = 0xFFFFFFFF;
 
-// combine(a, b) over a warp whose every lane takes part; all get the result.
+// Returns combine(a, b) over the lanes of a warp, to all of them. Every lane must take part.
 template <class V, class Combine>
 __device__ V warp_reduce(V value, const Combine& combine) {
   for (unsigned distance = kWarp / 2; distance > 0; distance /= 2)
@@ -16,8 +16,8 @@ __device__ V warp_reduce(V value, const Combine& combine) {
   return value;
 }
 
-// combine(a, b) over a block of whole warps, whose every thread takes part; all get the result. `shared` has
-// room for a value a warp, and may be used again at once.
+// Returns combine(a, b) over the threads of a block of whole warps, to all of them. Every thread must take
+// part. `shared` has room for one value a warp and may be used again at once.
 template <class V, class Combine>
 __device__ V block_reduce(V value, V* shared, const Combine& combine) {
   value = warp_reduce(value, combine);

@@ -1,5 +1,5 @@
-// What a micro-batch begins and ends with: its images, out of a set that the device holds or from a loader,
-// and the counters.
+// The samples of a micro-batch, gathered from a data set on the device or converted from a loader's form, and
+// the step's counters.
 #pragma once
 
 #include "kernels/augment.h"
@@ -9,13 +9,14 @@
 
 namespace crescendo::cuda {
 
-// A thread takes a pixel.
+// Uses one thread for each pixel.
 template <class T>
-void OwnKernels<T>::gather_images(const ImageGather& g, const StepCounters* counters, const ImageSet& set,
-                                  activation* images, int32_t* labels) {
+void OwnKernels<T>::compute(const GatherImages& call) {
+  const ImageGather& g = call.geometry;
   const int64_t pixels = g.h * g.w;
-  each(stream_, g.n * pixels,
-       [g, counters, set, pixels, to = values_of(images), labels] __device__(int64_t i) {
+  each(stream(), g.n * pixels,
+       [g, counters = call.counters, set = call.set, pixels, to = values_of(call.images),
+        labels = call.labels] __device__(int64_t i) {
          const int64_t sample = i / pixels, pixel = i % pixels;
          const int64_t position = position_of(counters) + sample, epoch = position / g.images;
          const int64_t image = set.orders[epoch % 2 * g.images + position % g.images];
@@ -30,14 +31,16 @@ void OwnKernels<T>::gather_images(const ImageGather& g, const StepCounters* coun
 }
 
 template <class T>
-void OwnKernels<T>::convert_samples(int64_t n, int64_t elements, const float* images, const int32_t* labels,
-                                    activation* to_images, int32_t* to_labels) {
+void OwnKernels<T>::compute(const ConvertSamples& call) {
   map(
-      stream_, n * elements, values_of(to_images), [] __device__(real v) { return v; }, images);
-  each(stream_, n, [labels, to_labels] __device__(int64_t i) { to_labels[i] = labels[i]; });
+      stream(), call.n * call.elements, values_of(call.to_images), [] __device__(real v) { return v; },
+      call.images);
+  each(stream(), call.n, [labels = call.labels, to_labels = call.to_labels] __device__(int64_t i) {
+    to_labels[i] = labels[i];
+  });
 }
 
-// One block, since the ghosts are added in order: a warp sums a ghost.
+// Runs in one block, because ghost batches are added in order. Each warp sums one ghost batch at a time.
 static __global__ void __launch_bounds__(kThreads)
     count_samples_kernel(SampleCount g, const real* losses, const int32_t* correct, StepCounters* counters) {
   constexpr unsigned kWarps = kThreads / kWarp;
@@ -45,7 +48,7 @@ static __global__ void __launch_bounds__(kThreads)
     double loss;
     int64_t correct;
   };
-  Sums* shared = dynamic_shared<Sums>();  // of a ghost a warp
+  Sums* shared = dynamic_shared<Sums>();  // one for each warp's ghost batch
   const unsigned warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
   for (int64_t first = 0; first < g.n / g.ghost; first += kWarps) {
     Sums sums{0, 0};
@@ -69,11 +72,11 @@ static __global__ void __launch_bounds__(kThreads)
 }
 
 template <class T>
-void OwnKernels<T>::count_samples(const SampleCount& g, const real* losses, const int32_t* correct,
-                                  StepCounters* counters) {
-  if (g.n == 0) return;
+void OwnKernels<T>::compute(const CountSamples& call) {
+  if (call.geometry.n == 0) return;
   constexpr size_t kShared = kThreads / kWarp * 2 * sizeof(double);
-  launch(stream_, {dim3(1), kThreads, kShared}, count_samples_kernel, g, losses, correct, counters);
+  launch(stream(), {dim3(1), kThreads, kShared}, count_samples_kernel, call.geometry, call.losses,
+         call.correct, call.counters);
 }
 
 }  // namespace crescendo::cuda

@@ -1,4 +1,4 @@
-// A stream and an event of CUDA as objects.
+// CUDA's stream and event as owners.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -7,7 +7,7 @@
 
 namespace crescendo::cuda {
 
-// A stream of a device, which it makes the current one.
+// A stream of a device. The constructor makes the device current.
 class Stream {
  public:
   explicit Stream(int device) {
@@ -23,11 +23,11 @@ class Stream {
   cudaStream_t stream_ = nullptr;
 };
 
-// A point in a stream. Before the first record() nothing waits for it.
+// A point in a stream. Waiting for it returns at once until the first record().
 class Event {
  public:
   Event() {
-    // The host sleeps while it waits, and leaves its core to the loader.
+    // Blocking sync: the host sleeps while it waits and leaves its core to the loader.
     check(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming | cudaEventBlockingSync), "event");
   }
   Event(const Event&) = delete;
@@ -35,7 +35,7 @@ class Event {
   ~Event() { cudaEventDestroy(event_); }
 
   void record(cudaStream_t stream) { check(cudaEventRecord(event_, stream), "event"); }
-  // What comes into the stream from now on begins after the point.
+  // Makes whatever enters the stream from now on wait for the point.
   void hold(cudaStream_t stream) const { check(cudaStreamWaitEvent(stream, event_, 0), "event"); }
   cudaError_t wait() const { return cudaEventSynchronize(event_); }
 

@@ -1,8 +1,9 @@
-// The tensor cores' instructions for bf16, and what feeds them (PTX ISA: mma.m16n8k16, ldmatrix, cp.async;
-// from sm_80 on). Compiled as plain C++ they are the tests' stand-ins. In lane l of a warp:
-//   a [16,16]  registers: rows l / 4 and that + 8, at k = 2 (l % 4) and one more; then the same 8 k further
-//   on b [16,8]   registers: column l / 4, at k = 2 (l % 4) and one more; then 8 further on c [16,8]   row l
-//   / 4, columns 2 (l % 4) and one more; then row + 8
+// The tensor cores' instructions for bf16, and those that load their operands (PTX ISA: mma.m16n8k16,
+// ldmatrix, cp.async; from sm_80 on). Compiled as plain C++, they call the tests' stand-ins. Lane l of a warp
+// holds:
+//   a [16,16]  rows l / 4 and l / 4 + 8, at k = 2 (l % 4) and the next; then the same at k + 8
+//   b [16,8]   column l / 4, at k = 2 (l % 4) and the next; then the same at k + 8
+//   c [16,8]   row l / 4, columns 2 (l % 4) and the next; then the same in row l / 4 + 8
 #pragma once
 
 #include <cuda_runtime.h>
@@ -11,7 +12,7 @@
 
 namespace crescendo::cuda {
 
-// c += a * b. The whole warp's.
+// c += a * b. The whole warp must take part.
 __device__ inline void mma_bf16(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
 #ifdef __CUDACC__
   asm volatile(
@@ -30,9 +31,9 @@ __device__ inline uint32_t shared_address(const void* place) {
 }
 #endif
 
-// Four matrices of 8 x 8 values of two bytes from shared memory, the whole warp's: lane 8 i + j names row j
-// of matrix i, 16 bytes at a multiple of 16. Lane l receives of each: row l / 4, columns 2 (l % 4) and one
-// more.
+// Loads four matrices of 8 x 8 two-byte values from shared memory. The whole warp must take part: lane 8 i +
+// j names row j of matrix i, 16 bytes aligned to 16. Lane l receives row l / 4, columns 2 (l % 4) and the
+// next, of each.
 __device__ inline void load_matrix_x4(uint32_t (&to)[4], const void* row) {
 #ifdef __CUDACC__
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
@@ -44,7 +45,7 @@ __device__ inline void load_matrix_x4(uint32_t (&to)[4], const void* row) {
 #endif
 }
 
-// The same, but lane l receives column l / 4, rows 2 (l % 4) and one more.
+// Loads like load_matrix_x4, but lane l receives column l / 4, rows 2 (l % 4) and the next, of each matrix.
 __device__ inline void load_matrix_x4_transposed(uint32_t (&to)[4], const void* row) {
 #ifdef __CUDACC__
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
@@ -56,8 +57,8 @@ __device__ inline void load_matrix_x4_transposed(uint32_t (&to)[4], const void* 
 #endif
 }
 
-// Starts to copy 16 bytes from global to shared memory, both at multiples of 16; or zeros, and `from` is not
-// read. Through the first cache, where the taps of a filter find each other's pixels.
+// Starts to copy 16 bytes from global to shared memory, both aligned to 16. If `zeros`, writes zeros and does
+// not read `from`. The copy goes through the L1 cache, where the taps of a filter find each other's pixels.
 __device__ inline void copy_async(void* to, const void* from, bool zeros) {
 #ifdef __CUDACC__
   asm volatile("cp.async.ca.shared.global [%0], [%1], 16, %2;"
@@ -69,7 +70,7 @@ __device__ inline void copy_async(void* to, const void* from, bool zeros) {
 #endif
 }
 
-// Makes a group of the copies that this thread has started since the last one.
+// Makes a group of the copies that this thread has started since its last group.
 __device__ inline void commit_copies() {
 #ifdef __CUDACC__
   asm volatile("cp.async.commit_group;" ::: "memory");
@@ -78,8 +79,8 @@ __device__ inline void commit_copies() {
 #endif
 }
 
-// Returns when all this thread's groups but the newest `Running` have arrived; others see them after a
-// barrier.
+// Waits until all of this thread's groups but the newest `Running` have arrived. Other threads see them after
+// a barrier.
 template <int Running>
 __device__ void wait_copies() {
 #ifdef __CUDACC__

@@ -1,4 +1,4 @@
-// Neighbouring elements in one access of memory, at addresses that are multiples of their size.
+// Vectors: adjacent elements in one memory access, aligned to their total size.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,8 @@ struct alignas(sizeof(T) * Width) Vector {
   T lanes[Width];
 };
 
-// An address as that of a vector. A GPU faults on others; where its kernels are emulated, sanitizers do.
+// Casts an address to that of a vector. A GPU faults on a misaligned one; in the emulation, sanitizers report
+// it.
 template <class V, class Memory>
 __device__ V* vector_at(Memory* memory) {
 #ifdef __CUDA_ARCH__
@@ -26,7 +27,7 @@ template <int Width, class T>
 __device__ Vector<T, Width> load(const T* from) {
   return *vector_at<const Vector<T, Width>, const void>(from);
 }
-// By accesses of so many elements: Width, or 1 for one at any address.
+// Loads a vector by accesses of `Access` elements: Width, or 1 for any address.
 template <int Width, int Access, class T>
 __device__ Vector<T, Width> load_by(const T* from) {
   if constexpr (Access == Width) {
@@ -42,7 +43,7 @@ __device__ void store(T* to, const Vector<T, Width>& values) {
   *vector_at<Vector<T, Width>, void>(to) = values;
 }
 
-// Whether vectors of that many elements may begin here.
+// Returns true if vectors of `width` elements may start at this address.
 template <class T>
 bool is_aligned(const T* pointer, int width) {
   return reinterpret_cast<uintptr_t>(pointer) % (sizeof(T) * static_cast<size_t>(width)) == 0;

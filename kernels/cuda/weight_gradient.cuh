@@ -1,6 +1,6 @@
 // The weight gradient: dweight [filters, taps x channels] = dy^T * taps of x, summed over the pixels of a
-// ghost batch. These are cut into slices, by the geometry alone; a block sums kFilterTile x kColumnTile of a
-// slice, a second kernel adds each ghost's slices in order, then the ghosts.
+// ghost batch. The geometry alone cuts these pixels into slices. A block sums kFilterTile x kColumnTile
+// values of one slice; a second kernel adds the slices of each ghost batch in order, then the ghost batches.
 #pragma once
 
 #include <algorithm>
@@ -12,10 +12,10 @@ namespace crescendo::cuda {
 constexpr int kFilterTile = 64, kColumnTile = 128;
 
 struct WeightSlices {
-  // Enough blocks for any device there is, of one ghost batch; but not for less than a few steps each.
+  // One ghost batch makes enough blocks for any device, unless a block would have less than a few steps.
   static constexpr int64_t kBlocks = 264, kLeastSteps = 8;
   int64_t filters, columns;  // of dweight
-  int64_t pixels;            // of a ghost
+  int64_t pixels;            // of a ghost batch
   int64_t tiles, slice, count;
 
   explicit WeightSlices(const Conv2dGeometry& g)
@@ -36,7 +36,7 @@ struct WeightGradient {
   Conv2dGeometry geometry;
   WeightSlices slices;
   const bf16 *x, *dy;
-  InputNorm norm;   // of x, where it is normalised
+  InputNorm norm;   // of x, if it is normalised
   float* partials;  // [ghosts, slices, filters, taps x channels]
 };
 
@@ -89,7 +89,7 @@ __global__ void __launch_bounds__(TileSums<kFilterTile, kColumnTile>::kThreads,
   });
 }
 
-// dweight (=|+=) each ghost's sum of slices, in order.
+// dweight (=|+=) the sum of slices of each ghost batch, in order.
 inline void add_slices(cudaStream_t stream, const WeightSlices& s, int64_t ghosts, const float* partials,
                        real* dweight, Write write) {
   each(stream, s.size(), [=, count = s.count, size = s.size()] __device__(int64_t i) {

@@ -79,14 +79,18 @@ class Reading(unittest.TestCase):
 
     def test_names(self):
         cuda = "crescendo::cuda::"
-        pool = f"{cuda}OwnKernels<crescendo::bf16>::max_pool2d_backward(long)::{{lambda(long)#1}}"
+        compute = f"{cuda}OwnKernels<crescendo::bf16>::compute(crescendo::"
+        pool = f"{compute}MaxPool2dBackward const&)::{{lambda(long)#1}}"
         for which, name in (1, "max_pool2d_backward<bf16>+"), (2, "max_pool2d_backward<bf16>"):
             outer = f"{cuda}each_write<crescendo::bf16, {pool}>(CUstream_st*, {pool} const&)::{{lambda(long)#{which}}}"
             self.assertEqual(gpu_code.short_name(f"void {cuda}each_kernel<{outer}>(long, {outer})"), name)
-        scale = f"{cuda}OwnKernels<crescendo::bf16>::scale(long, double)::{{lambda(float)#1}}"
+        scale = f"{compute}Scale const&)::{{lambda(float)#1}}"
         for f, name in (scale, "scale<bf16, 8>"), (f"{cuda}AddTo<{scale}>", "scale<bf16, 8>+"):
             self.assertEqual(gpu_code.short_name(f"void {cuda}map_kernel<8, crescendo::bf16, {f}>(long, {f})"), name)
-        squares = f"{cuda}OwnKernels<float>::sum_of_squares(long, float const*)::{{lambda(long)#1}}"
+        widen = f"{cuda}OwnKernels<crescendo::bf16>::widen(long, crescendo::activation const*)::{{lambda(float)#1}}"
+        self.assertEqual(gpu_code.short_name(f"void {cuda}map_kernel<4, float, {widen}>(long, {widen})"),
+                         "widen<bf16, 4>")
+        squares = f"{cuda}OwnKernels<float>::compute(crescendo::SumOfSquares const&)::{{lambda(long)#1}}"
         partial = f"{cuda}reduce<double, {squares}>(long)::{{lambda(long)#1}}"
         for f, name in (squares, "sum_of_squares<float>, elements"), (partial, "sum_of_squares<float>, partial results"):
             self.assertEqual(gpu_code.short_name(f"void {cuda}reduce_kernel<double, {f}>(long, {f})"), name)

@@ -20,7 +20,7 @@ CONVOLUTIONS = 9  # in wrn-10-1
 
 
 def multiply_adds(name):
-    """Returns a convolution's multiply-adds from its name: conv_forward/n1_h17_w17_c128_k160_r1_s7_t1_p0x3."""
+    """Of a convolution, from its benchmark's name: conv2d_forward/n1_h17_w17_c128_k160_r1_s7_t1_p0x3."""
     sizes = dict(re.fullmatch("([a-z])(.*)", part).groups() for part in name.split("/")[1].split("_"))
     n, h, w, c, k, r, s, stride = (int(sizes[letter]) for letter in "nhwckrst")
     top, left = (int(size) for size in (sizes["p"].split("x") * 2)[:2])
@@ -57,7 +57,7 @@ class KernelBench(ProgramTest):
     def test_every_kernel_runs_on_the_cases(self):
         results = self.benchmarks("--layers", "cases", "--threads", "2")
         kernels = {result["name"].split("/")[0] for result in results}
-        for kernel in "conv_backward_weights", "linear_forward", "ghost_batch_norm_backward", "adam", "dropout":
+        for kernel in "conv2d_backward_weight", "linear_forward", "ghost_batch_norm_backward", "adam", "dropout":
             self.assertIn(kernel, kernels)
         for result in results:
             self.assertGreater(result["real_time"], 0, result["name"])
@@ -65,7 +65,7 @@ class KernelBench(ProgramTest):
     def test_layers_add_up_to_their_models(self):
         for model, convolutions, millions in ("wrn-16-4", 16, 392.6), ("resnet-50", 53, 4087), (
                 "inception-resnet-v2", 244, 13155):
-            results = self.benchmarks("--layers", model, "--batch", "1", "--benchmark_filter=^conv_forward/")
+            results = self.benchmarks("--layers", model, "--batch", "1", "--benchmark_filter=^conv2d_forward/")
             self.assertEqual(sum(result["times_in_model"] for result in results), convolutions, model)
             total = sum(result["times_in_model"] * multiply_adds(result["name"]) for result in results)
             self.assertAlmostEqual(total / millions / 1e6, 1, places=3, msg=model)
@@ -74,7 +74,7 @@ class KernelBench(ProgramTest):
         peers = self.output("kernel_bench", "--help").split("--peer TEXT:{")[1].split("}")[0].split(",")
         self.assertIn("eigen", peers)
         for peer in set(peers) - {"none"}:
-            for result in self.benchmarks("--layers", "cases", "--peer", peer, "--benchmark_filter=^conv_.*_c1[67]_"):
+            for result in self.benchmarks("--layers", "cases", "--peer", peer, "--benchmark_filter=^conv2d_.*_c1[67]_"):
                 self.assertGreater(result["peer_seconds"], 0, (peer, result["name"]))
                 self.assertGreater(result["ratio"], 0)
 
@@ -82,7 +82,7 @@ class KernelBench(ProgramTest):
         with tempfile.TemporaryDirectory() as folder:
             file = folder + "/out.json"
             text = self.output("kernel_bench", "--batch", "1", "--benchmark_min_time=0.0001", "--peer", "eigen",
-                               "--benchmark_filter=^conv_.*h8_w8_c256", "--benchmark_out=" + file)
+                               "--benchmark_filter=^conv2d_.*h8_w8_c256", "--benchmark_out=" + file)
             self.assertEqual(len(json.loads(pathlib.Path(file).read_text())["benchmarks"]), 3)
         self.assertIn("of peak", text)
         self.assertIn("ratio", text)

@@ -16,7 +16,7 @@ class AsyncCopies {
     copies_.clear();
     groups_.clear();
   }
-  // Of `bytes`, or zeros where there is nothing to copy from.
+  // Starts to copy `bytes` bytes, or to write zeros if `from` is null.
   void start(void* to, const void* from, size_t bytes) {
     std::memset(to, 0xFF, bytes);
     const UnseenWrites unseen;
@@ -52,7 +52,7 @@ class AsyncCopies {
   }
 
   std::vector<Copy> copies_;    // in the order of their start
-  std::vector<size_t> groups_;  // where in copies_ each ends
+  std::vector<size_t> groups_;  // end of each group in copies_
 };
 
 }  // namespace crescendo::emulation

@@ -29,14 +29,14 @@ struct Plan {
 
 enum class State { ready, at_barrier, in_collective, exited };
 
-using Contribution = std::array<std::byte, Gathered::kBytes>;  // of a lane, to a gather
+using Contribution = std::array<std::byte, Gathered::kBytes>;  // a lane's part of a gather
 
 struct Thread {
   Fiber fiber;
   unsigned number = 0;  // in its block
   Index index = {};
   State state = State::exited;
-  Position at = {};  // where it waits
+  Position at = {};  // the place it waits at
   Collective collective = {};
   Contribution contribution = {};
   uint64_t result = 0;
@@ -60,7 +60,7 @@ class Block {
   // "block (0, 1, 0), thread (5, 0, 0), file.cu:12": the thread, at the place it waits at.
   std::string name(const Thread& thread) const;
 
-  // What the running thread calls.
+  // ---- Functions for the running thread.
   void barrier(Position at);
   uint64_t exchange(const Collective& collective);
   Gathered gather(const void* contribution, size_t bytes, Position at);

@@ -171,7 +171,7 @@ __global__ void reverse_copied(const float* x, float* y, int) {
   y[global_thread()] = shared[blockDim.x - 1 - threadIdx.x];
 }
 
-// The same. Copies that belong to no group when the wait comes.
+// Waits for copies that belong to no group yet.
 template <bool correct>
 __global__ void reverse_uncommitted(const float* x, float* y, int) {
   float* shared = shared_floats();

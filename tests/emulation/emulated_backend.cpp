@@ -4,7 +4,7 @@
 
 namespace crescendo::test {
 
-// For numbers of threads, schedules: neither may change a bit.
+// The number of threads picks a schedule; neither may change a bit.
 std::unique_ptr<Backend> tested_backend(int threads, ConvolutionAlgorithm) {
   const auto schedules = emulation::all_schedules();
   return std::make_unique<EmulatedBackend<float>>(schedules[static_cast<size_t>(threads) % schedules.size()]);

@@ -12,7 +12,7 @@
 
 namespace crescendo::emulation {
 
-// What CUDA forbids, or leaves undefined.
+// An error for what CUDA forbids or leaves undefined.
 class Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -69,7 +69,7 @@ bool allow_shared_memory(const void* kernel, size_t bytes);
 
 constexpr unsigned kWarpSize = 32;
 
-// From here on: what a running thread calls.
+// ---- Functions for running threads.
 
 const Index& thread_index();
 const Index& block_index();
@@ -106,7 +106,7 @@ uint64_t exchange(const Collective& collective);
 
 unsigned lane();
 
-// What each lane of a whole warp has brought. Good until the lane's next collective.
+// The contributions of all lanes of a warp. Valid until the lane's next collective.
 class Gathered {
  public:
   static constexpr size_t kBytes = 32;  // the most of a lane

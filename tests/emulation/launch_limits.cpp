@@ -10,7 +10,7 @@
 namespace crescendo::emulation {
 namespace {
 
-// What cudaFuncSetAttribute has allowed; as in CUDA, for the whole process.
+// Shared memory that cudaFuncSetAttribute has allowed, for the whole process as in CUDA.
 class Allowances {
  public:
   void set(const void* kernel, size_t bytes) {

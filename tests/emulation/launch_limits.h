@@ -1,4 +1,4 @@
-// What CUDA refuses to launch.
+// CUDA's limits on launches.
 #pragma once
 
 #include "emulation/emulator.h"

@@ -7,7 +7,7 @@
 
 #include "cases/images.h"
 #include "emulation/emulated_backend.h"
-#include "support/compare.h"
+#include "support/activations.h"
 
 using namespace crescendo;
 using namespace crescendo::test;
@@ -19,38 +19,9 @@ std::vector<real> rounded(std::vector<real> values) {
   return values;
 }
 
-// Activations of a backend, from numbers that bf16 holds.
-class Activations {
- public:
-  Activations(Backend& backend, const std::vector<real>& values)
-      : backend_(backend), size_(static_cast<int64_t>(values.size())) {
-    memory_ = static_cast<activation*>(backend.allocate(bytes()));
-    backend.upload_activations(size_, values.data(), memory_);
-  }
-  Activations(const Activations&) = delete;
-  Activations& operator=(const Activations&) = delete;
-  ~Activations() { backend_.release(memory_, bytes()); }
-
-  operator activation*() const { return memory_; }
-  std::vector<real> values() const {
-    std::vector<real> host(static_cast<size_t>(size_));
-    backend_.download_activations(size_, memory_, host.data());
-    return host;
-  }
-
- private:
-  size_t bytes() const {
-    return std::max<size_t>(1, static_cast<size_t>(size_) * backend_.activation_bytes());
-  }
-  Backend& backend_;
-  int64_t size_;
-  activation* memory_;
-};
-
-// What run(backend) computes with both types.
-// bf16's last digit is 2^-8 of a number; a result near a tie may be rounded to either side. Vectors of eight
-// channels share out the rows of a sum differently from those of four: terms of about 1 added in `real`, 16
-// at a time, may then differ in their last digits.
+// Checks bf16 results against those of float. bf16's last digit is 2^-8 of a number; a result near a tie may
+// be rounded to either side. Vectors of eight channels share out the rows of a sum differently from vectors
+// of four: sums of 16 terms of about 1 in `real` may then differ in their last digits.
 void check_rounded(const std::vector<real>& actual, const std::vector<real>& expected) {
   const real order = static_cast<real>(sum_tolerance(16, 1));
   REQUIRE(actual.size() == expected.size());
@@ -63,10 +34,11 @@ void check_rounded(const std::vector<real>& actual, const std::vector<real>& exp
   }
 }
 
-void check(const std::function<Results(Backend&)>& run) {
+// Checks what `compute` returns on a backend of bf16 against a backend of float.
+void check(const std::function<Results(Backend&)>& compute) {
   EmulatedBackend<float> wide(emulation::Schedule::in_order);
   EmulatedBackend<bf16> narrow(emulation::Schedule::warp_greedy);
-  const Results expected = run(wide), actual = run(narrow);
+  const Results expected = compute(wide), actual = compute(narrow);
   REQUIRE(actual.size() == expected.size());
   for (size_t i = 0; i < actual.size(); ++i) {
     CAPTURE(i);
@@ -99,19 +71,28 @@ TEST_CASE("pointwise kernels in bf16") {
   constexpr int64_t kCount = 1000;
   check([](Backend& backend) -> Results {
     const Activations x(backend, small_numbers(kCount, 1)), dy(backend, small_numbers(kCount, 2));
-    const Activations y(backend, poison(kCount)), dx(backend, poison(kCount)), sum(backend, poison(kCount)),
+    Activations y(backend, poison(kCount)), dx(backend, poison(kCount)), sum(backend, poison(kCount)),
         scaled(backend, small_numbers(kCount, 3)), dropped(backend, small_numbers(kCount, 4)),
         copied(backend, small_numbers(kCount, 5)), filled(backend, poison(kCount));
-    backend.relu_forward(kCount, x, y);
-    backend.relu_backward(kCount, y, dy, dx, Write::overwrite);
-    backend.scale_add(kCount, x, 0.3, dy, sum);
-    backend.scale(kCount, 0.7, dy, scaled, Write::add);
-    backend.dropout({.n = 10, .elements = 100, .key = 1, .layer = 2, .keep = 0.8}, nullptr, x, dropped,
-                    Write::add);
-    backend.copy_channels(
-        {.rows = 100, .count = 3, .from_channels = 10, .from_offset = 2, .to_channels = 10, .to_offset = 5},
-        x, copied, Write::add);
-    backend.fill_activations(kCount, 0.1, filled);
+    run(backend, ReluForward{.n = kCount, .x = x, .y = y});
+    run(backend, ReluBackward{.n = kCount, .y = y, .dy = dy, .dx = dx, .write = Write::overwrite});
+    run(backend, ScaleAdd{.n = kCount, .a = x, .factor = 0.3, .b = dy, .y = sum});
+    run(backend, Scale{.n = kCount, .factor = 0.7, .x = dy, .y = scaled, .write = Write::add});
+    run(backend, Dropout{.geometry = {.n = 10, .elements = 100, .key = 1, .layer = 2, .keep = 0.8},
+                         .counters = nullptr,
+                         .x = x,
+                         .y = dropped,
+                         .write = Write::add});
+    run(backend, CopyChannels{.geometry = {.rows = 100,
+                                           .count = 3,
+                                           .from_channels = 10,
+                                           .from_offset = 2,
+                                           .to_channels = 10,
+                                           .to_offset = 5},
+                              .from = x,
+                              .to = copied,
+                              .write = Write::add});
+    run(backend, FillActivations{.n = kCount, .value = 0.1, .to = filled});
     return {y.values(),       dx.values(),     sum.values(),   scaled.values(),
             dropped.values(), copied.values(), filled.values()};
   });
@@ -125,17 +106,23 @@ TEST_CASE("ghost batch norm in bf16") {
     if (!g.relu) g.y_channels = g.c + g.n % 3 * 4;  // vectors of eight lie well, or do not
     const int64_t size = g.n * g.pixels * g.c, y_size = g.n * g.pixels * g.y_pixel();
     check([&](Backend& backend) -> Results {
-      backend.reserve_workspace(backend.workspace(g));
-      const Activations x(backend, small_numbers(size, 1)), dy(backend, small_numbers(y_size, 2)),
-          y(backend, small_numbers(y_size, 5)), dx(backend, poison(size));
+      const Activations x(backend, small_numbers(size, 1)), dy(backend, small_numbers(y_size, 2));
+      Activations y(backend, small_numbers(y_size, 5)), dx(backend, poison(size));
       const Buffer<real> scale(backend, noise(g.c, 3)), shift(backend, noise(g.c, 4));
       Buffer<real> mean(backend, poison(g.ghosts() * g.c)), variance(backend, poison(g.ghosts() * g.c)),
           dscale(backend, poison(g.c)), dshift(backend, poison(g.c));
-      backend.ghost_moments(g, x, mean, variance);
+      run(backend, GhostMoments{.geometry = g, .x = x, .mean = mean, .variance = variance});
       const NormOperands norm{scale, shift, mean, variance};
-      backend.normalise(g, x, norm, nullptr, y);
-      backend.ghost_batch_norm_backward(g, x, dy, norm, dx, Write::overwrite, dscale, dshift,
-                                        Write::overwrite);
+      run(backend, Normalise{.geometry = g, .x = x, .norm = norm, .residual = nullptr, .y = y});
+      run(backend, GhostBatchNormBackward{.geometry = g,
+                                          .x = x,
+                                          .dy = dy,
+                                          .norm = norm,
+                                          .dx = dx,
+                                          .write_dx = Write::overwrite,
+                                          .dscale = dscale,
+                                          .dshift = dshift,
+                                          .write_parameters = Write::overwrite});
       return {mean.values(), variance.values(), y.values(), dx.values(), dscale.values(), dshift.values()};
     });
   }
@@ -147,14 +134,16 @@ TEST_CASE("pooling in bf16") {
     const Pool2dGeometry& g = test.geometry;
     const int64_t inputs = g.n * g.h * g.w * g.c, outputs = g.n * g.p * g.q * g.c;
     check([&](Backend& backend) -> Results {
-      const Activations x(backend, small_numbers(inputs, 1)), dy(backend, small_numbers(outputs, 2)),
-          largest(backend, poison(outputs)), average(backend, poison(outputs)), dx(backend, poison(inputs)),
-          dx_average(backend, poison(inputs));
+      const Activations x(backend, small_numbers(inputs, 1)), dy(backend, small_numbers(outputs, 2));
+      Activations largest(backend, poison(outputs)), average(backend, poison(outputs)),
+          dx(backend, poison(inputs)), dx_average(backend, poison(inputs));
       Buffer<int32_t> winners(backend, std::vector<int32_t>(static_cast<size_t>(outputs)));
-      backend.max_pool2d_forward(g, x, largest, winners);
-      backend.max_pool2d_backward(g, dy, winners, dx, Write::overwrite);
-      backend.average_pool2d_forward(g, x, average);
-      backend.average_pool2d_backward(g, dy, dx_average, Write::overwrite);
+      run(backend, MaxPool2dForward{.geometry = g, .x = x, .y = largest, .winners = winners});
+      run(backend, MaxPool2dBackward{
+                       .geometry = g, .dy = dy, .winners = winners, .dx = dx, .write = Write::overwrite});
+      run(backend, AveragePool2dForward{.geometry = g, .x = x, .y = average});
+      run(backend,
+          AveragePool2dBackward{.geometry = g, .dy = dy, .dx = dx_average, .write = Write::overwrite});
       return {largest.values(), average.values(), dx.values(), dx_average.values()};
     });
   }
@@ -164,14 +153,21 @@ TEST_CASE("cross-entropy and optimizers in bf16") {
   for (const CrossEntropyGeometry& g : cross_entropy_cases()) {
     CAPTURE(g.classes);
     check([&](Backend& backend) -> Results {
-      const Activations logits(backend, small_numbers(g.n * g.classes, 1)),
-          dlogits(backend, poison(g.n * g.classes));
+      const Activations logits(backend, small_numbers(g.n * g.classes, 1));
+      Activations dlogits(backend, poison(g.n * g.classes));
       Buffer<int32_t> labels(backend, std::vector<int32_t>(static_cast<size_t>(g.n), 0)),
           correct(backend, std::vector<int32_t>(static_cast<size_t>(g.n), -1));
       Buffer<real> losses(backend, poison(g.n));
       const Buffer<real> dlosses(backend, noise(g.n, 2));
-      backend.softmax_cross_entropy_forward(g, logits, labels, losses, correct);
-      backend.softmax_cross_entropy_backward(g, logits, labels, dlosses, dlogits, Write::overwrite);
+      run(backend,
+          SoftmaxCrossEntropyForward{
+              .geometry = g, .logits = logits, .labels = labels, .losses = losses, .correct = correct});
+      run(backend, SoftmaxCrossEntropyBackward{.geometry = g,
+                                               .logits = logits,
+                                               .labels = labels,
+                                               .dlosses = dlosses,
+                                               .dlogits = dlogits,
+                                               .write = Write::overwrite});
       const std::vector<int32_t> right = correct.values();
       return {losses.values(), dlogits.values(), std::vector<real>(right.begin(), right.end())};
     });
@@ -184,8 +180,9 @@ TEST_CASE("cross-entropy and optimizers in bf16") {
   check([&](Backend& backend) -> Results {
     const Buffer<real> gradients(backend, noise(kCount, 1));
     Buffer<real> values(backend, noise(kCount, 2)), velocity(backend, noise(kCount, 3));
-    const Activations copy(backend, poison(kCount));
-    backend.momentum(step, gradients, values, velocity, copy);
+    Activations copy(backend, poison(kCount));
+    run(backend,
+        Momentum{.step = step, .gradients = gradients, .values = values, .velocity = velocity, .copy = copy});
     return {values.values(), velocity.values(), copy.values()};
   });
 }

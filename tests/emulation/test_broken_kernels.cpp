@@ -17,7 +17,7 @@ using Values = std::vector<float>;
 struct Case {
   std::string name;
   Kernel correct, broken;
-  // What y is, from x of one block.
+  // Returns the expected y of one block, given its x.
   std::function<Values(const Values&)> expected;
   unsigned blocks = 2;
 };
@@ -54,7 +54,7 @@ float sum(const Values& x, float squares, size_t step = 1) {
   return total;
 }
 
-// What warp_greedy alone must find, every time.
+// Faults that warp_greedy alone must find, every time.
 std::vector<Case> races() {
   return {
       {"reverse_blocks", reverse_blocks<true>, reverse_blocks<false>, reversed},
@@ -98,7 +98,7 @@ std::vector<Case> faults() {
   };
 }
 
-// Whether the kernel does on every block what the case expects, within its bounds.
+// Returns true if the kernel computes what the case expects on every block and stays within its bounds.
 bool passes(const Case& test, Kernel kernel, unsigned threads) {
   const Values block = sample(threads);
   Values x, expected;

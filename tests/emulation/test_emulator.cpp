@@ -138,7 +138,7 @@ __global__ void look_at_shared(unsigned* bytes, int* nans, size_t n) {
 __global__ void nothing() {}
 __global__ void nothing_with_consent() {}
 
-// What a kernel must not do, by number.
+// Faults of a kernel, by number.
 __global__ void misuse(int how) {
   const auto i = static_cast<int>(threadIdx.x);
   switch (how) {

@@ -20,7 +20,7 @@ namespace {
 
 bf16* values_of(Activations& x) { return reinterpret_cast<bf16*>(x.at(0)); }
 
-// How often each product (input pixel, filter tap, output pixel) is met, along one axis.
+// The number of times that each product (input pixel, filter tap, output pixel) is met along one axis.
 using Products = std::map<std::array<int, 3>, int>;
 
 Products forward_products(const cuda::TapAxis& axis) {
@@ -54,8 +54,7 @@ struct Problem {
         shift(backend, noise(g.c, 5)),
         mean(backend, poison(norm.ghosts() * g.c)),
         variance(backend, poison(norm.ghosts() * g.c)) {
-    backend.reserve_workspace(std::max(backend.workspace(g), backend.workspace(g, norm)));
-    backend.ghost_moments(norm, x, mean, variance);
+    run(backend, GhostMoments{.geometry = norm, .x = x, .mean = mean, .variance = variance});
   }
   NormOperands operands() const { return {scale, shift, mean, variance}; }
 };
@@ -139,13 +138,31 @@ TEST_CASE("a norm on the way in gives the bits of one that is stored") {
       fused_y(backend, poison(Conv2dSizes(g).y));
   Buffer<real> dweight(backend, poison(Conv2dSizes(g).weight)),
       fused_dweight(backend, poison(Conv2dSizes(g).weight));
-  backend.normalise(problem.norm, problem.x, problem.operands(), nullptr, stored);
-  backend.conv2d_forward(g, stored, {problem.weight}, {}, y);
-  backend.conv2d_backward_weight(g, stored, problem.dy, dweight, Write::overwrite);
-  backend.norm_conv2d_forward(g, problem.norm, problem.x, problem.operands(), problem.weight, nullptr,
-                              fused_y, nullptr, nullptr);
-  backend.norm_conv2d_backward_weight(g, problem.norm, problem.x, problem.operands(), problem.dy,
-                                      fused_dweight, Write::overwrite);
+  run(backend, Normalise{.geometry = problem.norm,
+                         .x = problem.x,
+                         .norm = problem.operands(),
+                         .residual = nullptr,
+                         .y = stored});
+  run(backend, Conv2dForward{.geometry = g, .x = stored, .weight = {problem.weight}, .y = y});
+  run(backend,
+      Conv2dBackwardWeight{
+          .geometry = g, .x = stored, .dy = problem.dy, .dweight = dweight, .write = Write::overwrite});
+  run(backend, NormConv2dForward{.geometry = g,
+                                 .norm_geometry = problem.norm,
+                                 .x = problem.x,
+                                 .norm = problem.operands(),
+                                 .weight = problem.weight,
+                                 .residual = nullptr,
+                                 .y = fused_y,
+                                 .y_mean = nullptr,
+                                 .y_variance = nullptr});
+  run(backend, NormConv2dBackwardWeight{.geometry = g,
+                                        .norm_geometry = problem.norm,
+                                        .x = problem.x,
+                                        .norm = problem.operands(),
+                                        .dy = problem.dy,
+                                        .dweight = fused_dweight,
+                                        .write = Write::overwrite});
   check_same_bits(fused_y.values(), y.values());
   check_same_bits(fused_dweight.values(), dweight.values());
 }
@@ -161,7 +178,7 @@ TEST_CASE("an infinite pixel reaches the outputs whose filter meets it, and no o
     x[static_cast<size_t>(kRow * g.w * g.c + i)] = std::numeric_limits<real>::infinity();
   const Activations infinite(problem.backend, x);
   Activations y(problem.backend, poison(Conv2dSizes(g).y));
-  problem.backend.conv2d_forward(g, infinite, {problem.weight}, {}, y);
+  run(problem.backend, Conv2dForward{.geometry = g, .x = infinite, .weight = {problem.weight}, .y = y});
   const std::vector<real> values = y.values();
   for (int64_t i = 0; i < Conv2dSizes(g).y; ++i)
     CHECK(std::isfinite(values[static_cast<size_t>(i)]) == (std::abs(i / (g.q * g.k) - kRow) > 1));
@@ -179,8 +196,14 @@ TEST_CASE("weight gradients of more ghosts than the workspace holds at once are 
                                 problem.variance.data() + first * g.c};
     const activation* x = problem.x.at(first * g.h * g.w * g.c);
     const activation* dy = problem.dy.at(first * g.p * g.q * g.k);
-    backend.conv2d_backward_weight(g, x, dy, dweight, write);
-    backend.norm_conv2d_backward_weight(g, norm, x, operands, dy, fused, write);
+    run(backend, Conv2dBackwardWeight{.geometry = g, .x = x, .dy = dy, .dweight = dweight, .write = write});
+    run(backend, NormConv2dBackwardWeight{.geometry = g,
+                                          .norm_geometry = norm,
+                                          .x = x,
+                                          .norm = operands,
+                                          .dy = dy,
+                                          .dweight = fused,
+                                          .write = write});
   };
   Buffer<real> at_once(backend, poison(size)), fused_at_once(backend, poison(size)),
       one_by_one(backend, poison(size)), fused_one_by_one(backend, poison(size));

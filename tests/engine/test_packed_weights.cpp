@@ -1,9 +1,8 @@
-// Weights that are packed once give the same results as weights that are packed for every call.
+// Weights that are packed once give the same results as weights that are packed every time.
 #include <doctest/doctest.h>
 
-#include <algorithm>
-
 #include "engine/ops.h"
+#include "engine/packed_weights.h"
 #include "kernels/cpu/backend.h"
 #include "support/compare.h"
 #include "support/tensors.h"
@@ -17,10 +16,6 @@ struct Traced {
   Device device;
 
   explicit Traced(std::unique_ptr<TracingBackend> made) : backend(made.get()), device(std::move(made)) {}
-  int64_t packings() const {
-    return std::count_if(backend->trace.begin(), backend->trace.end(),
-                         [](const std::string& call) { return call.starts_with("pack_weight"); });
-  }
 };
 
 }  // namespace
@@ -34,10 +29,10 @@ TEST_CASE(
   PackedWeights packed;
   const auto check = [&](const Tensor& w, int64_t images, int64_t side, int64_t packings) {
     const Tensor x = random_activations(device, {images, side, side, 16}, 3);
-    Tape each_time = Tape::off(), once = Tape::off(&packed);
+    Tape each_time = Tape::off(), once = Tape::off({.packed_weights = &packed});
     const std::vector<real> expected = conv2d(each_time, x, w).to_host();
     check_same_bits(conv2d(once, x, w).to_host(), expected);
-    CHECK(traced.packings() == packings);
+    CHECK(traced.backend->count<PackWeight>() == packings);
   };
   check(weight, 2, 12, 1);
   check(weight, 3, 12, 1);
@@ -47,7 +42,7 @@ TEST_CASE(
   check(weight, 2, 12, 4);
   Tape training = Tape::training();
   conv2d(training, random_activations(device, {1, 12, 12, 16}, 3), weight);
-  CHECK(traced.packings() == 4);
+  CHECK(traced.backend->count<PackWeight>() == 4);
 }
 
 TEST_CASE("packed weights: a device that gains nothing by them is given the weights alone") {

@@ -1,4 +1,4 @@
-// Convolution, its gradients, and the linear layer, against the definition.
+// Convolutions, linear layers and their gradients, compared with their definitions.
 #include <algorithm>
 #include <cmath>
 
@@ -13,7 +13,8 @@ using namespace crescendo::test;
 
 namespace {
 
-// Filters of one row or one column on images of every width and height around their tiles, padded and not.
+// Returns cases with filters of one row or one column, with and without padding, on images of every width or
+// height around a tile's.
 std::vector<Conv2dCase> lines() {
   std::vector<Conv2dCase> cases;
   for (const int64_t taps : {3, 7})
@@ -27,8 +28,8 @@ std::vector<Conv2dCase> lines() {
 
 int64_t aligned_to(int64_t unit, int64_t size) { return (size + unit - 1) / unit * unit; }
 
-// Runs f(backend, geometry, sizes, what a rounding error may grow by) on each case, by each algorithm. A
-// fresh backend has no more workspace than the case asked for.
+// Calls f(backend, geometry, sizes, growth of rounding errors) for each case and each algorithm. The backend
+// is fresh, so it has no more workspace than the case asks for.
 template <class F>
 void each_case(const F& f) {
   std::vector<Conv2dCase> cases = conv2d_cases(), more = lines();
@@ -43,7 +44,6 @@ void each_case(const F& f) {
       const auto& g = test.geometry;
       if (!is_tested(g)) continue;
       const auto backend = tested_backend(2, algorithm);
-      backend->reserve_workspace(backend->workspace(g));
       f(*backend, g, Conv2dSizes(g), winograd ? winograd_amplification(g.r, g.s) : Amplification{1, 1});
     }
   }
@@ -58,18 +58,20 @@ TEST_CASE("conv2d computes its definition, with and without bias") {
         const std::vector<real> bias = noise(g.k, 3);
         const Buffer<real> bias_buffer(backend, bias);
         Activations y(backend, poison(size.y)), y_biased(backend, poison(size.y));
-        backend.conv2d_forward(g, x, {weight}, {}, y);
-        backend.conv2d_forward(g, x, {weight}, {.bias = bias_buffer}, y_biased);
+        run(backend, Conv2dForward{.geometry = g, .x = x, .weight = {weight}, .y = y});
+        run(backend,
+            Conv2dForward{
+                .geometry = g, .x = x, .weight = {weight}, .epilogue = {.bias = bias_buffer}, .y = y_biased});
         const double tolerance = amplification.image * sum_tolerance(g.r * g.s * g.c + 1, 1),
                      rounding = rounding_of(backend);
         check_close(y.values(), conv2d_reference(g, x.values(), weight.values(), {}), tolerance, rounding);
-        // y may be rounded before the bias, of up to 1, is added, and again.
+        // The kernel may round y before and after it adds the bias, which is at most 1.
         check_close(y_biased.values(), conv2d_reference(g, x.values(), weight.values(), bias),
                     tolerance + rounding, 2 * rounding);
       });
 }
 
-TEST_CASE("conv2d: what an epilogue makes of the sums") {
+TEST_CASE("conv2d applies its epilogue to the sums") {
   each_case(
       [](Backend& backend, const Conv2dGeometry& g, const Conv2dSizes& size, Amplification amplification) {
         const Activations x(backend, noise(size.x, 1)), weight(backend, noise(size.weight, 2)),
@@ -84,13 +86,14 @@ TEST_CASE("conv2d: what an epilogue makes of the sums") {
         const std::vector<real> skip = residual.values();
         const double largest = std::abs(*std::max_element(
             sums.begin(), sums.end(), [](double a, double b) { return std::abs(a) < std::abs(b); }));
-        // Factors reach sqrt(2); a sum may be rounded before it is multiplied.
+        // Factors are at most sqrt(2). The kernel may round a sum before it multiplies.
         const double rounding = rounding_of(backend);
         const double tolerance =
             1.5 * (amplification.image * sum_tolerance(g.r * g.s * g.c + 2, 1) + rounding * (largest + 1));
         const auto check = [&](const ConvolutionEpilogue& epilogue, const auto& expected_of) {
           Activations y(backend, poison(size.y));
-          backend.conv2d_forward(g, x, {weight}, epilogue, y);
+          Conv2dForward call{.geometry = g, .x = x, .weight = {weight}, .epilogue = epilogue, .y = y};
+          run(backend, call);
           std::vector<double> expected = sums;
           for (size_t i = 0; i < expected.size(); ++i) {
             const double linear = expected_of(expected[i], i % static_cast<size_t>(g.k)) +
@@ -98,25 +101,21 @@ TEST_CASE("conv2d: what an epilogue makes of the sums") {
             expected[i] = epilogue.relu ? std::max(0.0, linear) : linear;
           }
           check_close(y.values(), expected, tolerance, 2 * rounding);
-          if (!backend.finishes_before_storing()) return;
-          ConvolutionEpilogue elsewhere = epilogue;
+          if (!backend.capabilities().finishes_before_storing) return;
           if (epilogue.residual != nullptr) {
             Activations over(backend, noise(size.y, 3));
-            elsewhere.residual = over;
-            backend.conv2d_forward(g, x, {weight}, elsewhere, over);
+            call.epilogue.residual = call.y = over;
+            run(backend, call);
             check_same_bits(over.values(), y.values());
             return;
           }
           for (const int64_t before : {5, 16}) {
-            elsewhere.y_channels = aligned_to(16, g.k) + 2 * before;
-            std::vector<real> all = noise(size.y / g.k * elsewhere.y_channels, 9);
-            Activations among(backend, all);
-            backend.conv2d_forward(g, x, {weight}, elsewhere, among.at(before));
-            const std::vector<real> alone = y.values();
-            for (int64_t i = 0; i < size.y; ++i)
-              all[static_cast<size_t>(i / g.k * elsewhere.y_channels + before + i % g.k)] =
-                  alone[static_cast<size_t>(i)];
-            check_same_bits(among.values(), all);
+            const int64_t width = call.epilogue.y_channels = aligned_to(16, g.k) + 2 * before;
+            const std::vector<real> around = noise(size.y / g.k * width, 9);
+            Activations among(backend, around);
+            call.y = among.at(before);
+            run(backend, call);
+            check_same_bits(among.values(), with_channels(around, width, before, y.values(), g.k));
           }
         };
         constexpr double kEpsilon = 0.01;
@@ -125,7 +124,8 @@ TEST_CASE("conv2d: what an epilogue makes of the sums") {
           return (sum - static_cast<double>(mean[k])) / deviation * static_cast<double>(scale[k]) +
                  static_cast<double>(shift[k]);
         };
-        const NormOperands norm{scale_buffer, shift_buffer, mean_buffer, variance_buffer};
+        const NormOperands norm{
+            .scale = scale_buffer, .shift = shift_buffer, .mean = mean_buffer, .variance = variance_buffer};
         check({.norm = norm, .epsilon = kEpsilon}, normalised);
         check({.norm = norm, .epsilon = kEpsilon, .residual = residual, .relu = true}, normalised);
         check({.relu = true}, [](double sum, size_t) { return sum; });
@@ -144,10 +144,10 @@ TEST_CASE("conv2d: packed weights serve any number of images, and change no bit"
     CHECK(backend.packed_weight_size(g) == packed_size);
     const Activations x(backend, noise(size.x, 1)), weight(backend, noise(size.weight, 2));
     Buffer<real> packed(backend, poison(packed_size));
-    backend.pack_weight(one, weight, packed);
+    run(backend, PackWeight{.geometry = one, .weight = weight, .packed = packed});
     Activations y(backend, poison(size.y)), y_packed(backend, poison(size.y));
-    backend.conv2d_forward(g, x, {weight}, {}, y);
-    backend.conv2d_forward(g, x, {nullptr, packed}, {}, y_packed);
+    run(backend, Conv2dForward{.geometry = g, .x = x, .weight = {weight}, .y = y});
+    run(backend, Conv2dForward{.geometry = g, .x = x, .weight = {.packed = packed}, .y = y_packed});
     check_same_bits(y_packed.values(), y.values());
   });
 }
@@ -158,20 +158,22 @@ TEST_CASE("conv2d's data gradient is the transpose of the forward pass") {
         const Activations dy(backend, noise(size.y, 1)), weight(backend, noise(size.weight, 2));
         check_both_writes_of_activations(
             backend, conv2d_data_gradient(g, dy.values(), weight.values()),
-            amplification.image * sum_tolerance(g.r * g.s * g.k, 1),
-            [&](activation* dx, Write write) { backend.conv2d_backward_data(g, dy, weight, dx, write); });
+            amplification.image * sum_tolerance(g.r * g.s * g.k, 1), [&](activation* dx, Write write) {
+              return Conv2dBackwardData{.geometry = g, .dy = dy, .weight = weight, .dx = dx, .write = write};
+            });
       });
 }
 
 TEST_CASE("conv2d's weight gradient sums over all images and pixels") {
-  each_case(
-      [](Backend& backend, const Conv2dGeometry& g, const Conv2dSizes& size, Amplification amplification) {
-        const Activations x(backend, noise(size.x, 1)), dy(backend, noise(size.y, 2));
-        check_both_writes(
-            backend, conv2d_weight_gradient(g, x.values(), dy.values()),
-            amplification.weight * sum_tolerance(g.n * g.p * g.q, 1),
-            [&](real* dweight, Write write) { backend.conv2d_backward_weight(g, x, dy, dweight, write); });
-      });
+  each_case([](Backend& backend, const Conv2dGeometry& g, const Conv2dSizes& size,
+               Amplification amplification) {
+    const Activations x(backend, noise(size.x, 1)), dy(backend, noise(size.y, 2));
+    check_both_writes(
+        backend, conv2d_weight_gradient(g, x.values(), dy.values()),
+        amplification.weight * sum_tolerance(g.n * g.p * g.q, 1), [&](real* dweight, Write write) {
+          return Conv2dBackwardWeight{.geometry = g, .x = x, .dy = dy, .dweight = dweight, .write = write};
+        });
+  });
 }
 
 TEST_CASE("linear and its gradients compute their definitions") {
@@ -181,24 +183,29 @@ TEST_CASE("linear and its gradients compute their definitions") {
     CAPTURE(g.in);
     CAPTURE(g.out);
     const Conv2dGeometry as_conv2d = convolution(g.n, 1, 1, g.in, g.out, 1, 1, 1, 1, {0, 0, 0, 0}, g.ghost);
-    backend->reserve_workspace(backend->workspace(g));
     const std::vector<real> x = noise(g.n * g.in, 1), weight = noise(g.out * g.in, 2), bias = noise(g.out, 3),
                             dy = noise(g.n * g.out, 4);
     const Buffer<real> x_buffer(*backend, x), weight_buffer(*backend, weight), bias_buffer(*backend, bias),
         dy_buffer(*backend, dy);
     Buffer<real> y(*backend, poison(g.n * g.out));
-    backend->linear_forward(g, x_buffer, weight_buffer, bias_buffer, y);
+    LinearForward forward{.geometry = g, .x = x_buffer, .weight = weight_buffer, .bias = bias_buffer, .y = y};
+    run(*backend, forward);
     check_close(y.values(), conv2d_reference(as_conv2d, x, weight, bias), sum_tolerance(g.in + 1, 1));
-    backend->linear_forward(g, x_buffer, weight_buffer, nullptr, y);
+    forward.bias = nullptr;
+    run(*backend, forward);
     check_close(y.values(), conv2d_reference(as_conv2d, x, weight, {}), sum_tolerance(g.in, 1));
-    check_both_writes(*backend, conv2d_data_gradient(as_conv2d, dy, weight), sum_tolerance(g.out, 1),
-                      [&](activation* dx, Write write) {
-                        backend->linear_backward_data(g, dy_buffer, weight_buffer, dx, write);
-                      });
-    check_both_writes(*backend, conv2d_weight_gradient(as_conv2d, x, dy), sum_tolerance(g.n, 1),
-                      [&](real* dweight, Write write) {
-                        backend->linear_backward_weight(g, x_buffer, dy_buffer, dweight, write);
-                      });
+    check_both_writes(
+        *backend, conv2d_data_gradient(as_conv2d, dy, weight), sum_tolerance(g.out, 1),
+        [&](activation* dx, Write write) {
+          return LinearBackwardData{
+              .geometry = g, .dy = dy_buffer, .weight = weight_buffer, .dx = dx, .write = write};
+        });
+    check_both_writes(
+        *backend, conv2d_weight_gradient(as_conv2d, x, dy), sum_tolerance(g.n, 1),
+        [&](real* dweight, Write write) {
+          return LinearBackwardWeight{
+              .geometry = g, .x = x_buffer, .dy = dy_buffer, .dweight = dweight, .write = write};
+        });
   }
 }
 
@@ -206,12 +213,20 @@ TEST_CASE("convolutions and linear layers without images do nothing") {
   const auto backend = tested_backend(2);
   Conv2dGeometry g = conv2d_cases().front().geometry;
   g.n = 0;
-  CHECK_NOTHROW(backend->reserve_workspace(backend->workspace(g)));
-  backend->conv2d_forward(g, nullptr, {}, {}, nullptr);
-  backend->conv2d_backward_data(g, nullptr, nullptr, nullptr, Write::overwrite);
-  backend->conv2d_backward_weight(g, nullptr, nullptr, nullptr, Write::overwrite);
+  run(*backend, Conv2dForward{.geometry = g, .x = nullptr, .weight = {}, .y = nullptr});
+  run(*backend,
+      Conv2dBackwardData{
+          .geometry = g, .dy = nullptr, .weight = nullptr, .dx = nullptr, .write = Write::overwrite});
+  run(*backend,
+      Conv2dBackwardWeight{
+          .geometry = g, .x = nullptr, .dy = nullptr, .dweight = nullptr, .write = Write::overwrite});
   const LinearGeometry linear{.n = 0, .in = 3, .out = 2, .ghost = 1};
-  backend->linear_forward(linear, nullptr, nullptr, nullptr, nullptr);
-  backend->linear_backward_data(linear, nullptr, nullptr, nullptr, Write::add);
-  backend->linear_backward_weight(linear, nullptr, nullptr, nullptr, Write::add);
+  run(*backend,
+      LinearForward{.geometry = linear, .x = nullptr, .weight = nullptr, .bias = nullptr, .y = nullptr});
+  run(*backend,
+      LinearBackwardData{
+          .geometry = linear, .dy = nullptr, .weight = nullptr, .dx = nullptr, .write = Write::add});
+  run(*backend,
+      LinearBackwardWeight{
+          .geometry = linear, .x = nullptr, .dy = nullptr, .dweight = nullptr, .write = Write::add});
 }

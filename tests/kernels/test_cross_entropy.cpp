@@ -33,7 +33,8 @@ Outcome loss_of(const std::vector<real>& logits, int32_t label) {
   const Buffer<int32_t> labels(*backend, {label});
   Buffer<real> loss(*backend, poison(1));
   Buffer<int32_t> correct(*backend, {-1});
-  backend->softmax_cross_entropy_forward(g, z, labels, loss, correct);
+  run(*backend, SoftmaxCrossEntropyForward{
+                    .geometry = g, .logits = z, .labels = labels, .losses = loss, .correct = correct});
   return {loss.values()[0], correct.values()[0]};
 }
 
@@ -63,10 +64,17 @@ TEST_CASE("cross-entropy and its gradient, with and without smoothing") {
     const Buffer<int32_t> labels_buffer(*backend, labels);
     Buffer<real> losses(*backend, poison(g.n));
     Buffer<int32_t> correct(*backend, std::vector<int32_t>(labels.size(), -1));
-    backend->softmax_cross_entropy_forward(g, z, labels_buffer, losses, correct);
+    run(*backend,
+        SoftmaxCrossEntropyForward{
+            .geometry = g, .logits = z, .labels = labels_buffer, .losses = losses, .correct = correct});
     check_close(losses.values(), expected, sum_tolerance(1, 10) + double_tolerance(g.classes, 10));
     check_both_writes(*backend, gradient, sum_tolerance(1, 1), [&](activation* dz, Write write) {
-      backend->softmax_cross_entropy_backward(g, z, labels_buffer, dlosses_buffer, dz, write);
+      return SoftmaxCrossEntropyBackward{.geometry = g,
+                                         .logits = z,
+                                         .labels = labels_buffer,
+                                         .dlosses = dlosses_buffer,
+                                         .dlogits = dz,
+                                         .write = write};
     });
   }
 }

@@ -1,4 +1,5 @@
-// Equal bits: whatever the number of threads, and however a batch is cut into micro-batches of whole ghosts.
+// Results have equal bits for any number of threads and any division of a batch into micro-batches of whole
+// ghost batches.
 #include <functional>
 
 #include "cases/conv2d.h"
@@ -12,17 +13,18 @@ using namespace crescendo::test;
 
 namespace {
 
-// run(backend) for several numbers of threads.
-void check_threads(const std::function<Results(Backend&)>& run,
+// Checks that compute(backend) has equal bits for several numbers of threads.
+void check_threads(const std::function<Results(Backend&)>& compute,
                    ConvolutionAlgorithm convolution = ConvolutionAlgorithm::automatic) {
-  const Results expected = run(*tested_backend(1, convolution));
+  const Results expected = compute(*tested_backend(1, convolution));
   for (const int threads : {2, 3, 8}) {
     CAPTURE(threads);
-    check_same_bits(run(*tested_backend(threads, convolution)), expected);
+    check_same_bits(compute(*tested_backend(threads, convolution)), expected);
   }
 }
 
-// The micro-batches of a batch of `ghosts`, as numbers of ghosts: all at once, one by one, and unevenly.
+// Returns divisions of a batch of `ghosts` ghost batches, as the ghost batches of each micro-batch: all at
+// once, one by one, and unevenly.
 std::vector<std::vector<int64_t>> cuts(int64_t ghosts) {
   std::vector<std::vector<int64_t>> result{{ghosts}, std::vector<int64_t>(static_cast<size_t>(ghosts), 1)};
   if (ghosts > 2) result.push_back({ghosts - 1, 1});
@@ -39,7 +41,7 @@ void each_micro_batch(const std::vector<int64_t>& cut, int64_t ghost, const F& f
   }
 }
 
-// Three ghosts of what the case has one or more of.
+// Returns the geometry with a batch of three ghost batches.
 Conv2dGeometry three_ghosts(Conv2dGeometry g) {
   g.n = 3 * g.ghost;
   return g;
@@ -55,14 +57,26 @@ Results run_conv2d(Backend& backend, Conv2dGeometry g, const std::vector<int64_t
   Buffer<real> dweight(backend, poison(g.k * g.r * g.s * g.c));
   each_micro_batch(cut, g.ghost, [&](int64_t first, int64_t images, Write write) {
     g.n = images;
-    backend.reserve_workspace(backend.workspace(g));
-    backend.conv2d_forward(g, x.at(first * x_image), {weight}, {}, y.at(first * y_image));
-    backend.conv2d_forward(g, x.at(first * x_image), {weight},
-                           {.bias = bias, .factor = 0.3, .residual = dy.at(first * y_image), .relu = true},
-                           y_finished.at(first * y_image));
-    backend.conv2d_backward_data(g, dy.at(first * y_image), weight, dx.at(first * x_image), Write::overwrite);
-    backend.conv2d_backward_data(g, dy.at(first * y_image), weight, dx_sum.at(first * x_image), Write::add);
-    backend.conv2d_backward_weight(g, x.at(first * x_image), dy.at(first * y_image), dweight, write);
+    const activation* const part = x.at(first * x_image);
+    const activation* const dy_part = dy.at(first * y_image);
+    run(backend, Conv2dForward{.geometry = g, .x = part, .weight = {weight}, .y = y.at(first * y_image)});
+    run(backend, Conv2dForward{.geometry = g,
+                               .x = part,
+                               .weight = {weight},
+                               .epilogue = {.bias = bias, .factor = 0.3, .residual = dy_part, .relu = true},
+                               .y = y_finished.at(first * y_image)});
+    run(backend, Conv2dBackwardData{.geometry = g,
+                                    .dy = dy_part,
+                                    .weight = weight,
+                                    .dx = dx.at(first * x_image),
+                                    .write = Write::overwrite});
+    run(backend, Conv2dBackwardData{.geometry = g,
+                                    .dy = dy_part,
+                                    .weight = weight,
+                                    .dx = dx_sum.at(first * x_image),
+                                    .write = Write::add});
+    run(backend,
+        Conv2dBackwardWeight{.geometry = g, .x = part, .dy = dy_part, .dweight = dweight, .write = write});
   });
   return {y.values(), y_finished.values(), dx.values(), dx_sum.values(), dweight.values()};
 }
@@ -74,10 +88,17 @@ Results run_linear(Backend& backend, LinearGeometry g, const std::vector<int64_t
       dweight(backend, poison(g.out * g.in));
   each_micro_batch(cut, g.ghost, [&](int64_t first, int64_t images, Write write) {
     g.n = images;
-    backend.reserve_workspace(backend.workspace(g));
-    backend.linear_forward(g, x.at(first * g.in), weight, nullptr, y.at(first * g.out));
-    backend.linear_backward_data(g, dy.at(first * g.out), weight, dx.at(first * g.in), Write::overwrite);
-    backend.linear_backward_weight(g, x.at(first * g.in), dy.at(first * g.out), dweight, write);
+    const activation* const part = x.at(first * g.in);
+    const activation* const dy_part = dy.at(first * g.out);
+    run(backend,
+        LinearForward{.geometry = g, .x = part, .weight = weight, .bias = nullptr, .y = y.at(first * g.out)});
+    run(backend, LinearBackwardData{.geometry = g,
+                                    .dy = dy_part,
+                                    .weight = weight,
+                                    .dx = dx.at(first * g.in),
+                                    .write = Write::overwrite});
+    run(backend,
+        LinearBackwardWeight{.geometry = g, .x = part, .dy = dy_part, .dweight = dweight, .write = write});
   });
   return {y.values(), dx.values(), dweight.values()};
 }
@@ -92,15 +113,24 @@ Results run_batch_norm(Backend& backend, BatchNormGeometry g, const std::vector<
   each_micro_batch(cut, g.ghost, [&](int64_t first, int64_t images, Write write) {
     g.n = images;
     const BiasGeometry bias{.n = images, .pixels = g.pixels, .c = g.c, .ghost = g.ghost};
-    backend.reserve_workspace(std::max(backend.workspace(g), backend.workspace(bias)));
     real* const means = mean.data() + first / g.ghost * g.c;
     real* const variances = variance.data() + first / g.ghost * g.c;
-    const NormOperands norm{scale, shift, means, variances};
-    backend.ghost_moments(g, x.at(first * image), means, variances);
-    backend.normalise(g, x.at(first * image), norm, nullptr, y.at(first * image));
-    backend.ghost_batch_norm_backward(g, x.at(first * image), dy.at(first * image), norm,
-                                      dx.at(first * image), Write::overwrite, dscale, dshift, write);
-    backend.bias_backward(bias, dy.at(first * image), dbias, write);
+    const NormOperands norm{.scale = scale, .shift = shift, .mean = means, .variance = variances};
+    const activation* const part = x.at(first * image);
+    const activation* const dy_part = dy.at(first * image);
+    run(backend, GhostMoments{.geometry = g, .x = part, .mean = means, .variance = variances});
+    run(backend,
+        Normalise{.geometry = g, .x = part, .norm = norm, .residual = nullptr, .y = y.at(first * image)});
+    run(backend, GhostBatchNormBackward{.geometry = g,
+                                        .x = part,
+                                        .dy = dy_part,
+                                        .norm = norm,
+                                        .dx = dx.at(first * image),
+                                        .write_dx = Write::overwrite,
+                                        .dscale = dscale,
+                                        .dshift = dshift,
+                                        .write_parameters = write});
+    run(backend, BiasBackward{.geometry = bias, .dy = dy_part, .dbias = dbias, .write = write});
   });
   return {y.values(),      mean.values(),   variance.values(), dx.values(),
           dscale.values(), dshift.values(), dbias.values()};
@@ -157,12 +187,24 @@ TEST_CASE("optimizers, reductions and dropout give equal bits for any number of 
       Buffer<real> positive(backend, squares);
       const OptimizerStep step{
           .n = n, .decayed = n / 3, .learning_rate = 0.1, .weight_decay = 0.01, .gradient_scale = 0.3};
-      backend.adam(AdamStep{step, 0.9, 0.99, 1e-8, 5}, gradients, values, first, positive, nullptr);
-      backend.momentum(MomentumStep{step, 0.9, true}, gradients, values, second, nullptr);
-      backend.dropout({.n = n, .elements = 1, .key = 1, .layer = 0, .keep = 0.5}, nullptr, gradients, dropped,
-                      Write::overwrite);
+      run(backend, Adam{.step = {step, 0.9, 0.99, 1e-8, 5},
+                        .gradients = gradients,
+                        .values = values,
+                        .first_moment = first,
+                        .second_moment = positive,
+                        .copy = nullptr});
+      run(backend, Momentum{.step = {step, 0.9, true},
+                            .gradients = gradients,
+                            .values = values,
+                            .velocity = second,
+                            .copy = nullptr});
+      run(backend, Dropout{.geometry = {.n = n, .elements = 1, .key = 1, .layer = 0, .keep = 0.5},
+                           .counters = nullptr,
+                           .x = gradients,
+                           .y = dropped,
+                           .write = Write::overwrite});
       Buffer<double> squared(backend, {0});
-      backend.sum_of_squares(n, gradients, squared, Write::overwrite);
+      run(backend, SumOfSquares{.n = n, .x = gradients, .result = squared, .write = Write::overwrite});
       return {values.values(), first.values(),   positive.values(),
               second.values(), dropped.values(), {static_cast<real>(squared.values()[0])}};
     });

@@ -1,5 +1,5 @@
-// Convolution of a normalised input: equal to norm, ReLU, convolution and sum one after another, and its bits
-// do not depend on threads or micro-batches.
+// Convolutions of a normalised input are equal to norm, ReLU, convolution and sum one after another. Their
+// bits do not depend on threads or micro-batches.
 #include "cases/conv2d.h"
 #include "support/activations.h"
 #include "support/reference_conv2d.h"
@@ -11,7 +11,7 @@ using namespace crescendo::test;
 namespace {
 
 constexpr double kEpsilon = 1e-3;
-// What values a norm gives here, at most: noise of deviation 0.6 over sqrt(its variance), times scale, plus
+// The largest value that a norm gives here: noise of deviation 0.6 over sqrt(its variance), times scale, plus
 // shift.
 constexpr double kNormalised = 4;
 
@@ -33,7 +33,7 @@ struct Problem {
   }
 };
 
-// A problem on a backend, with its statistics.
+// A problem's operands on a backend, with the statistics of x.
 struct Operands {
   Activations x, weight, residual, dy;
   Buffer<real> scale, shift, mean, variance;
@@ -47,13 +47,12 @@ struct Operands {
         shift(backend, problem.shift),
         mean(backend, poison(norm.ghosts() * norm.c)),
         variance(backend, poison(norm.ghosts() * norm.c)) {
-    backend.reserve_workspace(backend.workspace(norm));
-    backend.ghost_moments(norm, x, mean, variance);
+    run(backend, GhostMoments{.geometry = norm, .x = x, .mean = mean, .variance = variance});
   }
-  NormOperands norm() const { return {scale, shift, mean, variance}; }
+  NormOperands norm() const { return {.scale = scale, .shift = shift, .mean = mean, .variance = variance}; }
 };
 
-// f(backend, convolution, norm, operands) for each case that is fused, with and without ReLU.
+// Calls f(backend, convolution, norm, operands) for each case that is fused, with and without ReLU.
 template <class F>
 void each_case(const F& f) {
   int64_t cases = 0;
@@ -67,7 +66,6 @@ void each_case(const F& f) {
       CAPTURE(relu);
       const BatchNormGeometry norm = norm_of(g, relu);
       const Operands operands(*backend, norm, Problem(g));
-      backend->reserve_workspace(backend->workspace(g, norm));
       f(*backend, g, norm, operands);
     }
   CHECK(cases >= 20);
@@ -75,8 +73,23 @@ void each_case(const F& f) {
 
 std::vector<real> normalised(Backend& backend, const BatchNormGeometry& norm, const Operands& operands) {
   Activations y(backend, poison(norm.n * norm.pixels * norm.c));
-  backend.normalise(norm, operands.x, operands.norm(), nullptr, y);
+  run(backend,
+      Normalise{.geometry = norm, .x = operands.x, .norm = operands.norm(), .residual = nullptr, .y = y});
   return y.values();
+}
+
+// Returns the forward pass without residual and moments.
+NormConv2dForward forward(const Conv2dGeometry& g, const BatchNormGeometry& norm, const Operands& operands,
+                          activation* y) {
+  return {.geometry = g,
+          .norm_geometry = norm,
+          .x = operands.x,
+          .norm = operands.norm(),
+          .weight = operands.weight,
+          .residual = nullptr,
+          .y = y,
+          .y_mean = nullptr,
+          .y_variance = nullptr};
 }
 
 double tolerance_of(double amplification, int64_t length) {
@@ -97,13 +110,15 @@ TEST_CASE("norm_conv2d computes its definition, with and without residual") {
     const double rounding = rounding_of(backend);
     Activations y(backend, poison(size)), sum(backend, poison(size));
     Buffer<real> mean(backend, poison(norm.ghosts() * g.k)), variance(backend, poison(norm.ghosts() * g.k));
-    backend.norm_conv2d_forward(g, norm, operands.x, operands.norm(), operands.weight, nullptr, y, nullptr,
-                                nullptr);
+    run(backend, forward(g, norm, operands, y));
     const double amplification = winograd_amplification(g.r, g.s).image;
     check_close(y.values(), expected, tolerance_of(amplification, g.c * g.r * g.s), rounding);
     for (size_t i = 0; i < expected.size(); ++i) expected[i] += static_cast<double>(residual[i]);
-    backend.norm_conv2d_forward(g, norm, operands.x, operands.norm(), operands.weight, operands.residual, sum,
-                                mean, variance);
+    NormConv2dForward with_sum = forward(g, norm, operands, sum);
+    with_sum.residual = operands.residual;
+    with_sum.y_mean = mean;
+    with_sum.y_variance = variance;
+    run(backend, with_sum);
     check_close(sum.values(), expected, tolerance_of(amplification, g.c * g.r * g.s + 1), rounding);
   });
 }
@@ -115,13 +130,15 @@ TEST_CASE("norm_conv2d's moments are those of its output") {
         Activations y(backend, poison(Conv2dSizes(g).y));
         Buffer<real> mean(backend, poison(count)), variance(backend, poison(count)),
             plain_mean(backend, poison(count)), plain_variance(backend, poison(count));
-        backend.norm_conv2d_forward(g, norm, operands.x, operands.norm(), operands.weight, operands.residual,
-                                    y, mean, variance);
+        NormConv2dForward call = forward(g, norm, operands, y);
+        call.residual = operands.residual;
+        call.y_mean = mean;
+        call.y_variance = variance;
+        run(backend, call);
         const BatchNormGeometry out{
             .n = g.n, .pixels = g.p * g.q, .c = g.k, .ghost = g.ghost, .epsilon = kEpsilon, .relu = false};
-        backend.reserve_workspace(backend.workspace(out));
-        backend.ghost_moments(out, y, plain_mean, plain_variance);
-        // A tile's 16 values may be summed in real; they are sums of r s c products themselves.
+        run(backend, GhostMoments{.geometry = out, .x = y, .mean = plain_mean, .variance = plain_variance});
+        // The kernel may sum a tile's 16 values in real. Each is a sum of r s c products itself.
         const double magnitude = kNormalised * std::sqrt(static_cast<double>(g.r * g.s * g.c));
         check_close(mean.values(), widened(plain_mean.values()), sum_tolerance(16, magnitude) / 16);
         check_close(variance.values(), widened(plain_variance.values()),
@@ -136,8 +153,13 @@ TEST_CASE("norm_conv2d's weight gradient is that of the normalised input") {
         check_both_writes(backend, conv2d_weight_gradient(g, x, operands.dy.values()),
                           tolerance_of(winograd_amplification(g.r, g.s).weight, g.n * g.p * g.q),
                           [&](real* dweight, Write write) {
-                            backend.norm_conv2d_backward_weight(g, norm, operands.x, operands.norm(),
-                                                                operands.dy, dweight, write);
+                            return NormConv2dBackwardWeight{.geometry = g,
+                                                            .norm_geometry = norm,
+                                                            .x = operands.x,
+                                                            .norm = operands.norm(),
+                                                            .dy = operands.dy,
+                                                            .dweight = dweight,
+                                                            .write = write};
                           });
       });
 }
@@ -145,21 +167,40 @@ TEST_CASE("norm_conv2d's weight gradient is that of the normalised input") {
 TEST_CASE("norm_conv2d's data gradient goes through convolution, ReLU and norm") {
   each_case([](Backend& backend, const Conv2dGeometry& g, const BatchNormGeometry& norm,
                const Operands& operands) {
-    // One after another, what is between them being rounded as the fused kernel does.
+    // The reference runs the kernels one after another. It rounds the gradient between them, as the fused
+    // kernel does.
     const int64_t size = Conv2dSizes(g).x;
     Activations dnormalised(backend, poison(size)), dx(backend, poison(size)), room(backend, poison(size)),
         other_dx(backend, poison(size));
     Buffer<real> dscale(backend, poison(g.c)), dshift(backend, poison(g.c)),
         other_scale(backend, poison(g.c)), other_shift(backend, poison(g.c));
-    backend.reserve_workspace(backend.workspace(g));
-    backend.conv2d_backward_data(g, operands.dy, operands.weight, dnormalised, Write::overwrite);
-    backend.reserve_workspace(backend.workspace(norm));
-    backend.ghost_batch_norm_backward(norm, operands.x, dnormalised, operands.norm(), dx, Write::overwrite,
-                                      dscale, dshift, Write::overwrite);
-    backend.reserve_workspace(backend.workspace(g, norm));
+    run(backend, Conv2dBackwardData{.geometry = g,
+                                    .dy = operands.dy,
+                                    .weight = operands.weight,
+                                    .dx = dnormalised,
+                                    .write = Write::overwrite});
+    run(backend, GhostBatchNormBackward{.geometry = norm,
+                                        .x = operands.x,
+                                        .dy = dnormalised,
+                                        .norm = operands.norm(),
+                                        .dx = dx,
+                                        .write_dx = Write::overwrite,
+                                        .dscale = dscale,
+                                        .dshift = dshift,
+                                        .write_parameters = Write::overwrite});
     const auto backward = [&](activation* to, Write write_dx, real* to_scale, real* to_shift, Write write) {
-      backend.norm_conv2d_backward_data(g, norm, operands.x, operands.norm(), operands.dy, operands.weight,
-                                        room, to, write_dx, to_scale, to_shift, write);
+      return NormConv2dBackwardData{.geometry = g,
+                                    .norm_geometry = norm,
+                                    .x = operands.x,
+                                    .norm = operands.norm(),
+                                    .dy = operands.dy,
+                                    .weight = operands.weight,
+                                    .between = room,
+                                    .dx = to,
+                                    .write_dx = write_dx,
+                                    .dscale = to_scale,
+                                    .dshift = to_shift,
+                                    .write_parameters = write};
     };
     // Each gradient is a sum of r s k products times 1 / sqrt(epsilon) at most; the parameters' are sums of
     // them.
@@ -168,22 +209,20 @@ TEST_CASE("norm_conv2d's data gradient goes through convolution, ReLU and norm")
                  root = std::sqrt(static_cast<double>(norm.n * norm.pixels));
     check_both_writes_of_activations(backend, widened(dx.values()), 4 * tolerance,
                                      [&](activation* to, Write write) {
-                                       backward(to, write, other_scale, other_shift, Write::overwrite);
+                                       return backward(to, write, other_scale, other_shift, Write::overwrite);
                                      });
     check_both_writes(backend, widened(dscale.values()), tolerance * root, [&](real* to, Write write) {
-      if (write == Write::add)
-        backward(other_dx, Write::overwrite, other_scale, other_shift, Write::overwrite);
-      backward(other_dx, Write::overwrite, to, other_shift, write);
+      return backward(other_dx, Write::overwrite, to, other_shift, write);
     });
     check_both_writes(backend, widened(dshift.values()), tolerance * root, [&](real* to, Write write) {
-      backward(other_dx, Write::overwrite, other_scale, to, write);
+      return backward(other_dx, Write::overwrite, other_scale, to, write);
     });
   });
 }
 
 namespace {
 
-// Three ghosts, taken `at_once` at a time.
+// Returns the results of three ghost batches, in micro-batches of `at_once` ghost batches.
 Results run_in_parts(Backend& backend, Conv2dGeometry g, int64_t at_once) {
   g.n = 3 * g.ghost;
   const Problem problem(g);
@@ -198,17 +237,40 @@ Results run_in_parts(Backend& backend, Conv2dGeometry g, int64_t at_once) {
     const BatchNormGeometry norm = norm_of(g, true);
     const int64_t first = ghost * g.ghost;
     const Write write = ghost == 0 ? Write::overwrite : Write::add;
-    const NormOperands operands{all.scale, all.shift, all.mean.data() + ghost * g.c,
-                                all.variance.data() + ghost * g.c};
-    backend.reserve_workspace(backend.workspace(g, norm));
-    backend.norm_conv2d_forward(g, norm, all.x.at(first * x_image), operands, all.weight,
-                                all.residual.at(first * y_image), y.at(first * y_image),
-                                mean.data() + ghost * g.k, variance.data() + ghost * g.k);
-    backend.norm_conv2d_backward_weight(g, norm, all.x.at(first * x_image), operands,
-                                        all.dy.at(first * y_image), dweight, write);
-    backend.norm_conv2d_backward_data(g, norm, all.x.at(first * x_image), operands,
-                                      all.dy.at(first * y_image), all.weight, room, dx.at(first * x_image),
-                                      Write::overwrite, dscale, dshift, write);
+    const NormOperands operands{.scale = all.scale,
+                                .shift = all.shift,
+                                .mean = all.mean.data() + ghost * g.c,
+                                .variance = all.variance.data() + ghost * g.c};
+    const activation* const x = all.x.at(first * x_image);
+    const activation* const dy = all.dy.at(first * y_image);
+    run(backend, NormConv2dForward{.geometry = g,
+                                   .norm_geometry = norm,
+                                   .x = x,
+                                   .norm = operands,
+                                   .weight = all.weight,
+                                   .residual = all.residual.at(first * y_image),
+                                   .y = y.at(first * y_image),
+                                   .y_mean = mean.data() + ghost * g.k,
+                                   .y_variance = variance.data() + ghost * g.k});
+    run(backend, NormConv2dBackwardWeight{.geometry = g,
+                                          .norm_geometry = norm,
+                                          .x = x,
+                                          .norm = operands,
+                                          .dy = dy,
+                                          .dweight = dweight,
+                                          .write = write});
+    run(backend, NormConv2dBackwardData{.geometry = g,
+                                        .norm_geometry = norm,
+                                        .x = x,
+                                        .norm = operands,
+                                        .dy = dy,
+                                        .weight = all.weight,
+                                        .between = room,
+                                        .dx = dx.at(first * x_image),
+                                        .write_dx = Write::overwrite,
+                                        .dscale = dscale,
+                                        .dshift = dshift,
+                                        .write_parameters = write});
   }
   return {y.values(),       mean.values(),   variance.values(), dx.values(),
           dweight.values(), dscale.values(), dshift.values()};
@@ -227,11 +289,7 @@ TEST_CASE("norm_conv2d gives equal bits for any number of threads and any micro-
         CAPTURE(threads);
         CAPTURE(at_once);
         const auto backend = tested_backend(threads, tested_algorithms().back());
-        const Results results = run_in_parts(*backend, test.geometry, at_once);
-        for (size_t i = 0; i < expected.size(); ++i) {
-          CAPTURE(i);
-          check_same_bits(results[i], expected[i]);
-        }
+        check_same_bits(run_in_parts(*backend, test.geometry, at_once), expected);
       }
   }
 }

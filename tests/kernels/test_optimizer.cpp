@@ -1,4 +1,4 @@
-// Each optimizer over several updates against its formulas in double.
+// Several updates of each optimizer, compared with its formulas in double.
 #include "cases/images.h"
 #include "support/compare.h"
 #include "support/tested_backend.h"
@@ -10,19 +10,19 @@ namespace {
 
 constexpr int kUpdates = 3;
 
-// The formulas, one parameter at a time, from zero state.
-struct Sgd {
+// The update of one parameter by each optimizer. The state begins at zero.
+struct SgdFormula {
   double operator()(const OptimizerStep& step, double g, double value, double&, double&) const {
     return value - step.learning_rate * g;
   }
 };
-struct Momentum {
+struct MomentumFormula {
   double operator()(const MomentumStep& step, double g, double value, double& velocity, double&) const {
     velocity = step.momentum * velocity + g;
     return value - step.learning_rate * (step.nesterov ? g + step.momentum * velocity : velocity);
   }
 };
-struct Adam {
+struct AdamFormula {
   double operator()(const AdamStep& step, double g, double value, double& first, double& second) const {
     const auto t = static_cast<double>(step.update);
     first = step.beta1 * first + (1 - step.beta1) * g;
@@ -32,9 +32,10 @@ struct Adam {
   }
 };
 
-// Runs kUpdates updates of kernel(step, gradients, values, first, second) and of the formula side by side.
-template <class Step, class Formula, class Kernel>
-void check_optimizer(Backend& backend, Step step, const Formula& formula, const Kernel& kernel) {
+// Compares kUpdates updates by the calls make_call(step, gradients, values, first, second) with the
+// formula's.
+template <class Step, class Formula, class MakeCall>
+void check_optimizer(Backend& backend, Step step, const Formula& formula, const MakeCall& make_call) {
   const std::vector<real> start = noise(step.n, 1);
   Buffer<real> values(backend, start), first(backend, std::vector<real>(start.size(), 0)),
       second(backend, std::vector<real>(start.size(), 0));
@@ -48,7 +49,7 @@ void check_optimizer(Backend& backend, Step step, const Formula& formula, const 
       expected[i] = formula(step, g, expected[i], m[i], v[i]);
     }
     const Buffer<real> gradient_buffer(backend, gradients);
-    kernel(step, gradient_buffer, values, first, second);
+    run(backend, make_call(step, gradient_buffer, values, first, second));
   }
   check_close(values.values(), expected, sum_tolerance(kUpdates, 4));
 }
@@ -62,9 +63,9 @@ OptimizerStep step_of(int64_t n) {
 TEST_CASE("sgd") {
   const auto backend = tested_backend(2);
   for (const int64_t n : lengths())
-    check_optimizer(*backend, step_of(n), Sgd(),
-                    [&](const OptimizerStep& step, const real* gradients, real* values, real*, real*) {
-                      backend->sgd(step, gradients, values, nullptr);
+    check_optimizer(*backend, step_of(n), SgdFormula(),
+                    [](const OptimizerStep& step, const real* gradients, real* values, real*, real*) {
+                      return Sgd{.step = step, .gradients = gradients, .values = values, .copy = nullptr};
                     });
 }
 
@@ -72,15 +73,27 @@ TEST_CASE("momentum and Nesterov") {
   const auto backend = tested_backend(2);
   for (const int64_t n : lengths())
     for (const bool nesterov : {false, true})
-      check_optimizer(*backend, MomentumStep{step_of(n), 0.9, nesterov}, Momentum(),
-                      [&](const MomentumStep& step, const real* gradients, real* values, real* velocity,
-                          real*) { backend->momentum(step, gradients, values, velocity, nullptr); });
+      check_optimizer(
+          *backend, MomentumStep{step_of(n), 0.9, nesterov}, MomentumFormula(),
+          [](const MomentumStep& step, const real* gradients, real* values, real* velocity, real*) {
+            return Momentum{.step = step,
+                            .gradients = gradients,
+                            .values = values,
+                            .velocity = velocity,
+                            .copy = nullptr};
+          });
 }
 
 TEST_CASE("adam") {
   const auto backend = tested_backend(2);
   for (const int64_t n : lengths())
-    check_optimizer(*backend, AdamStep{step_of(n), 0.9, 0.999, 1e-3, 1}, Adam(),
-                    [&](const AdamStep& step, const real* gradients, real* values, real* first,
-                        real* second) { backend->adam(step, gradients, values, first, second, nullptr); });
+    check_optimizer(*backend, AdamStep{step_of(n), 0.9, 0.999, 1e-3, 1}, AdamFormula(),
+                    [](const AdamStep& step, const real* gradients, real* values, real* first, real* second) {
+                      return Adam{.step = step,
+                                  .gradients = gradients,
+                                  .values = values,
+                                  .first_moment = first,
+                                  .second_moment = second,
+                                  .copy = nullptr};
+                    });
 }

@@ -1,5 +1,5 @@
-// Results that are stored past the cache have the bits of those that are not: a micro-batch too large for the
-// cache, and the same images one by one.
+// Kernels that store past the cache give the same bits as kernels that do not. Each test compares a
+// micro-batch too large for the cache with the same images one by one.
 #include <functional>
 
 #include "cases/conv2d.h"
@@ -10,7 +10,7 @@
 namespace crescendo::test {
 namespace {
 
-// Two images of 9 MiB each in float, so that both together are more than the cache is taken for.
+// Two images of 9 MiB each in float. Both together exceed the cache size that the kernels assume.
 constexpr int64_t kImages = 2, kSide = 192, kChannels = 64;
 
 void each_cut(const std::function<void(int64_t first, int64_t images, size_t result)>& compute) {
@@ -20,7 +20,7 @@ void each_cut(const std::function<void(int64_t first, int64_t images, size_t res
 
 }  // namespace
 
-TEST_CASE("past the cache: batch norm, also to channels among others") {
+TEST_CASE("past the cache: batch norm, also into a slice of channels") {
   struct Channels {
     int64_t c, y;
   };
@@ -44,20 +44,33 @@ TEST_CASE("past the cache: batch norm, also to channels among others") {
     Results y(2), dx(2);
     Buffer<real> mean(*backend, poison(kImages * g.c)), variance(*backend, poison(kImages * g.c)),
         dscale(*backend, poison(g.c)), dshift(*backend, poison(g.c));
-    backend->reserve_workspace(backend->workspace(g));
-    backend->ghost_moments(g, x, mean, variance);
+    run(*backend, GhostMoments{.geometry = g, .x = x, .mean = mean, .variance = variance});
     each_cut([&](int64_t first, int64_t images, size_t result) {
       g.n = images;
-      const NormOperands norm{scale, shift, mean.data() + first * g.c, variance.data() + first * g.c};
+      const NormOperands norm{.scale = scale,
+                              .shift = shift,
+                              .mean = mean.data() + first * g.c,
+                              .variance = variance.data() + first * g.c};
       Buffer<real> to(*backend, poison(images * y_size)), gradient(*backend, poison(images * size));
       const auto append = [](std::vector<real>& values, const Buffer<real>& buffer) {
         const std::vector<real> more = buffer.values();
         values.insert(values.end(), more.begin(), more.end());
       };
-      backend->normalise(g, x.at(first * size), norm, dy.at(first * size), to);
+      run(*backend, Normalise{.geometry = g,
+                              .x = x.at(first * size),
+                              .norm = norm,
+                              .residual = dy.at(first * size),
+                              .y = to});
       append(y[result], to);
-      backend->ghost_batch_norm_backward(g, x.at(first * size), dy.at(first * y_size), norm, gradient,
-                                         Write::overwrite, dscale, dshift, Write::overwrite);
+      run(*backend, GhostBatchNormBackward{.geometry = g,
+                                           .x = x.at(first * size),
+                                           .dy = dy.at(first * y_size),
+                                           .norm = norm,
+                                           .dx = gradient,
+                                           .write_dx = Write::overwrite,
+                                           .dscale = dscale,
+                                           .dshift = dshift,
+                                           .write_parameters = Write::overwrite});
       append(dx[result], gradient);
     });
     check_same_bits(y[0], y[1]);
@@ -80,12 +93,14 @@ TEST_CASE("past the cache: convolutions") {
       Results y(4);
       each_cut([&](int64_t first, int64_t images, size_t result) {
         g.n = images;
-        backend->reserve_workspace(backend->workspace(g));
         const ConvolutionEpilogue joined{.bias = bias, .residual = x.at(first * size), .relu = true};
         for (const bool finished : {false, true}) {
           Buffer<real> to(*backend, poison(images * size));
-          backend->conv2d_forward(g, x.at(first * size), {weight}, finished ? joined : ConvolutionEpilogue{},
-                                  to);
+          run(*backend, Conv2dForward{.geometry = g,
+                                      .x = x.at(first * size),
+                                      .weight = {weight},
+                                      .epilogue = finished ? joined : ConvolutionEpilogue{},
+                                      .y = to});
           const std::vector<real> more = to.values();
           std::vector<real>& all = y[finished ? result + 2 : result];
           all.insert(all.end(), more.begin(), more.end());
@@ -96,20 +111,22 @@ TEST_CASE("past the cache: convolutions") {
     }
 }
 
-TEST_CASE("past the cache: convolutions to their residual, and to a pixel's first channels") {
-  // Pixels of whole vectors, of which a result fills the last only in part.
+TEST_CASE("past the cache: convolutions into their residual, and into a pixel's first channels") {
+  // A pixel is a whole number of vectors; the convolution's channels fill the last one only in part.
   constexpr int64_t kOut = kChannels - 4;
   for (const auto algorithm : tested_algorithms()) {
     const auto backend = tested_backend(2, algorithm);
-    if (!backend->finishes_before_storing()) continue;
+    if (!backend->capabilities().finishes_before_storing) continue;
     const auto forward = [&](int64_t out, const activation* residual, int64_t y_channels, activation* y) {
       const Conv2dGeometry g =
           convolution(kImages, kSide, kSide, kChannels, out, 3, 3, 1, 1, {1, 1, 1, 1}, 1);
       const Buffer<real> x(*backend, noise(kImages * kSide * kSide * kChannels, 1)),
           weight(*backend, noise(out * 3 * 3 * kChannels, 2));
-      backend->reserve_workspace(backend->workspace(g));
-      backend->conv2d_forward(g, x, {weight}, {.residual = residual, .relu = true, .y_channels = y_channels},
-                              y);
+      run(*backend, Conv2dForward{.geometry = g,
+                                  .x = x,
+                                  .weight = {weight},
+                                  .epilogue = {.residual = residual, .relu = true, .y_channels = y_channels},
+                                  .y = y});
     };
     const std::vector<real> before = noise(kImages * kSide * kSide * kChannels, 3);
     const Buffer<real> residual(*backend, before);

@@ -1,4 +1,4 @@
-// Pointwise kernels, copies and reductions over whole arrays.
+// Pointwise kernels, copies of channels, and reductions over whole arrays.
 #include "cases/images.h"
 #include "support/compare.h"
 #include "support/counters.h"
@@ -9,7 +9,7 @@ using namespace crescendo::test;
 
 namespace {
 
-// f applied to each element of a and b, in double.
+// Returns f of each pair of elements of a and b, in double.
 template <class F>
 std::vector<double> map(const std::vector<real>& a, const std::vector<real>& b, const F& f) {
   std::vector<double> result;
@@ -28,16 +28,19 @@ TEST_CASE("relu, scale and scale_add") {
     const std::vector<real> a = noise(n, 1), b = noise(n, 2);
     const Buffer<real> a_buffer(*backend, a), b_buffer(*backend, b);
     Buffer<real> y(*backend, poison(n));
-    backend->relu_forward(n, a_buffer, y);
+    run(*backend, ReluForward{.n = n, .x = a_buffer, .y = y});
     check_close(y.values(), map(a, b, [](double u, double) { return std::max(u, 0.0); }), 0);
-    check_both_writes(
-        *backend, map(a, b, [](double u, double v) { return u > 0 ? v : 0; }), tolerance,
-        [&](activation* dx, Write write) { backend->relu_backward(n, y, b_buffer, dx, write); });
+    check_both_writes(*backend, map(a, b, [](double u, double v) { return u > 0 ? v : 0; }), tolerance,
+                      [&](activation* dx, Write write) {
+                        return ReluBackward{.n = n, .y = y, .dy = b_buffer, .dx = dx, .write = write};
+                      });
     Buffer<real> sum(*backend, poison(n));
-    backend->scale_add(n, a_buffer, -0.3, b_buffer, sum);
+    run(*backend, ScaleAdd{.n = n, .a = a_buffer, .factor = -0.3, .b = b_buffer, .y = sum});
     check_close(sum.values(), map(a, b, [](double u, double v) { return u - 0.3 * v; }), tolerance);
     check_both_writes(*backend, map(a, b, [](double u, double) { return 0.17 * u; }), tolerance,
-                      [&](activation* dx, Write write) { backend->scale(n, 0.17, a_buffer, dx, write); });
+                      [&](activation* to, Write write) {
+                        return Scale{.n = n, .factor = 0.17, .x = a_buffer, .y = to, .write = write};
+                      });
   }
 }
 
@@ -45,7 +48,7 @@ TEST_CASE("relu lets NaN through") {
   const auto backend = tested_backend(1);
   const Buffer<real> x(*backend, poison(3));
   Buffer<real> y(*backend, noise(3, 1));
-  backend->relu_forward(3, x, y);
+  run(*backend, ReluForward{.n = 3, .x = x, .y = y});
   for (const real v : y.values()) CHECK(std::isnan(v));
 }
 
@@ -68,7 +71,7 @@ TEST_CASE("copy_channels moves a slice and touches nothing else") {
         }
       const Buffer<real> source(*backend, from);
       Buffer<real> target(*backend, before);
-      backend->copy_channels(g, source, target, write);
+      run(*backend, CopyChannels{.geometry = g, .from = source, .to = target, .write = write});
       check_same_bits(target.values(), expected);
     }
   }
@@ -82,8 +85,13 @@ TEST_CASE("operands may begin at any element") {
     CAPTURE(offset);
     const Buffer<real> first(*backend, a), second(*backend, b);
     Buffer<real> sum(*backend, std::vector<real>(kCount + 3, -1)), blended(*backend, b);
-    backend->scale_add(kCount, first.at(offset), 2, second.at(3 - offset), sum.at(offset));
-    backend->blend(kCount, 0.5, 0.25, first, blended.data() + offset);
+    run(*backend, ScaleAdd{.n = kCount,
+                           .a = first.at(offset),
+                           .factor = 2,
+                           .b = second.at(3 - offset),
+                           .y = sum.at(offset)});
+    run(*backend,
+        Blend{.n = kCount, .keep = 0.5, .weight = 0.25, .from = first, .to = blended.data() + offset});
     std::vector<double> expected(kCount + 3, -1), expected_blend(b.begin(), b.end());
     for (int64_t i = 0; i < kCount; ++i) {
       const auto at = static_cast<size_t>(i + offset), other = static_cast<size_t>(i + 3 - offset);
@@ -100,49 +108,52 @@ TEST_CASE("dropout keeps the right share, scales it, and does not depend on the 
   const DropoutGeometry g{.n = 8, .elements = 1001, .key = 42, .layer = 3, .keep = 0.8};
   const int64_t first = (int64_t{1} << 32) - 4;
   const std::vector<real> ones(static_cast<size_t>(g.n * g.elements), 1);
-  const auto run = [&](const DropoutGeometry& geometry, int64_t position) {
+  const auto dropped = [&](const DropoutGeometry& geometry, int64_t position) {
     const Counters counters(*backend, {.position = position});
     const Buffer<real> x(*backend,
                          std::vector<real>(ones.begin(), ones.begin() + geometry.n * geometry.elements));
     Buffer<real> y(*backend, poison(geometry.n * geometry.elements));
-    backend->dropout(geometry, counters, x, y, Write::overwrite);
+    run(*backend,
+        Dropout{.geometry = geometry, .counters = counters, .x = x, .y = y, .write = Write::overwrite});
     return y.values();
   };
-  const std::vector<real> whole = run(g, first);
+  const std::vector<real> whole = dropped(g, first);
   int64_t kept = 0;
   for (const real v : whole) {
     CHECK((v == 0 || v == doctest::Approx(1.25)));
     kept += v != 0 ? 1 : 0;
   }
-  // A binomial count strays by more than five standard deviations once in two million draws of the key.
+  // For random keys, a binomial count is off by more than five standard deviations once in two million times.
   const double n = static_cast<double>(whole.size());
   CHECK(std::abs(static_cast<double>(kept) - 0.8 * n) < 5 * std::sqrt(n * 0.8 * 0.2));
 
   DropoutGeometry half = g;
   half.n = 4;
-  check_same_bits(run(half, first + 4), std::vector<real>(whole.begin() + 4 * g.elements, whole.end()));
+  check_same_bits(dropped(half, first + 4), std::vector<real>(whole.begin() + 4 * g.elements, whole.end()));
 
   DropoutGeometry other = g;
   other.layer = 4;
-  CHECK(run(other, first) != whole);
+  CHECK(dropped(other, first) != whole);
   other = g;
   other.key = 43;
-  CHECK(run(other, first) != whole);
+  CHECK(dropped(other, first) != whole);
   other = g;
   other.keep = 1;
-  check_same_bits(run(other, first), ones);
+  check_same_bits(dropped(other, first), ones);
 }
 
-TEST_CASE("dropout's gradient goes where the values came from") {
+TEST_CASE("dropout's gradient has the mask of the forward pass") {
   const auto backend = tested_backend(1);
   const DropoutGeometry g{.n = 3, .elements = 7, .key = 1, .layer = 0, .keep = 0.5};
   const std::vector<real> x = noise(21, 1);
   const Buffer<real> ones(*backend, std::vector<real>(21, 1)), x_buffer(*backend, x);
   Buffer<real> mask(*backend, poison(21));
-  backend->dropout(g, nullptr, ones, mask, Write::overwrite);
+  run(*backend, Dropout{.geometry = g, .counters = nullptr, .x = ones, .y = mask, .write = Write::overwrite});
   check_both_writes(*backend, map(x, mask.values(), [](double u, double v) { return u * v; }),
-                    sum_tolerance(1, 2),
-                    [&](activation* dx, Write write) { backend->dropout(g, nullptr, x_buffer, dx, write); });
+                    sum_tolerance(1, 2), [&](activation* dx, Write write) {
+                      return Dropout{
+                          .geometry = g, .counters = nullptr, .x = x_buffer, .y = dx, .write = write};
+                    });
 }
 
 TEST_CASE("fill and blend") {
@@ -152,11 +163,11 @@ TEST_CASE("fill and blend") {
     const Buffer<real> source(*backend, from);
     Buffer<real> filled(*backend, poison(n)), filled_activations(*backend, poison(n)),
         blended(*backend, before);
-    backend->fill(n, 0.5, filled);
-    backend->fill_activations(n, -0.5, filled_activations);
+    run(*backend, Fill{.n = n, .value = 0.5, .to = filled});
+    run(*backend, FillActivations{.n = n, .value = -0.5, .to = filled_activations});
     check_same_bits(filled.values(), std::vector<real>(static_cast<size_t>(n), real{0.5}));
     check_same_bits(filled_activations.values(), std::vector<real>(static_cast<size_t>(n), real{-0.5}));
-    backend->blend(n, 0.9, 0.1, source, blended);
+    run(*backend, Blend{.n = n, .keep = 0.9, .weight = 0.1, .from = source, .to = blended});
     check_close(blended.values(), map(before, from, [](double u, double v) { return 0.9 * u + 0.1 * v; }),
                 sum_tolerance(1, 1));
   }
@@ -173,9 +184,9 @@ TEST_CASE("sum_of_squares adds up in double") {
     const auto check = [&](double sum) {
       CHECK(std::abs(result.values()[0] - sum) <= 1e-15 * static_cast<double>(n) * expected);
     };
-    backend->sum_of_squares(n, buffer, result, Write::overwrite);
+    run(*backend, SumOfSquares{.n = n, .x = buffer, .result = result, .write = Write::overwrite});
     check(expected);
-    backend->sum_of_squares(n, buffer, result, Write::add);
+    run(*backend, SumOfSquares{.n = n, .x = buffer, .result = result, .write = Write::add});
     check(2 * expected);
   }
 }
@@ -191,7 +202,7 @@ TEST_CASE("activations travel between host and backend") {
   check_same_bits(back, values);
 }
 
-TEST_CASE("memory is aligned, and more than there is throws") {
+TEST_CASE("memory is aligned, and asking for too much throws") {
   const auto backend = tested_backend(1);
   for (const size_t bytes : {size_t{0}, size_t{1}, size_t{63}, size_t{4096}}) {
     void* block = backend->allocate(bytes);

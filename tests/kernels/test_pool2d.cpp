@@ -1,4 +1,4 @@
-// Pooling against plain loops.
+// Pooling, compared with plain loops.
 #include "cases/images.h"
 #include "support/compare.h"
 #include "support/tested_backend.h"
@@ -8,7 +8,7 @@ using namespace crescendo::test;
 
 namespace {
 
-// f(place in x, place in y) for every pixel of every window, in order.
+// Calls f(place in x, place in y) for every pixel of every window, in order.
 template <class F>
 void each_pair(const Pool2dGeometry& g, const F& f) {
   for (int64_t n = 0; n < g.n; ++n)
@@ -27,7 +27,7 @@ void each_pair(const Pool2dGeometry& g, const F& f) {
 int64_t inputs(const Pool2dGeometry& g) { return g.n * g.h * g.w * g.c; }
 int64_t outputs(const Pool2dGeometry& g) { return g.n * g.p * g.q * g.c; }
 
-// The weight of each input in each output of average pooling.
+// Returns the weight of an input in each output of average pooling.
 std::vector<double> shares(const Pool2dGeometry& g) {
   std::vector<double> pixels(static_cast<size_t>(outputs(g)));
   each_pair(g, [&](size_t, size_t at) { ++pixels[at]; });
@@ -63,16 +63,16 @@ TEST_CASE("max pooling finds the first of the largest and sends the gradient the
     const Buffer<real> x_buffer(*backend, x), dy_buffer(*backend, dy);
     Buffer<real> y(*backend, poison(outputs(g)));
     Buffer<int32_t> winners(*backend, std::vector<int32_t>(dy.size(), -1));
-    backend->max_pool2d_forward(g, x_buffer, y, winners);
+    run(*backend, MaxPool2dForward{.geometry = g, .x = x_buffer, .y = y, .winners = winners});
     check_same_bits(y.values(), expected);
     check_same_bits(winners.values(), expected_winners);
     check_both_writes(*backend, dx, sum_tolerance(g.r * g.s, 1), [&](activation* to, Write write) {
-      backend->max_pool2d_backward(g, dy_buffer, winners, to, write);
+      return MaxPool2dBackward{.geometry = g, .dy = dy_buffer, .winners = winners, .dx = to, .write = write};
     });
   }
 }
 
-TEST_CASE("max pooling to channels among others has the bits of max pooling alone") {
+TEST_CASE("max pooling into a slice of channels has the bits of max pooling alone") {
   const auto backend = tested_backend(2);
   for (const auto& test : pool2d_cases()) {
     CAPTURE(test.name);
@@ -87,12 +87,19 @@ TEST_CASE("max pooling to channels among others has the bits of max pooling alon
         wide_dx(*backend, poison(inputs(g)));
     Buffer<int32_t> winners(*backend, std::vector<int32_t>(dy.size(), -1)),
         wide_winners(*backend, std::vector<int32_t>(dy.size(), -1));
-    backend->max_pool2d_forward(g, x, y, winners);
-    backend->max_pool2d_forward(wide, x, wide_y.at(kFirst), wide_winners);
+    run(*backend, MaxPool2dForward{.geometry = g, .x = x, .y = y, .winners = winners});
+    run(*backend,
+        MaxPool2dForward{.geometry = wide, .x = x, .y = wide_y.at(kFirst), .winners = wide_winners});
     check_same_bits(wide_y.values(), with_channels(around, wide.y_channels, kFirst, y.values(), g.c));
     check_same_bits(wide_winners.values(), winners.values());
-    backend->max_pool2d_backward(g, dy_buffer, winners, dx, Write::overwrite);
-    backend->max_pool2d_backward(wide, wide_dy.at(kFirst), winners, wide_dx, Write::overwrite);
+    run(*backend,
+        MaxPool2dBackward{
+            .geometry = g, .dy = dy_buffer, .winners = winners, .dx = dx, .write = Write::overwrite});
+    run(*backend, MaxPool2dBackward{.geometry = wide,
+                                    .dy = wide_dy.at(kFirst),
+                                    .winners = winners,
+                                    .dx = wide_dx,
+                                    .write = Write::overwrite});
     check_same_bits(wide_dx.values(), dx.values());
   }
 }
@@ -104,7 +111,7 @@ TEST_CASE("in max pooling the first NaN wins") {
   const Buffer<real> x(*backend, {real{1}, nan, real{2}, nan});
   Buffer<real> y(*backend, {real{0}});
   Buffer<int32_t> winner(*backend, {-1});
-  backend->max_pool2d_forward(g, x, y, winner);
+  run(*backend, MaxPool2dForward{.geometry = g, .x = x, .y = y, .winners = winner});
   CHECK(std::isnan(y.values()[0]));
   CHECK(winner.values()[0] == 1);
 }
@@ -123,10 +130,10 @@ TEST_CASE("average pooling and its gradient") {
     });
     const Buffer<real> x_buffer(*backend, x), dy_buffer(*backend, dy);
     Buffer<real> y(*backend, poison(outputs(g)));
-    backend->average_pool2d_forward(g, x_buffer, y);
+    run(*backend, AveragePool2dForward{.geometry = g, .x = x_buffer, .y = y});
     check_close(y.values(), expected, sum_tolerance(g.r * g.s, 1));
     check_both_writes(*backend, dx, sum_tolerance(g.r * g.s, 1), [&](activation* to, Write write) {
-      backend->average_pool2d_backward(g, dy_buffer, to, write);
+      return AveragePool2dBackward{.geometry = g, .dy = dy_buffer, .dx = to, .write = write};
     });
   }
 }

@@ -1,4 +1,4 @@
-// What a micro-batch begins and ends with: its images, gathered out of a set, and the counters.
+// Kernels that begin and end a micro-batch: gathering or converting its samples, and counting.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -16,7 +16,7 @@ namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-// Bytes that differ from place to place, labels, and two orders.
+// A data set of bytes that differ from place to place, with labels and two orders.
 struct Set {
   int64_t n, h, w;
   std::vector<uint8_t> bytes;
@@ -35,7 +35,7 @@ struct Set {
   }
 };
 
-// Pixels that a crop of the mirrored, padded picture shows, from the words of the formula alone.
+// Returns the pixels of a crop of the mirrored, padded image, by definition.
 std::vector<real> expected_image(const Set& set, int64_t image, const Augmentation& a) {
   std::vector<real> pixels;
   const auto reflect = [](int64_t i, int64_t size) { return i < 0 ? -i : i >= size ? 2 * size - 2 - i : i; };
@@ -51,7 +51,7 @@ std::vector<real> expected_image(const Set& set, int64_t image, const Augmentati
 
 }  // namespace
 
-TEST_CASE("gather_images takes the samples of a position, in the order of their epoch") {
+TEST_CASE("gather_images writes the samples from a position on, in the order of their epoch") {
   const auto backend = tested_backend(2);
   for (const int64_t width : {8, 7})
     for (const bool augment : {false, true}) {
@@ -68,7 +68,11 @@ TEST_CASE("gather_images takes the samples of a position, in the order of their 
       const Counters counters(*backend, {.position = kPosition});
       Buffer<real> images(*backend, poison(kSamples * height * width * 3));
       Buffer<int32_t> gathered(*backend, std::vector<int32_t>(kSamples, -1));
-      backend->gather_images(g, counters, {bytes, labels, orders, table}, images, gathered);
+      run(*backend, GatherImages{.geometry = g,
+                                 .counters = counters,
+                                 .set = {.bytes = bytes, .labels = labels, .orders = orders, .table = table},
+                                 .images = images,
+                                 .labels = gathered});
       std::vector<real> expected;
       for (int64_t i = 0; i < kSamples; ++i) {
         const int64_t epoch = (kPosition + i) / set.n, place = (kPosition + i) % set.n;
@@ -82,7 +86,7 @@ TEST_CASE("gather_images takes the samples of a position, in the order of their 
     }
 }
 
-TEST_CASE("convert_samples takes images and labels as a loader leaves them") {
+TEST_CASE("convert_samples converts images and labels from the form in which a loader leaves them") {
   const auto backend = tested_backend(2);
   for (const int64_t n : {0, 1, 3, 5000})
     for (const int64_t elements : {1, 3, 192}) {
@@ -97,7 +101,12 @@ TEST_CASE("convert_samples takes images and labels as a loader leaves them") {
       const Buffer<int32_t> labels(*backend, classes);
       Buffer<real> to_images(*backend, poison(n * elements));
       Buffer<int32_t> to_labels(*backend, std::vector<int32_t>(classes.size(), -1));
-      backend->convert_samples(n, elements, images, labels, to_images, to_labels);
+      run(*backend, ConvertSamples{.n = n,
+                                   .elements = elements,
+                                   .images = images,
+                                   .labels = labels,
+                                   .to_images = to_images,
+                                   .to_labels = to_labels});
       check_same_bits(to_images.values(), {pixels.begin(), pixels.end()});
       CHECK(to_labels.values() == classes);
     }
@@ -118,7 +127,10 @@ TEST_CASE("count_samples adds ghost by ghost, however the samples are cut") {
         const int64_t samples = std::min(ghosts_at_once * ghost, n - first);
         const Buffer<real> part(*backend, {losses.begin() + first, losses.begin() + first + samples});
         const Buffer<int32_t> hit(*backend, {hits.begin() + first, hits.begin() + first + samples});
-        backend->count_samples({.n = samples, .ghost = ghost}, part, hit, counters);
+        run(*backend, CountSamples{.geometry = {.n = samples, .ghost = ghost},
+                                   .losses = part,
+                                   .correct = hit,
+                                   .counters = counters});
       }
       return counters.values();
     };
@@ -142,7 +154,8 @@ TEST_CASE("check_finite stops the counters at the first update with a value that
   const auto stopped_at = [&](const std::vector<real>& gradients, const StepCounters& before) {
     const Buffer<real> buffer(*backend, gradients);
     const Counters counters(*backend, before);
-    backend->check_finite(static_cast<int64_t>(gradients.size()), buffer, counters);
+    run(*backend,
+        CheckFinite{.n = static_cast<int64_t>(gradients.size()), .gradients = buffer, .counters = counters});
     return counters.values().stopped_at;
   };
   CHECK(stopped_at({}, {.position = 5}) == -1);
@@ -173,9 +186,18 @@ TEST_CASE("optimizers write nothing once the counters have stopped") {
                              .counters = counters};
     Buffer<real> sgd(*backend, before), momentum(*backend, before), velocity(*backend, before),
         adam(*backend, before), first(*backend, before), second(*backend, std::vector<real>(kCount, 1));
-    backend->sgd(step, gradients, sgd, nullptr);
-    backend->momentum({step, 0.9, true}, gradients, momentum, velocity, nullptr);
-    backend->adam({step, 0.9, 0.999, 1e-3, 1}, gradients, adam, first, second, nullptr);
+    run(*backend, Sgd{.step = step, .gradients = gradients, .values = sgd, .copy = nullptr});
+    run(*backend, Momentum{.step = {step, 0.9, true},
+                           .gradients = gradients,
+                           .values = momentum,
+                           .velocity = velocity,
+                           .copy = nullptr});
+    run(*backend, Adam{.step = {step, 0.9, 0.999, 1e-3, 1},
+                       .gradients = gradients,
+                       .values = adam,
+                       .first_moment = first,
+                       .second_moment = second,
+                       .copy = nullptr});
     for (const Buffer<real>* buffer : {&sgd, &momentum, &velocity, &adam, &first})
       CHECK((buffer->values() == before) == (stopped_at == 0));
   }

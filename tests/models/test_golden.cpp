@@ -51,13 +51,13 @@ class GoldenRun {
     store.initialise(1);
     set_golden_values(store);
     velocity_ = Tensor::reals(device_, {store.size()});
-    device_.kernels().fill(store.size(), 0, velocity_.as_reals());
+    device_.run(Fill{.n = store.size(), .value = 0, .to = velocity_.as_reals()});
   }
 
   const json& golden() const { return golden_; }
   size_t updates() const { return golden_["sides"].size(); }
 
-  // Adds up gradients and losses over the micro-batches of one update, and keeps the logits.
+  // Sums gradients and losses over the micro-batches of one update, and keeps the logits.
   void sum_gradients(size_t update) {
     const int64_t side = golden_["sides"][update], batch = golden_["batch"], ghost = golden_["ghost"];
     const auto stream = static_cast<uint32_t>(update);
@@ -92,8 +92,11 @@ class GoldenRun {
                              .gradient_scale = 1 / golden_["batch"].get<double>()},
                             golden_["momentum"],
                             true};
-    device_.kernels().momentum(step, store.gradients().as_reals(), store.values().as_reals(),
-                               velocity_.as_reals(), store.weight_copy());
+    device_.run(Momentum{.step = step,
+                         .gradients = store.gradients().as_reals(),
+                         .values = store.values().as_reals(),
+                         .velocity = velocity_.as_reals(),
+                         .copy = store.weight_copy()});
   }
 
   const std::vector<real>& logits() const { return logits_; }

@@ -43,7 +43,7 @@ int64_t parameter_count(const std::string& name, ModelOptions options = {}) {
   return make_model(name, options)->parameters.parameter_count();
 }
 
-// Returns the multiply-adds of one image's forward pass, in evaluation or training mode.
+// Returns the multiply-adds of one image's forward pass, in evaluation or in training mode.
 int64_t multiply_adds(const std::string& name, int64_t height, int64_t width, bool training = false,
                       const ModelOptions& options = {.classes = 1000}) {
   const Device device = Device::dry_run(Device::cpu());
@@ -51,21 +51,25 @@ int64_t multiply_adds(const std::string& name, int64_t height, int64_t width, bo
   model->parameters.allocate(device);
   Tape tape = training ? Tape::training() : Tape::off();
   model->outputs(tape, Tensor::activations(device, {1, height, width, 3}));
-  return dynamic_cast<DryRunBackend&>(device.kernels()).forward_multiply_adds();
+  return dynamic_cast<DryRunBackend&>(device.backend()).forward_multiply_adds();
 }
 
-// A device that stores a convolution's sums before the epilogue, like a GPU with cuDNN.
+// A backend that stores convolutions before their epilogues, as a GPU with cuDNN does.
 struct StoresFirst final : DryRunBackend {
   using DryRunBackend::DryRunBackend;
-  bool finishes_before_storing() const override { return false; }
+  Capabilities capabilities() const override {
+    Capabilities modelled = DryRunBackend::capabilities();
+    modelled.finishes_before_storing = false;
+    return modelled;
+  }
 };
 
-// Returns how many concatenated parts, or gradients of them, a pass copies.
+// Returns the number of concatenated parts, or of their gradients, that a pass copies.
 template <class DryBackend>
 int64_t copies(const std::string& name, int64_t side, bool training) {
   const auto cpu = std::make_shared<Device>(Device::cpu());
   auto backend = std::make_unique<TracingBackend>(
-      std::make_unique<DryBackend>(std::shared_ptr<const Backend>(cpu, &cpu->kernels())), false);
+      std::make_unique<DryBackend>(std::shared_ptr<const Backend>(cpu, &cpu->backend())), false);
   const TracingBackend& traced = *backend;
   const Device device(std::move(backend));
   const auto model = make_model(name, {.classes = 1000});
@@ -73,12 +77,8 @@ int64_t copies(const std::string& name, int64_t side, bool training) {
   Tape tape = training ? Tape::training() : Tape::off();
   const Tensor logits = model->forward(tape, Tensor::activations(device, {1, side, side, 3}));
   if (training) tape.backward(logits);
-  const auto calls = [&](const std::string& kernel) {
-    return std::count_if(traced.trace.begin(), traced.trace.end(),
-                         [&](const std::string& call) { return call.starts_with(kernel); });
-  };
-  CHECK((calls("max_pool2d_backward") > 0) == training);
-  return calls("copy_channels");
+  CHECK((traced.count<MaxPool2dBackward>() > 0) == training);
+  return traced.count<CopyChannels>();
 }
 
 const Parameter& parameter(const Model& model, const std::string& name) {
@@ -87,7 +87,7 @@ const Parameter& parameter(const Model& model, const std::string& name) {
   throw std::invalid_argument("no parameter " + name);
 }
 
-// Returns the names of the norm scales whose initial value is zero.
+// Returns the names of the scales that begin at zero among a ResNet's norms.
 std::vector<std::string> zero_scales(const Model& model) {
   std::vector<std::string> names;
   for (const auto& candidate : model.parameters.parameters()) {

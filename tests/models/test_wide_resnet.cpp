@@ -47,7 +47,7 @@ int64_t multiply_adds(const std::string& name, int64_t side) {
   model->parameters.allocate(device);
   Tape tape = Tape::off();
   model->forward(tape, Tensor::activations(device, {1, side, side, 3}));
-  return dynamic_cast<DryRunBackend&>(device.kernels()).forward_multiply_adds();
+  return dynamic_cast<DryRunBackend&>(device.backend()).forward_multiply_adds();
 }
 
 }  // namespace

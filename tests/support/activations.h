@@ -1,5 +1,4 @@
-// Memory for a test, with activations of the backend's own type. The destructor checks the guard zones around
-// it.
+// Activations of a backend's own type, for tests, between two guard zones. The destructor checks the zones.
 #pragma once
 
 #include <cmath>
@@ -10,13 +9,13 @@ namespace crescendo::test {
 
 class Activations {
  public:
-  // Uploads `values`, rounded if the backend's type is narrower.
+  // Uploads the values, rounded if the backend's type is narrower.
   Activations(Backend& backend, const std::vector<real>& values) : backend_(backend) {
     std::vector<real> all(values.size() + 2 * kGuard, kGuardValue);
     std::copy(values.begin(), values.end(), all.begin() + kGuard);
     count_ = static_cast<int64_t>(all.size());
     memory_ = static_cast<char*>(backend.allocate(bytes()));
-    if (backend.activation_bytes() == sizeof(real))
+    if (backend.capabilities().activation_bytes == sizeof(real))
       backend.upload(all.data(), memory_, bytes());
     else
       backend.upload_activations(count_, std::vector<float>(all.begin(), all.end()).data(), from(0));
@@ -33,7 +32,7 @@ class Activations {
 
   operator activation*() { return at(0); }
   operator const activation*() const { return at(0); }
-  // Return the address of element i.
+  // Returns the address of element i.
   activation* at(int64_t i) { return from(kGuard + i); }
   const activation* at(int64_t i) const { return from(kGuard + i); }
 
@@ -46,10 +45,10 @@ class Activations {
   static constexpr int64_t kGuard = 64;
   static constexpr real kGuardValue = -12288;  // exact in every type
 
-  size_t bytes() const { return static_cast<size_t>(count_) * backend_.activation_bytes(); }
+  size_t bytes() const { return static_cast<size_t>(count_) * backend_.capabilities().activation_bytes; }
   activation* from(int64_t element) const {
-    return reinterpret_cast<activation*>(memory_ +
-                                         static_cast<size_t>(element) * backend_.activation_bytes());
+    return reinterpret_cast<activation*>(memory_ + static_cast<size_t>(element) *
+                                                       backend_.capabilities().activation_bytes);
   }
   std::vector<real> download() const {
     std::vector<real> all(static_cast<size_t>(count_));
@@ -62,28 +61,28 @@ class Activations {
   char* memory_ = nullptr;
 };
 
-// Returns the largest relative error of rounding a number to an activation. It is 0 where activations are
-// reals, since a kernel's tolerance is for these.
+// Returns the largest relative error of rounding to an activation. It is 0 where activations are reals: a
+// kernel's tolerance covers those.
 inline double rounding_of(const Backend& backend) {
-  return backend.activation_bytes() == sizeof(real) ? 0 : std::ldexp(1, -8);
+  return backend.capabilities().activation_bytes == sizeof(real) ? 0 : std::ldexp(1, -8);
 }
 
-// Does the same as check_both_writes, for a kernel whose output is activations.
-template <class Kernel>
+// Checks as check_both_writes does, for a call whose output is activations.
+template <class MakeCall>
 void check_both_writes_of_activations(Backend& backend, const std::vector<double>& expected, double tolerance,
-                                      const Kernel& kernel) {
+                                      const MakeCall& make_call) {
   const auto n = static_cast<int64_t>(expected.size());
   const double rounding = rounding_of(backend);
   Activations fresh(backend, poison(n));
-  kernel(fresh, Write::overwrite);
+  run(backend, make_call(fresh, Write::overwrite));
   check_close(fresh.values(), expected, tolerance, rounding);
 
   Activations used(backend, noise(n, 99));
   const std::vector<real> before = used.values();
   std::vector<double> sums = expected;
   for (size_t i = 0; i < sums.size(); ++i) sums[i] += static_cast<double>(before[i]);
-  kernel(used, Write::add);
-  // The kernel may round `expected` before it adds; `expected` is not larger than the sum plus 1.
+  run(backend, make_call(used, Write::add));
+  // The kernel may round `expected` itself, which is at most the sum plus 1.
   check_close(used.values(), sums, tolerance + sum_tolerance(1, 2) + rounding, 2 * rounding);
 }
 

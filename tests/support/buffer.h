@@ -1,4 +1,4 @@
-// Backend memory for a test. The destructor checks the guard zones around it.
+// Backend memory for tests, between two guard zones. The destructor checks the zones.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -38,7 +38,7 @@ class Buffer {
   operator const activation*() const { return reinterpret_cast<const activation*>(memory_ + kGuard); }
 
   T* data() { return memory_ + kGuard; }
-  // Return the address of element i.
+  // Returns the address of element i, for backends whose activations are reals.
   activation* at(int64_t i) { return reinterpret_cast<activation*>(data() + i); }
   const activation* at(int64_t i) const { return reinterpret_cast<const activation*>(memory_ + kGuard + i); }
 
@@ -62,8 +62,8 @@ class Buffer {
   T* memory_ = nullptr;
 };
 
-// Returns `all`, whose rows have `width` elements, with elements [first, first + count) of each row replaced
-// by the rows of `part`.
+// Returns `all`, rows of `width` elements, with the rows of `part`, `count` elements each, in its place from
+// element `first` of each row on.
 inline std::vector<real> with_channels(std::vector<real> all, int64_t width, int64_t first,
                                        const std::vector<real>& part, int64_t count) {
   for (size_t i = 0; i < part.size(); ++i) {
@@ -73,7 +73,7 @@ inline std::vector<real> with_channels(std::vector<real> all, int64_t width, int
   return all;
 }
 
-// Returns n NaNs. Outputs have them before a kernel writes: any use other than overwriting would spread them.
+// Returns n NaNs, which fill an output before a kernel writes it: any use but overwriting would spread them.
 inline std::vector<real> poison(int64_t n) {
   return std::vector<real>(static_cast<size_t>(n), std::numeric_limits<real>::quiet_NaN());
 }

@@ -5,21 +5,22 @@
 #include <cstring>
 
 #include "support/buffer.h"
+#include "support/run_kernel.h"
 
 namespace crescendo::test {
 
-// Returns the tolerance for a sum of `length` terms of size `term` or less. Rounding errors behave like a
-// random walk: the partial sums are about sqrt(length) * term, and `length` errors of epsilon times that add
-// up to sqrt(length) times one. Four times as much is allowed.
+// Returns the tolerance of a sum of `length` terms, each at most `term`. The rounding errors behave like a
+// random walk: the partial sums are near sqrt(length) * term, and sqrt(length) errors of epsilon times that
+// add up. The tolerance is four times as large.
 inline double sum_tolerance(int64_t length, double term) {
   const double root = std::sqrt(static_cast<double>(length));
   return 4 * static_cast<double>(std::numeric_limits<real>::epsilon()) * root * std::max(1.0, root) * term;
 }
 
-// The factor by which Winograd's algorithm increases rounding errors, for an image or its gradient and for
-// the weights' gradient. The algorithm adds products of transformed values. With noise as input and filter,
-// their root mean square is at most this many times that of the direct products
-// (docs/derivations/winograd.md, rounded up).
+// The factor by which Winograd's algorithm can enlarge rounding errors. It multiplies transformed values. If
+// inputs and filter are noise, the root mean square of the products of one output is at most this many times
+// that of the direct products (docs/derivations/winograd.md, rounded up). `image` holds for an output or an
+// image's gradient, `weight` for a weight's gradient.
 struct Amplification {
   double image, weight;
 };
@@ -30,13 +31,14 @@ constexpr Amplification winograd_amplification(int64_t r, int64_t s) {
   return kWinogradAmplification;
 }
 
-// Returns the tolerance for a sum of `length` terms that is accumulated in double, by the kernel or the
-// reference, and whose result is about `value`.
+// Returns the tolerance of a sum of `length` terms that tends to `value` and is accumulated in double, by the
+// test or by the kernel.
 inline double double_tolerance(int64_t length, double value) {
   return 4 * std::numeric_limits<double>::epsilon() * std::sqrt(static_cast<double>(length)) * value;
 }
 
-// Checks that each element differs from the expected one by at most tolerance + relative * |expected|.
+// Checks |actual - expected| <= tolerance + relative * |expected| element by element. Reports the first
+// failure.
 inline void check_close(const std::vector<real>& actual, const std::vector<double>& expected,
                         double tolerance, double relative = 0) {
   REQUIRE(actual.size() == expected.size());
@@ -60,20 +62,20 @@ void check_same_bits(const std::vector<T>& a, const std::vector<T>& b) {
     }
 }
 
-// Runs kernel(output, write) twice: on NaN with overwrite, and on noise with add.
-template <class Kernel>
+// Runs the call make_call(output, write) over NaN with overwrite and over noise with add.
+template <class MakeCall>
 void check_both_writes(Backend& backend, const std::vector<double>& expected, double tolerance,
-                       const Kernel& kernel) {
+                       const MakeCall& make_call) {
   const auto n = static_cast<int64_t>(expected.size());
   Buffer<real> fresh(backend, poison(n));
-  kernel(fresh, Write::overwrite);
+  run(backend, make_call(fresh, Write::overwrite));
   check_close(fresh.values(), expected, tolerance);
 
   const std::vector<real> before = noise(n, 99);
   std::vector<double> sums = expected;
   for (size_t i = 0; i < sums.size(); ++i) sums[i] += static_cast<double>(before[i]);
   Buffer<real> used(backend, before);
-  kernel(used, Write::add);
+  run(backend, make_call(used, Write::add));
   check_close(used.values(), sums, tolerance + sum_tolerance(1, 2));
 }
 

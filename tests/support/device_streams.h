@@ -1,5 +1,5 @@
-// A device that does its work as late as it may: kernels in their order, once the host waits for them, and
-// copies beside them. What the host forgets to wait for, it gets wrong.
+// A device that works as late as it may: it runs kernels, in order, only once the host waits for them, and
+// copies beside them. If the host forgets to wait, it reads wrong values.
 #pragma once
 
 #include <algorithm>
@@ -15,7 +15,7 @@
 
 namespace crescendo::test {
 
-// When a copy happens, of all times when it may.
+// The earliest or the latest time at which a copy may happen.
 enum class CopyTime { first, last };
 
 class DeviceStreams {
@@ -24,7 +24,8 @@ class DeviceStreams {
   void finish() { run_until(called()); }
   std::unique_ptr<StagedUpload> open_upload(CopyTime when) { return std::make_unique<Upload>(*this, when); }
 
-  size_t waiting() const { return kernels_.size(); }  // kernels
+  // Returns the number of kernels that were called and have not run.
+  size_t waiting() const { return kernels_.size(); }
   int64_t uploads = 0, host_blocks = 0;
 
  private:
@@ -32,7 +33,7 @@ class DeviceStreams {
     const void* host;
     void* to;
     size_t bytes;
-    size_t after;  // so many kernels
+    size_t after;  // number of kernels that must have run before the copy
     bool done = false;
 
     void run() {
@@ -46,7 +47,7 @@ class DeviceStreams {
         : streams_(streams), when_(when), taken_(streams.called()) {}
     ~Upload() override { wait(); }
 
-    // Whoever lets go of it finds NaN there.
+    // Releasing the memory fills it with NaN.
     std::shared_ptr<void> host_memory(size_t bytes) override {
       const auto block = std::make_shared<std::vector<std::byte>>(bytes);
       blocks_.push_back(block);
@@ -74,7 +75,7 @@ class DeviceStreams {
     CopyTime when_;
     size_t taken_;
     std::vector<std::shared_ptr<Copy>> started_;
-    std::vector<std::shared_ptr<std::vector<std::byte>>> blocks_;  // kept, to be looked into too late
+    std::vector<std::shared_ptr<std::vector<std::byte>>> blocks_;  // kept, so that a late reader finds NaN
   };
 
   size_t called() const { return done_ + kernels_.size(); }
@@ -86,7 +87,7 @@ class DeviceStreams {
     }
   }
 
-  std::deque<std::function<void()>> kernels_;  // called and not done
+  std::deque<std::function<void()>> kernels_;  // called, not yet run
   size_t done_ = 0;
 };
 

@@ -1,6 +1,5 @@
-// The main() of doctest programs. --instruction-set=NAME chooses the instruction set of the kernels under
-// test; if the processor does not have it, the tests are skipped (exit code 77). All other arguments are
-// doctest's.
+// Main function of the test programs. --instruction-set=NAME makes the kernel tests use that set; if this CPU
+// does not have it, the program skips them (exit code 77). All other arguments are doctest's.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 

@@ -8,7 +8,7 @@
 
 namespace crescendo::test {
 
-// Returns n values in [-1, 1) with 24 random bits each, as a function of `seed`.
+// Returns n values in [-1, 1), with 24 random bits each, that depend on `seed` alone.
 inline std::vector<real> noise(int64_t n, uint32_t seed) {
   std::vector<real> values(static_cast<size_t>(n));
   for (size_t i = 0; i < values.size(); ++i)

@@ -1,4 +1,4 @@
-// The reference for convolutions: the definition, computed in double.
+// Convolution and its gradients by definition, in double.
 #pragma once
 
 #include <vector>
@@ -8,7 +8,7 @@
 
 namespace crescendo::test {
 
-// Calls f(index in x, index in weight, index in y) for every product of the convolution.
+// Calls f(place in x, place in weight, place in y) for every product of the convolution.
 template <class F>
 void each_product(const Conv2dGeometry& g, const F& f) {
   for (int64_t n = 0; n < g.n; ++n)

@@ -9,12 +9,12 @@ namespace crescendo::test {
 inline void set(const Tensor& tensor, const std::vector<real>& values) {
   require(static_cast<int64_t>(values.size()) == tensor.size(), "set: ", values.size(), " values for ",
           tensor.shape());
-  Backend& kernels = tensor.device().kernels();
+  Backend& backend = tensor.device().backend();
   const bool activations = tensor.element() == Element::activation;
-  if (activations && kernels.activation_bytes() != sizeof(real))
+  if (activations && backend.capabilities().activation_bytes != sizeof(real))
     return tensor.upload(std::vector<float>(values.begin(), values.end()));
   void* to = activations ? static_cast<void*>(tensor.as_activations()) : tensor.as_reals();
-  kernels.upload(values.data(), to, tensor.bytes());
+  backend.upload(values.data(), to, tensor.bytes());
 }
 
 inline Tensor make_activations(const Device& device, const Shape& shape, const std::vector<real>& values) {
@@ -43,7 +43,7 @@ inline Tensor random_reals(const Device& device, const Shape& shape, uint32_t se
   return make_reals(device, shape, noise(shape.elements(), seed));
 }
 
-// Returns a weight as a ParameterStore has them: activations with a gradient of reals.
+// Returns a weight as in a ParameterStore: activations whose gradient is real.
 inline Tensor random_weight(const Device& device, const Shape& shape, uint32_t seed) {
   const Tensor weight = random_activations(device, shape, seed);
   weight.bind_gradient(Tensor::reals(device, shape));

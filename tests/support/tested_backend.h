@@ -1,4 +1,4 @@
-// The backend whose kernels a test is about; each test program defines its own.
+// The backend whose kernels are tested. Each test program defines these functions.
 #pragma once
 
 #include <vector>
@@ -9,14 +9,14 @@ namespace crescendo::test {
 
 inline InstructionSet tested_instruction_set = InstructionSet::automatic;  // set by main()
 
-// What it computes must not depend on the number of threads.
+// Returns a fresh backend. Its results must not depend on the number of threads.
 std::unique_ptr<Backend> tested_backend(int threads,
                                         ConvolutionAlgorithm convolution = ConvolutionAlgorithm::automatic);
 
-// By which its convolutions are tested; the last fuses as many norms as any.
+// Returns the algorithms to test convolutions with. The last one fuses norms for as many geometries as any.
 std::vector<ConvolutionAlgorithm> tested_algorithms();
 
-// Whether its convolutions of this geometry are tested: not those that it leaves to another's kernels.
+// Returns false if the backend leaves convolutions of this geometry to another library's kernels.
 bool is_tested(const Conv2dGeometry&);
 
 }  // namespace crescendo::test

@@ -1,4 +1,4 @@
-// Compares three training steps of a small network with the same steps on the CPU.
+// Three training steps of a small network on a device, compared with the CPU's.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -13,9 +13,9 @@ namespace crescendo::test {
 constexpr int64_t kUpdates = 3;
 
 struct Trained {
-  std::vector<double> losses;    // loss of each update
-  std::vector<real> gradients;   // gradients of the first update
-  std::vector<real> statistics;  // running statistics after the last update
+  std::vector<double> losses;    // mean loss of each update
+  std::vector<real> gradients;   // of the first update
+  std::vector<real> statistics;  // after the last update
 };
 
 inline Trained train_steps(const Device& device) {
@@ -25,7 +25,7 @@ inline Trained train_steps(const Device& device) {
   store.allocate(device);
   store.initialise(1);
   const Tensor velocity = Tensor::reals(device, {store.size()});
-  device.kernels().fill(store.size(), 0, velocity.as_reals());
+  device.run(Fill{.n = store.size(), .value = 0, .to = velocity.as_reals()});
   const Tensor images = random_activations(device, {kBatch, kSide, kSide, 3}, 1);
   std::vector<int32_t> labels;
   for (int64_t i = 0; i < kBatch; ++i) labels.push_back(static_cast<int32_t>(i * 7 % 10));
@@ -47,8 +47,11 @@ inline Trained train_steps(const Device& device) {
                              .gradient_scale = 1.0 / kBatch},
                             0.9,
                             true};
-    device.kernels().momentum(step, store.gradients().as_reals(), store.values().as_reals(),
-                              velocity.as_reals(), store.weight_copy());
+    device.run(Momentum{.step = step,
+                        .gradients = store.gradients().as_reals(),
+                        .values = store.values().as_reals(),
+                        .velocity = velocity.as_reals(),
+                        .copy = store.weight_copy()});
   }
   trained.statistics = store.statistic_values().to_host();
   return trained;
@@ -66,9 +69,9 @@ inline double relative_error(std::vector<real> actual, const std::vector<real>& 
   return norm_of(actual) / norm_of(expected);
 }
 
-// Checks that a device's training agrees with the CPU's. `rounding` is the relative rounding error of an
-// activation. It is also about the probability that a ReLU's input changes its sign. In a sum of terms of
-// both signs, the relative error is the root of the share of changed terms, for each layer.
+// Checks that the device trains as the CPU does, up to the relative `rounding` of one activation. Rounding
+// changes the sign of a ReLU's input with about that probability. A sum of terms of either sign then changes
+// by the root of the share of changed terms, once in each layer.
 inline void check_training(const Device& device, double rounding) {
   const Trained expected = train_steps(Device::cpu(1, ConvolutionAlgorithm::direct)),
                 actual = train_steps(device);

@@ -1,9 +1,10 @@
-// Runs on a device with memory of its own, whose micro-steps are captured and replayed, and which the host
-// does not wait for.
+// Training on a device that has memory of its own, captures and replays micro-steps, and runs while the host
+// goes on.
 #include <doctest/doctest.h>
 
 #include "engine/replay.h"
 #include "kernels/cpu/backend.h"
+#include "support/run_kernel.h"
 #include "support/tiny_run.h"
 #include "support/tracing_backend.h"
 #include "trainer/plan/memory.h"
@@ -52,13 +53,13 @@ TEST_CASE("a run that is captured and replayed ends in the same bits") {
       }
 }
 
-TEST_CASE("a size of micro-batch that comes after the capture of another takes none of its memory") {
+TEST_CASE("a new micro-batch size leaves the memory of another size's capture alone") {
   for (const bool bytes : {false, true})
     for (const int64_t ghost : {2, 4, 8}) {
       CAPTURE(bytes);
       CAPTURE(ghost);
       const Folder folder;
-      TrainOptions options = tiny_run();  // then updates of 40 are micro-batches of 16, 16 and 8
+      TrainOptions options = tiny_run();  // an update of 40 images has micro-batches of 16, 16 and 8
       options.ghost_batch = ghost;
       options.batch = options.micro_batch = 16;
       options.epochs = 10;
@@ -75,7 +76,7 @@ TEST_CASE("a size of micro-batch that comes after the capture of another takes n
     }
 }
 
-TEST_CASE("loaded images arrive whole, whenever within its bounds the device copies them") {
+TEST_CASE("loaded images arrive intact, whether the device copies early or late") {
   const Folder folder;
   TrainOptions options = short_steps();
   options.noise_scale = false;
@@ -95,7 +96,7 @@ TEST_CASE("loaded images arrive whole, whenever within its bounds the device cop
     }
 }
 
-TEST_CASE("batches that go away leave what they brought") {
+TEST_CASE("a prepared batch outlives the batches object that prepared it") {
   const auto set = std::make_shared<TinyData>(48);
   for (const CopyTime copies : {CopyTime::first, CopyTime::last})
     for (const int workers : {0, 2}) {
@@ -152,7 +153,7 @@ TEST_CASE("from the third on, micro-steps make the same calls with the same poin
     Optimizer optimizer(options, model->parameters);
     int64_t next = 0;
     gradients.start([&]() { return std::optional(SampleRange{8 * next++, 8}); }, {});
-    std::vector<std::vector<std::string>> traces;
+    std::vector<std::vector<KernelCall>> traces;
     const DeviceStreams& streams = traced.backend->streams();
     std::vector<int64_t> allocations, transfers, uploads, host_blocks;
     for (int64_t update = 0; update < 4; ++update) {
@@ -168,13 +169,17 @@ TEST_CASE("from the third on, micro-steps make the same calls with the same poin
       host_blocks.push_back(streams.host_blocks);
     }
     REQUIRE(traces[2].size() > 50);
-    CHECK(traces[3] == traces[2]);
+    REQUIRE(traces[3].size() == traces[2].size());
+    for (size_t i = 0; i < traces[2].size(); ++i) {
+      CAPTURE(i);
+      CHECK(traces[3][i] == traces[2][i]);
+    }
     CHECK(allocations[3] == allocations[1]);
     CHECK(host_blocks[3] == host_blocks[1]);
     CHECK(transfers[3] == transfers[1]);
     CHECK(uploads[3] - uploads[1] == (bytes ? 0 : 2));
-    // The host has waited for none of the last two updates, and of the one before them for the first kernel
-    // alone.
+    // The host has waited for no kernel of the last two updates, and only for the first one of the update
+    // before.
     CHECK(streams.waiting() >= 3 * traces[3].size());
   }
 }
@@ -195,10 +200,7 @@ TEST_CASE("a set on the device is evaluated there by micro-batches larger than i
   CHECK(found.loss == expected.loss);
   CHECK(found.correct == expected.correct);
   CHECK(found.total == 20);
-  const auto gathers =
-      std::count_if(traced.backend->trace.begin(), traced.backend->trace.end(),
-                    [](const std::string& call) { return call.starts_with("gather_images"); });
-  CHECK(gathers == 1);
+  CHECK(traced.backend->count<GatherImages>() == 1);
 }
 
 TEST_CASE("memory that captured kernels use must be free when they are replayed") {
@@ -207,19 +209,19 @@ TEST_CASE("memory that captured kernels use must be free when they are replayed"
   Replay replay(traced.device);
   const auto work = [&] {
     void* block = memory.allocate(4096);
-    traced.device.kernels().fill(1024, 1, static_cast<real*>(block));
+    traced.device.run(Fill{.n = 1024, .value = 1, .to = static_cast<real*>(block)});
     memory.release(block, 4096);
   };
   for (int run = 0; run < 5; ++run) CHECK(replay.run(work) == (run > 2));
-  CHECK(traced.backend->trace.size() == 3);  // of two runs and the capture
+  CHECK(traced.backend->trace.size() == 3);  // two runs and the capture
   void* taken = memory.allocate(4096);
   CHECK_THROWS_AS(replay.run(work), std::logic_error);
   memory.release(taken, 4096);
   CHECK(replay.run(work));
 }
 
-TEST_CASE("an update that is not finite is undone and explained though the host learns of it late") {
-  constexpr int64_t kImages = 480;  // a line of metrics is due every third update of eight
+TEST_CASE("a non-finite update is undone and explained, although the host learns of it late") {
+  constexpr int64_t kImages = 480;  // metrics are due every third update
   TrainOptions options = tiny_run();
   options.batch = options.ghost_batch = 8;
   options.milestones = {};
@@ -274,10 +276,10 @@ TEST_CASE("micro-batch auto takes the largest that fits, and the run holds as mu
       train(options, folder / "run", loads ? tiny_data() : byte_run(), &run.device);
       const auto held = static_cast<int64_t>(run.device.memory().use().peak);
       CHECK(held <= static_cast<int64_t>(run.backend->memory));
-      // A chunk is a sixteenth of what is held; which request it is made for may differ.
+      // A chunk is a sixteenth of the memory held. The requests that need a new one may differ.
       CHECK(std::abs(held - peak(chosen)) <= peak(chosen) / 16);
     }
-    TrainOptions nothing = options;  // of an epoch shorter than half a batch
+    TrainOptions nothing = options;  // an epoch shorter than half a batch
     nothing.epochs = 1;
     nothing.milestones = {};
     CHECK(micro_batch_size(nothing, traced.device,
@@ -288,7 +290,7 @@ TEST_CASE("micro-batch auto takes the largest that fits, and the run holds as mu
   }
 }
 
-TEST_CASE("a device's memory holds a set's bytes, but of a folder the pictures on their way") {
+TEST_CASE("a device holds a data set's bytes, but only the staged images of an image folder") {
   TrainOptions options = tiny_run();
   constexpr int64_t kTrain = 200'000, kTest = 50'000;
   const DatasetTraits traits{
@@ -304,8 +306,8 @@ TEST_CASE("a device's memory holds a set's bytes, but of a folder the pictures o
   REQUIRE(resident > 10 * folder);
   const int64_t held = peak("shapes", traced.device, 8) - folder;
   CHECK(held > resident - folder / 8);
-  CHECK(held < resident + resident / 8);  // a sixteenth in a chunk, and another for its gaps
-  // Pictures on their way are 4 bytes a value, those of training and of evaluation.
+  CHECK(held < resident + resident / 8);  // a sixteenth for the last chunk, and one for gaps
+  // Staged images have 4 bytes per value. Training and evaluation stage their own.
   constexpr int64_t kMany = 40'000;
   const int64_t staged = 2 * kMany * (8 * 8 * 3 + 1) * 4;
   const int64_t loaded = peak("image-folder", traced.device, kMany),

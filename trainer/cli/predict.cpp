@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "engine/packed_weights.h"
 #include "trainer/cli/commands.h"
 #include "trainer/cli/loaded_run.h"
 
@@ -45,7 +46,7 @@ std::vector<Guess> predict(const LoadedRun& run, PackedWeights* packed, const st
   read_picture(data, path, pixels.data());
   const Tensor image = Tensor::activations(run.device, {1, size.height, size.width, size.channels});
   image.upload(pixels);
-  Tape tape = Tape::off(packed);
+  Tape tape = Tape::off({.packed_weights = packed});
   return softmax(run.model->forward(tape, image).to_host(), run.info.class_names);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "engine/packed_weights.h"
 #include "kernels/dry_run.h"
 #include "trainer/schedule/schedule.h"
 #include "trainer/step/gradient_sum.h"
@@ -46,7 +47,7 @@ std::set<int64_t> micro_batch_sizes(const std::set<int64_t>& batches, int64_t mi
 void evaluate_dry(const Model& model, const Device& device, const ImageSize& image_size,
                   PackedWeights& packed, int64_t n) {
   const DeviceScalar<StepCounters> counters(device);
-  Tape tape = Tape::off(&packed);
+  Tape tape = Tape::off({.packed_weights = &packed});
   const DeviceBatch batch(device, image_size, n);
   softmax_cross_entropy(tape, model.forward(tape, batch.images), batch.labels);
 }
@@ -59,7 +60,7 @@ Tensor resident_sets(const Device& device, const DatasetTraits& data) {
 }
 
 int64_t largest_micro_batch(const TrainOptions& options, const Device& device, const DatasetTraits& data) {
-  const auto free = static_cast<int64_t>(device.kernels().free_memory());
+  const auto free = static_cast<int64_t>(device.backend().free_memory());
   const auto fits = [&](int64_t ghosts) {
     return training_memory(options, device, data, ghosts * options.ghost_batch).peak_bytes <=
            free - free / kSpare;
@@ -83,7 +84,7 @@ int64_t largest_micro_batch(const TrainOptions& options, const Device& device, c
 int64_t micro_batch_size(const TrainOptions& options, const Device& device, const DatasetTraits& data) {
   if (options.noise_scale) return options.ghost_batch;
   if (options.micro_batch != 0) return options.micro_batch;
-  if (device.kernels().is_host()) return options.ghost_batch;
+  if (device.backend().capabilities().is_host) return options.ghost_batch;
   return largest_micro_batch(options, device, data);
 }
 
@@ -96,7 +97,7 @@ TrainingMemory training_memory(const TrainOptions& options, const Device& modell
   Optimizer optimizer(options, model->parameters);
   TrainingMemory memory{.micro_batch = micro_batch};
   memory.parameter_bytes = static_cast<int64_t>(device.memory().use().in_use);
-  const bool resident = !modelled.kernels().is_host() && is_held_in_memory(options.data);
+  const bool resident = !modelled.backend().capabilities().is_host && is_held_in_memory(options.data);
   const Tensor sets = resident ? resident_sets(device, data) : Tensor();
 
   const auto staged = [&](int64_t most) {
@@ -124,7 +125,7 @@ TrainingMemory training_memory(const TrainOptions& options, const Device& modell
 std::vector<LayerCost> layer_costs(Model& model, const ImageSize& image_size) {
   const Device device = Device::dry_run(Device::cpu());
   model.parameters.allocate(device);
-  const auto& counter = dynamic_cast<const DryRunBackend&>(device.kernels());
+  const auto& counter = dynamic_cast<const DryRunBackend&>(device.backend());
   std::vector<LayerCost> layers;
   int64_t counted = 0;
   Tape tape = Tape::off();

@@ -29,7 +29,7 @@ class DeviceArray {
 
   T* get() const { return values_; }
   void upload(const std::vector<T>& values, int64_t offset) const {
-    device_.kernels().upload(values.data(), values_ + offset, values.size() * sizeof(T));
+    device_.backend().upload(values.data(), values_ + offset, values.size() * sizeof(T));
   }
 
  private:
@@ -47,7 +47,7 @@ class LoadedBatches final : public Batches {
       : device_(device),
         elements_(dataset->image_size().elements()),
         staged_(staging(device, dataset->image_size(), most)),
-        upload_(device.kernels().open_upload()),
+        upload_(device.backend().open_upload()),
         loader_(dataset, with_memory(options), std::move(ranges)) {}
 
   void prepare(const SampleRange& next, const DeviceBatch& batch) override {
@@ -59,8 +59,12 @@ class LoadedBatches final : public Batches {
       images = reinterpret_cast<const float*>(staged_.as_indices());
       upload_->start(samples_.memory.get(), staged_.as_indices(), samples_.bytes());
     }
-    device_.kernels().convert_samples(next.count, elements_, images, labels, batch.images.as_activations(),
-                                      batch.labels.as_indices());
+    device_.run(ConvertSamples{.n = next.count,
+                               .elements = elements_,
+                               .images = images,
+                               .labels = labels,
+                               .to_images = batch.images.as_activations(),
+                               .to_labels = batch.labels.as_indices()});
     if (upload_) upload_->taken();
   }
   void write(const StepCounters*, const DeviceBatch&) override {}
@@ -92,7 +96,7 @@ class LoadedBatches final : public Batches {
 }  // namespace
 
 Tensor staging(const Device& device, const ImageSize& size, int64_t n) {
-  if (device.kernels().is_host()) return {};
+  if (device.backend().capabilities().is_host) return {};
   return Tensor::indices(device, {n, size.elements() + 1});
 }
 
@@ -156,9 +160,15 @@ class ResidentBatches final : public Batches {
                         .images = set_->images,
                         .key = key_,
                         .augment = set_->augment};
-    const ImageSet set{set_->bytes.get(), set_->labels.get(), orders_.get(), set_->table.get()};
-    device_.kernels().gather_images(g, counters, set, batch.images.as_activations(),
-                                    batch.labels.as_indices());
+    const ImageSet set{.bytes = set_->bytes.get(),
+                       .labels = set_->labels.get(),
+                       .orders = orders_.get(),
+                       .table = set_->table.get()};
+    device_.run(GatherImages{.geometry = g,
+                             .counters = counters,
+                             .set = set,
+                             .images = batch.images.as_activations(),
+                             .labels = batch.labels.as_indices()});
   }
 
  private:
@@ -185,7 +195,7 @@ class ResidentBatches final : public Batches {
 DeviceData::DeviceData(const Device& device, std::shared_ptr<const Dataset> dataset)
     : device_(device), dataset_(std::move(dataset)) {
   const auto* images = dynamic_cast<const ByteImages*>(dataset_.get());
-  if (images != nullptr && !device_.kernels().is_host())
+  if (images != nullptr && !device_.backend().capabilities().is_host)
     resident_ = std::make_shared<const Resident>(device_, *images);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/device_scalar.h"
+#include "engine/packed_weights.h"
 
 namespace crescendo {
 
@@ -21,12 +22,14 @@ std::optional<Evaluation> evaluate(const Model& model, const DeviceData& data,
     const DeviceBatch batch(device, data.dataset().image_size(), range->count);
     batches->prepare(*range, batch);
     batches->write(counters.address(), batch);
-    Tape tape = Tape::off(&packed);
+    Tape tape = Tape::off({.packed_weights = &packed});
     const auto [losses, correct] =
         softmax_cross_entropy(tape, model.forward(tape, batch.images), batch.labels);
     // Sample by sample: the sum does not depend on the micro-batch.
-    device.kernels().count_samples({.n = range->count, .ghost = 1}, losses.as_reals(), correct.as_indices(),
-                                   counters.address());
+    device.run(CountSamples{.geometry = {.n = range->count, .ghost = 1},
+                            .losses = losses.as_reals(),
+                            .correct = correct.as_indices(),
+                            .counters = counters.address()});
     if (options.progress) options.progress(range->first + range->count);
   }
   const StepCounters counted = counters.value();

@@ -42,7 +42,8 @@ const Tensor& GradientSum::finish() {
   update_.parameters().require_gradients();
   const Tensor& gradients = update_.gradients();
   const int64_t ghosts = range_.count / options_.ghost_batch;
-  gradients.device().kernels().check_finite(gradients.size(), gradients.as_reals(), update_.counters());
+  gradients.device().run(
+      CheckFinite{.n = gradients.size(), .gradients = gradients.as_reals(), .counters = update_.counters()});
   if (options_.running_statistics == RunningStatistics::mean_of_ghosts)
     update_.blend_statistics(step_.model().options.norm_momentum, ghosts);
   if (noise_) noise_->observe(update_, ghosts);

@@ -55,8 +55,10 @@ void MicroStep::forward_backward(const DeviceBatch& batch) {
   Tape tape = Tape::training(tape_options());
   const auto [losses, correct] = forward(tape, batch);
   tape.backward(losses);
-  device().kernels().count_samples({.n = losses.size(), .ghost = options_.ghost_batch}, losses.as_reals(),
-                                   correct.as_indices(), sums_.counters());
+  device().run(CountSamples{.geometry = {.n = losses.size(), .ghost = options_.ghost_batch},
+                            .losses = losses.as_reals(),
+                            .correct = correct.as_indices(),
+                            .counters = sums_.counters()});
 }
 
 }  // namespace crescendo

@@ -35,15 +35,18 @@ void NoiseMeasurement::observe(UpdateSums& sums, int64_t ghosts) {
 
 void NoiseMeasurement::observe_pair(UpdateSums& sums) {
   const Tensor& gradients = sums.gradients();
-  Backend& kernels = pair_.device().kernels();
+  const auto blend_into_pair = [&](double keep) {
+    pair_.device().run(Blend{
+        .n = pair_.size(), .keep = keep, .weight = 1, .from = gradients.as_reals(), .to = pair_.as_reals()});
+  };
   if (!pair_waiting_) {
-    kernels.blend(pair_.size(), 0, 1, gradients.as_reals(), pair_.as_reals());
+    blend_into_pair(0);
     pair_waiting_ = true;
     return;
   }
   UpdateSums::Squares* squares = sums.squares().address();
   add_squares(pair_, &squares->ghosts, Write::add);  // to that of this update's only ghost batch
-  kernels.blend(pair_.size(), 1, 1, gradients.as_reals(), pair_.as_reals());
+  blend_into_pair(1);
   add_squares(pair_, &squares->total, Write::overwrite);
   const UpdateSums::Squares found = sums.squares().value();
   add(found.ghosts, 2, found.total);

@@ -11,7 +11,7 @@ Optimizer::Optimizer(const TrainOptions& options, ParameterStore& store)
       store_(store) {
   const auto add_buffer = [&](const char* name) {
     const Tensor buffer = Tensor::reals(store.values().device(), {store.size()});
-    buffer.device().kernels().fill(buffer.size(), 0, buffer.as_reals());
+    buffer.device().run(Fill{.n = buffer.size(), .value = 0, .to = buffer.as_reals()});
     buffers_.push_back({name, buffer});
   };
   if (kind_ == OptimizerKind::momentum || kind_ == OptimizerKind::nesterov) add_buffer("momentum");
@@ -23,7 +23,7 @@ Optimizer::Optimizer(const TrainOptions& options, ParameterStore& store)
 
 void Optimizer::step(const Setting& setting, int64_t update, const Tensor& gradients,
                      const StepCounters* counters) {
-  Backend& kernels = store_.values().device().kernels();
+  const Device& device = store_.values().device();
   real* values = store_.values().as_reals();
   const OptimizerStep step{.n = store_.size(),
                            .decayed = no_decay_norm_ ? store_.norm_begin() : store_.size(),
@@ -33,15 +33,22 @@ void Optimizer::step(const Setting& setting, int64_t update, const Tensor& gradi
                            .counters = counters};
   switch (kind_) {
     case OptimizerKind::sgd:
-      return kernels.sgd(step, gradients.as_reals(), values, store_.weight_copy());
+      return device.run(Sgd{
+          .step = step, .gradients = gradients.as_reals(), .values = values, .copy = store_.weight_copy()});
     case OptimizerKind::momentum:
     case OptimizerKind::nesterov:
-      return kernels.momentum({step, setting.momentum, kind_ == OptimizerKind::nesterov},
-                              gradients.as_reals(), values, buffers_[0].values.as_reals(),
-                              store_.weight_copy());
+      return device.run(Momentum{.step = {step, setting.momentum, kind_ == OptimizerKind::nesterov},
+                                 .gradients = gradients.as_reals(),
+                                 .values = values,
+                                 .velocity = buffers_[0].values.as_reals(),
+                                 .copy = store_.weight_copy()});
     case OptimizerKind::adam:
-      return kernels.adam({step, beta1_, beta2_, epsilon_, update}, gradients.as_reals(), values,
-                          buffers_[0].values.as_reals(), buffers_[1].values.as_reals(), store_.weight_copy());
+      return device.run(Adam{.step = {step, beta1_, beta2_, epsilon_, update},
+                             .gradients = gradients.as_reals(),
+                             .values = values,
+                             .first_moment = buffers_[0].values.as_reals(),
+                             .second_moment = buffers_[1].values.as_reals(),
+                             .copy = store_.weight_copy()});
   }
 }
 

@@ -38,43 +38,56 @@ class GraphBackend final : public DryRunBackend {
   std::string name_of(const void* memory) const { return names_.at(memory); }
 
   // Values keep their memory for themselves, and weights are as they were named.
-  bool finishes_before_storing() const override { return false; }
-  bool stores_among_channels() const override { return false; }
+  Capabilities capabilities() const override {
+    Capabilities modelled = DryRunBackend::capabilities();
+    modelled.finishes_before_storing = modelled.stores_among_channels = false;
+    return modelled;
+  }
   int64_t packed_weight_size(const Conv2dGeometry&) const override { return 0; }
   bool fuses_norm(const Conv2dGeometry&) const override { return false; }
 
-  void conv2d_forward(const Conv2dGeometry& g, const activation* x, const ConvolutionWeight& weight,
-                      const ConvolutionEpilogue& epilogue, activation* y) override {
+  void run(const KernelCall& call) override {
+    std::visit([this](const auto& one) { append(one); }, call);
+  }
+
+  // Constants that are no tensors of the model.
+  const std::map<std::string, GraphConstant>& made() const { return made_; }
+
+ private:
+  // ---- Appends the nodes of a kernel call.
+  template <class Call>
+  void append(const Call&) {
+    throw std::logic_error(join("graph: no operator for ", Call::kName));
+  }
+  void append(const Fill&) {}  // the model's memory before the pass
+  void append(const Conv2dForward& call) {
+    const auto& [g, x, weight, epilogue, y] = call;
     GraphNode node{.op = "Conv", .inputs = {name_of(x), name_of(weight.values)}};
     if (epilogue.bias != nullptr) node.inputs.push_back(name_of(epilogue.bias));
     set_window(node, g);
     add(node, y);
-    const int64_t pixels = g.p * g.q;
-    if (epilogue.norm)
-      return normalise({g.n, pixels, g.k, g.n, epilogue.epsilon, epilogue.relu}, y, *epilogue.norm,
-                       epilogue.residual, y);
-    if (epilogue.residual != nullptr)
-      scale_add(g.n * pixels * g.k, epilogue.residual, epilogue.factor, y, y);
-    else if (epilogue.factor != 1)
-      throw std::logic_error("graph: a convolution's factor without a residual");
-    if (epilogue.relu) relu_forward(g.n * pixels * g.k, y, y);
+    append_epilogue(call);
   }
-  void normalise(const BatchNormGeometry& g, const activation* x, const NormOperands& operands,
-                 const activation* residual, activation* y) override {
+  void append(const SiblingConv2dForward& call) {
+    run_one_by_one(call, [this](const Conv2dForward& one) { append(one); });
+  }
+  void append(const Normalise& call) {
+    const auto& [g, x, norm, residual, y] = call;
     GraphNode node{.op = "BatchNormalization",
-                   .inputs = {name_of(x), scale_name(operands.scale, g.c), name_of(operands.shift),
-                              name_of(operands.mean), name_of(operands.variance)}};
+                   .inputs = {name_of(x), scale_name(norm.scale, g.c), name_of(norm.shift),
+                              name_of(norm.mean), name_of(norm.variance)}};
     node.numbers["epsilon"] = static_cast<float>(g.epsilon);
     add(node, y);
     if (residual != nullptr) add({.op = "Add", .inputs = {name_of(residual), name_of(y)}}, y);
     if (g.relu) add({.op = "Relu", .inputs = {name_of(y)}}, y);
   }
-  void max_pool2d_forward(const Pool2dGeometry& g, const activation* x, activation* y, int32_t*) override {
-    GraphNode node{.op = "MaxPool", .inputs = {name_of(x)}};
-    set_window(node, g);
-    add(node, y);
+  void append(const MaxPool2dForward& call) {
+    GraphNode node{.op = "MaxPool", .inputs = {name_of(call.x)}};
+    set_window(node, call.geometry);
+    add(node, call.y);
   }
-  void average_pool2d_forward(const Pool2dGeometry& g, const activation* x, activation* y) override {
+  void append(const AveragePool2dForward& call) {
+    const auto& [g, x, y] = call;
     if (g.r == g.h && g.s == g.w && g.p == 1 && g.q == 1)
       return add({.op = "GlobalAveragePool", .inputs = {name_of(x)}}, y);
     GraphNode node{.op = "AveragePool", .inputs = {name_of(x)}};
@@ -82,17 +95,16 @@ class GraphBackend final : public DryRunBackend {
     node.integers["count_include_pad"] = g.count_padding ? 1 : 0;
     add(node, y);
   }
-  void linear_forward(const LinearGeometry&, const activation* x, const activation* weight, const real* bias,
-                      activation* y) override {
+  void append(const LinearForward& call) {
+    const auto& [g, x, weight, bias, y] = call;
     add({.op = "Flatten", .inputs = {name_of(x)}, .integers = {{"axis", 1}}}, y);
     GraphNode node{
         .op = "Gemm", .inputs = {name_of(y), name_of(weight), name_of(bias)}, .integers = {{"transB", 1}}};
     add(node, y);
   }
-  void relu_forward(int64_t, const activation* x, activation* y) override {
-    add({.op = "Relu", .inputs = {name_of(x)}}, y);
-  }
-  void scale_add(int64_t, const activation* a, double factor, const activation* b, activation* y) override {
+  void append(const ReluForward& call) { add({.op = "Relu", .inputs = {name_of(call.x)}}, call.y); }
+  void append(const ScaleAdd& call) {
+    const auto& [n, a, factor, b, y] = call;
     const std::string summand = name_of(a);
     std::string scaled = name_of(b);
     if (factor != 1) {
@@ -102,18 +114,36 @@ class GraphBackend final : public DryRunBackend {
     add({.op = "Add", .inputs = {summand, scaled}}, y);
   }
   // The parts of a concatenation arrive one after another.
-  void copy_channels(const ChannelSlice& slice, const activation* from, activation* to, Write) override {
+  void append(const CopyChannels& call) {
+    const ChannelSlice& slice = call.geometry;
     if (slice.count != slice.from_channels) throw std::logic_error("graph: part of a tensor's channels");
     if (slice.to_offset == 0) parts_.clear();
-    parts_.push_back(name_of(from));
+    parts_.push_back(name_of(call.from));
     if (slice.to_offset + slice.count < slice.to_channels) return;
-    add({.op = "Concat", .inputs = parts_, .integers = {{"axis", 1}}}, to);
+    add({.op = "Concat", .inputs = parts_, .integers = {{"axis", 1}}}, call.to);
+  }
+  void append_epilogue(const Conv2dForward& call) {
+    const ConvolutionEpilogue& epilogue = call.epilogue;
+    const Conv2dGeometry& g = call.geometry;
+    const int64_t pixels = g.p * g.q, n = g.n * pixels * g.k;
+    if (epilogue.norm)
+      return append(Normalise{.geometry = {.n = g.n,
+                                           .pixels = pixels,
+                                           .c = g.k,
+                                           .ghost = g.n,
+                                           .epsilon = epilogue.epsilon,
+                                           .relu = epilogue.relu},
+                              .x = call.y,
+                              .norm = *epilogue.norm,
+                              .residual = epilogue.residual,
+                              .y = call.y});
+    if (epilogue.residual != nullptr)
+      append(ScaleAdd{.n = n, .a = epilogue.residual, .factor = epilogue.factor, .b = call.y, .y = call.y});
+    else if (epilogue.factor != 1)
+      throw std::logic_error("graph: a convolution's factor without a residual");
+    if (epilogue.relu) append(ReluForward{.n = n, .x = call.y, .y = call.y});
   }
 
-  // Constants that are no tensors of the model.
-  const std::map<std::string, GraphConstant>& made() const { return made_; }
-
- private:
   void add(GraphNode node, const void* output) {
     node.output = node.op + "_" + std::to_string(nodes_.size());
     names_[output] = node.output;
@@ -178,7 +208,7 @@ Graph trace(const Model& model, const ImageSize& image_size) {
   // Keeps the device alive through a pointer to a part of it.
   const auto held = std::make_shared<Device>(real_device);
   auto backend =
-      std::make_unique<GraphBackend>(std::shared_ptr<const Backend>(held, &held->kernels()), graph.nodes);
+      std::make_unique<GraphBackend>(std::shared_ptr<const Backend>(held, &held->backend()), graph.nodes);
   GraphBackend& traced = *backend;
   const Device device(std::move(backend));
   const std::unique_ptr<Model> twin = make_model(model.name, model.options);

@@ -77,7 +77,10 @@ int main() {
                            .learning_rate = 0.1,
                            .weight_decay = 5e-4,
                            .gradient_scale = 1.0 / kImages};
-  device.kernels().sgd(step, store.gradients().as_reals(), store.values().as_reals(), store.weight_copy());
+  device.run(Sgd{.step = step,
+                 .gradients = store.gradients().as_reals(),
+                 .values = store.values().as_reals(),
+                 .copy = store.weight_copy()});
   const double after = loss_and_gradients(net, images, labels);
 
   std::printf("loss %.6f before the step, %.6f after it\n", before, after);

@@ -1,0 +1,16 @@
+// The sizes of a kernel call as a short text: the second half of a benchmark's name.
+#pragma once
+
+#include <string>
+
+#include "kernels/kernel_call.h"
+
+namespace crescendo::bench {
+
+// Returns e.g. "n32_h8_w8_c64_k64_r3_s3_t1_p1" (t stride, p padding above and left). "_o5x5" follows, the
+// rows and columns of the output, if the padding below or right differs.
+std::string sizes_text(const KernelCall&);
+// Returns e.g. "n4096", for n elements.
+std::string sizes_text(int64_t n);
+
+}  // namespace crescendo::bench
