@@ -101,8 +101,7 @@ struct SiblingNorm {
 std::vector<Tensor> sibling_conv2d_norm(Tape&, const Tensor& x, std::span<const SiblingNorm>);
 
 Tensor relu(Tape&, const Tensor& x);
-Tensor add(Tape&, const Tensor& a, const Tensor& b);                       // equal shapes
-Tensor scale_add(Tape&, const Tensor& a, double factor, const Tensor& b);  // a + factor * b
+Tensor add(Tape&, const Tensor& a, const Tensor& b, double factor = 1);  // a + factor * b, of equal shapes
 Tensor concat_channels(Tape&, std::span<const Tensor> parts);  // [n,h,w,c0], [n,h,w,c1].. -> [n,h,w,c0+c1..]
 
 // A concat_channels whose parts are made one after another. A part that was written to its slice is never

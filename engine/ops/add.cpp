@@ -3,7 +3,7 @@
 
 namespace crescendo {
 
-Tensor scale_add(Tape& tape, const Tensor& a, double factor, const Tensor& b) {
+Tensor add(Tape& tape, const Tensor& a, const Tensor& b, double factor) {
   require(a.shape() == b.shape(), "add: shapes ", a.shape(), " and ", b.shape(), " differ");
   const Device& device = a.device();
   const Tensor y = Tensor::activations(device, a.shape());
@@ -24,7 +24,5 @@ Tensor scale_add(Tape& tape, const Tensor& a, double factor, const Tensor& b) {
     if (a.needs_gradient()) a.add_to_gradient(dy);
   });
 }
-
-Tensor add(Tape& tape, const Tensor& a, const Tensor& b) { return scale_add(tape, a, 1, b); }
 
 }  // namespace crescendo

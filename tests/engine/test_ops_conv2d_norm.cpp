@@ -74,13 +74,13 @@ TEST_CASE("conv2d_norm: trains as the two ops do, bit for bit") {
                   train(other, [&](Tape& tape) { return other.one_by_one(tape, other.residual); }));
 }
 
-TEST_CASE("conv2d: joins a residual as scale_add and relu do") {
+TEST_CASE("conv2d: joins a residual as add and relu do") {
   for (const Device& device : devices()) {
     const Operands operands(device, false);
     const Tensor bias = random_reals(device, {kOut}, 10);
     Tape tape = Tape::off();
     const Tensor sum =
-        scale_add(tape, operands.residual, -0.2, conv2d(tape, operands.x, operands.weight, kSame, bias));
+        add(tape, operands.residual, conv2d(tape, operands.x, operands.weight, kSame, bias), -0.2);
     const auto joined = [&](bool relu) {
       return conv2d(tape, operands.x, operands.weight, kSame, bias,
                     {.residual = operands.residual, .factor = -0.2, .relu = relu})

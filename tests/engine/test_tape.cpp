@@ -39,8 +39,8 @@ TEST_CASE("tape: outputs that are seeded beside the last one add their gradients
   const Tensor x = random_activations(device, {3}, 1);
   x.set_needs_gradient(true);
   Tape tape = Tape::training();
-  const Tensor early = scale_add(tape, x, 2, x);  // 3 x
-  const Tensor late = scale_add(tape, x, 4, x);   // 5 x
+  const Tensor early = add(tape, x, x, 2);  // 3 x
+  const Tensor late = add(tape, x, x, 4);   // 5 x
   tape.seed(early, 0.5);
   tape.backward(late);
   CHECK(x.gradient().to_host() == std::vector<real>(3, 0.5 * 3 + 5));
@@ -67,7 +67,7 @@ TEST_CASE("tape: an operation of several outputs runs once, with the gradients t
 
     tape.record("unused", std::vector{x}, outputs, [&](std::span<const Tensor>) { calls.emplace_back(); });
     for (const Tensor& output : outputs) output.forget_gradient();
-    tape.backward(scale_add(tape, x, 2, x));
+    tape.backward(add(tape, x, x, 2));
     CHECK(calls.size() == 1);
   }
 }
@@ -110,11 +110,11 @@ TEST_CASE("tape: the output's gradient is a number everywhere, or a given tensor
   x.set_needs_gradient(true);
   Tape tape = Tape::training();
   SUBCASE("a number") {
-    tape.backward(scale_add(tape, x, 1, x), 0.25);
+    tape.backward(add(tape, x, x), 0.25);
     CHECK(x.gradient().to_host() == std::vector<real>{0.5, 0.5, 0.5});
   }
   SUBCASE("a tensor") {
-    tape.backward(scale_add(tape, x, 1, x), make_activations(device, {3}, {1, 2, 3}));
+    tape.backward(add(tape, x, x), make_activations(device, {3}, {1, 2, 3}));
     CHECK(x.gradient().to_host() == std::vector<real>{2, 4, 6});
   }
   SUBCASE("of the wrong shape") {

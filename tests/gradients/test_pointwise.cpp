@@ -1,4 +1,4 @@
-// relu, add, scale_add, concat_channels and dropout: gradients, and inputs that are used twice.
+// relu, add, concat_channels and dropout: gradients, and inputs that are used twice.
 #include "engine/device_scalar.h"
 #include "gradients/check_gradients.h"
 
@@ -23,21 +23,21 @@ TEST_CASE("relu: no gradient passes at zero") {
   CHECK(x.gradient().to_host() == Values{0, 0, 4});
 }
 
-TEST_CASE("add and scale_add: gradients equal central differences") {
+TEST_CASE("add: gradients equal central differences") {
   const Device device = Device::cpu(2);
   const Shape shape{2, 3, 1, 5};
   const Tensor a = random_activations(device, shape, 1), b = random_activations(device, shape, 2);
   SUBCASE("add") {
     GradientCheck({a, b}, [&](Tape& tape) { return add(tape, a, b); }).run();
   }
-  SUBCASE("scale_add") {
-    GradientCheck({a, b}, [&](Tape& tape) { return scale_add(tape, a, -0.17, b); }).run();
+  SUBCASE("with a factor") {
+    GradientCheck({a, b}, [&](Tape& tape) { return add(tape, a, b, -0.17); }).run();
   }
   SUBCASE("a tensor added to itself receives both shares") {
-    GradientCheck({a}, [&](Tape& tape) { return scale_add(tape, a, 0.3, a); }).run();
+    GradientCheck({a}, [&](Tape& tape) { return add(tape, a, a, 0.3); }).run();
   }
   SUBCASE("an input that needs no gradient gets none") {
-    GradientCheck({b}, [&](Tape& tape) { return scale_add(tape, a, 0.3, b); }).run();
+    GradientCheck({b}, [&](Tape& tape) { return add(tape, a, b, 0.3); }).run();
     CHECK_FALSE(a.gradient().defined());
   }
 }
@@ -82,7 +82,7 @@ TEST_CASE("dropout: gradients equal central differences under the same mask") {
       const Tensor x = random_activations(device, shape, 1);
       DeviceScalar<StepCounters> counters(device);
       counters.set({.position = 1000});
-      GradientCheck({x}, [&](Tape& tape) { return scale_add(tape, x, 2, dropout(tape, x, keep, 3)); },
+      GradientCheck({x}, [&](Tape& tape) { return add(tape, x, dropout(tape, x, keep, 3), 2); },
                     {.seed = 11, .counters = counters.address()})
           .run();
     }
