@@ -23,7 +23,7 @@ Device Device::cuda(int index, Precision precision, ConvolutionAlgorithm convolu
 }
 
 Device Device::dry_run(const Device& modelled) {
-  return Device(std::make_unique<DryRunBackend>(modelled.state_->backend));
+  return Device(std::make_unique<DryRunBackend>(modelled.shared_backend()));
 }
 
 void Device::run(const KernelCall& call) const {
@@ -32,6 +32,7 @@ void Device::run(const KernelCall& call) const {
 }
 
 Backend& Device::backend() const { return *state_->backend; }
+std::shared_ptr<const Backend> Device::shared_backend() const { return state_->backend; }
 Allocator& Device::memory() const { return state_->memory; }
 
 }  // namespace crescendo

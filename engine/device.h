@@ -1,4 +1,4 @@
-// Where tensors live and kernels run: a backend and its allocator, shared by value.
+// Device: where tensors live and kernels run. A backend and its allocator, shared by value.
 #pragma once
 
 #include <memory>
@@ -11,24 +11,25 @@ namespace crescendo {
 
 class Device {
  public:
-  // The processor. `threads` 0 means one per core. The number changes speed only, never a bit of a result.
-  // Throws std::invalid_argument if the instruction set is not among instruction_sets().
+  // Returns the CPU. `threads` 0 means one per core; the number affects speed, never results. Throws
+  // std::invalid_argument if the instruction set is not among instruction_sets().
   static Device cpu(int threads = 0, ConvolutionAlgorithm = ConvolutionAlgorithm::automatic,
                     InstructionSet = InstructionSet::automatic);
-  // The GPU of that number. Throws std::invalid_argument if there is none, if it has not the precision, or in
-  // a program built without CUDA.
+  // Returns the GPU of that index. Throws std::invalid_argument if there is none, if it does not support the
+  // precision, or if the program was built without CUDA.
   static Device cuda(int index = 0, Precision = Precision::fp32,
                      ConvolutionAlgorithm = ConvolutionAlgorithm::automatic);
-  // Computes nothing and touches no memory: counts the multiply-adds and the bytes that a model would need on
-  // `modelled`.
+  // Returns a device that computes nothing and touches no memory. It counts the multiply-adds and the bytes
+  // that a model would need on `modelled`.
   static Device dry_run(const Device& modelled);
 
-  // Any backend: one that passes calls on and watches them, say.
+  // Makes a device of any backend, for example of one that watches calls and passes them on.
   explicit Device(std::unique_ptr<Backend> backend);
 
   // Reserves the workspace that the call needs, and runs it.
   void run(const KernelCall&) const;
   Backend& backend() const;
+  std::shared_ptr<const Backend> shared_backend() const;  // outlives the device
   Allocator& memory() const;
   bool operator==(const Device& other) const { return state_ == other.state_; }
 

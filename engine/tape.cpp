@@ -13,17 +13,21 @@ int64_t Tape::ghost(int64_t n) const {
 
 Tensor Tape::record(const char* name, std::span<const Tensor> inputs, const Tensor& output,
                     Backward backward) {
-  record(name, inputs, std::span(&output, 1),
+  const std::vector<Tensor> all(inputs.begin(), inputs.end());
+  record(name, std::span(&all, 1), std::span(&output, 1),
          [backward = std::move(backward)](std::span<const Tensor> gradients) { backward(gradients[0]); });
   return output;
 }
 
-void Tape::record(const char* name, std::span<const Tensor> inputs, std::span<const Tensor> outputs,
-                  SharedBackward backward) {
+void Tape::record(const char* name, std::span<const std::vector<Tensor>> inputs,
+                  std::span<const Tensor> outputs, SharedBackward backward) {
   if (observer)
-    for (const Tensor& output : outputs) observer(name, inputs, output);
+    for (size_t i = 0; i < outputs.size(); ++i) observer(name, inputs[i], outputs[i]);
   if (!training_) return;
-  if (std::none_of(inputs.begin(), inputs.end(), [](const Tensor& x) { return x.needs_gradient(); })) return;
+  const auto needs_gradient = [](const std::vector<Tensor>& tensors) {
+    return std::any_of(tensors.begin(), tensors.end(), [](const Tensor& x) { return x.needs_gradient(); });
+  };
+  if (std::none_of(inputs.begin(), inputs.end(), needs_gradient)) return;
   Record record{.output_gradients = {}, .backward = std::move(backward)};
   for (const Tensor& output : outputs) {
     output.set_needs_gradient(true);

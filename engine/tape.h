@@ -53,10 +53,10 @@ class Tape {
     return record(name, std::span(inputs.begin(), inputs.size()), output, std::move(backward));
   }
 
-  // Records an operation with several outputs. Outputs without a gradient have an undefined one; if no output
-  // has a gradient, `backward` is not called.
+  // Records an operation with several outputs; outputs[i] was computed from inputs[i]. Outputs without a
+  // gradient have an undefined one; if no output has a gradient, `backward` is not called.
   using SharedBackward = std::function<void(std::span<const Tensor> output_gradients)>;
-  void record(const char* name, std::span<const Tensor> inputs, std::span<const Tensor> outputs,
+  void record(const char* name, std::span<const std::vector<Tensor>> inputs, std::span<const Tensor> outputs,
               SharedBackward backward);
 
   // Sets each element of the gradient of `output` to `value`: for outputs besides the one that backward()
@@ -67,7 +67,7 @@ class Tape {
   void backward(const Tensor& output, double value = 1);
   void backward(const Tensor& output, const Tensor& output_gradient);
 
-  // If set, is called after each op, recorded or not. It serves to find the first non-finite value of a
+  // If set, is called after each op, recorded or not, for each of its outputs. It serves to find the first non-finite value of a
   // forward pass, and to list a model's layers.
   std::function<void(const char* name, std::span<const Tensor> inputs, const Tensor& output)> observer;
 

@@ -1,6 +1,6 @@
 // y_i = x * w_i, and, outside of training, y_i = act(norm_i(x * w_i)), by 1x1 filters: several convolutions
 // that read one x. Backward: dx = sum of dy_i * w_i from the last to the first, dw_i as conv2d has it. Saved:
-// x and the w_i. Observed, they are conv2d and conv2d_norm one by one.
+// x and the w_i.
 #include "engine/ops/conv2d.h"
 #include "engine/ops/ghost_batch_norm.h"
 
@@ -13,18 +13,13 @@ Conv2dGeometry sibling_geometry(const Tape& tape, const Tensor& x, const Tensor&
   return g;
 }
 
-bool one_by_one(const Tape& tape, size_t siblings) { return siblings < 2 || tape.observer; }
-
 }  // namespace
 
 std::vector<Tensor> sibling_conv2d(Tape& tape, const Tensor& x, std::span<const Tensor> weights) {
   std::vector<Conv2dGeometry> geometries;
   for (const Tensor& weight : weights) geometries.push_back(sibling_geometry(tape, x, weight));
   std::vector<Tensor> results;
-  if (one_by_one(tape, weights.size())) {
-    for (const Tensor& weight : weights) results.push_back(conv2d(tape, x, weight));
-    return results;
-  }
+  if (weights.empty()) return results;
   const Device& device = x.device();
   SiblingConv2dForward call{.x = x.as_activations(), .siblings = {}};
   for (size_t i = 0; i < weights.size(); ++i) {
@@ -35,13 +30,13 @@ std::vector<Tensor> sibling_conv2d(Tape& tape, const Tensor& x, std::span<const 
   }
   device.run(call);
 
-  std::vector<Tensor> inputs(weights.begin(), weights.end());
-  inputs.push_back(x);
+  std::vector<std::vector<Tensor>> inputs;
+  for (const Tensor& weight : weights) inputs.push_back({x, weight});
   tape.record("sibling_conv2d", inputs, results, [=](std::span<const Tensor> dys) {
     std::vector<SiblingGradient> gradients;
     for (size_t i = dys.size(); i-- > 0;) {
       if (!dys[i].defined()) continue;
-      const Tensor& weight = inputs[i];
+      const Tensor& weight = inputs[i][1];
       gradients.push_back({geometries[i], dys[i].as_activations(), weight.as_activations()});
       if (!weight.needs_gradient()) continue;
       const auto [dw, write] = weight.gradient_slot();
@@ -62,22 +57,25 @@ std::vector<Tensor> sibling_conv2d_norm(Tape& tape, const Tensor& x, std::span<c
   require(!tape.is_training(), "sibling_conv2d_norm: training needs the statistics of each result first");
   const Device& device = x.device();
   std::vector<Tensor> results;
-  if (one_by_one(tape, layers.size()) || !device.backend().capabilities().finishes_before_storing) {
+  if (layers.empty() || !device.backend().capabilities().finishes_before_storing) {
     for (const auto& [weight, norm, destination] : layers)
       results.push_back(conv2d_norm(tape, x, weight, {}, norm, {}, destination));
     return results;
   }
   SiblingConv2dForward call{.x = x.as_activations(), .siblings = {}};
+  std::vector<std::vector<Tensor>> inputs;
   for (const auto& [weight, norm, destination] : layers) {
     const Conv2dGeometry g = sibling_geometry(tape, x, weight);
     const Tensor y = conv2d_norm_result(tape, device, g, {}, destination);
     results.push_back(y);
+    inputs.push_back({x, weight, norm.scale, norm.shift});
     call.siblings.push_back({.geometry = g,
                              .weight = weight_for(tape, g, weight),
                              .epilogue = norm_epilogue(tape, y, norm, {}),
                              .y = y.as_channels().first});
   }
   device.run(call);
+  tape.record("sibling_conv2d_norm", inputs, results, nullptr);
   return results;
 }
 

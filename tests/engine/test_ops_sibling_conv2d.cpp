@@ -71,7 +71,8 @@ TEST_CASE("sibling_conv2d: trains as conv2d one by one, also where a result is n
                             return sibling_conv2d(tape, observed.x, observed.weights);
                           }),
                     expected);
-    CHECK(ops == std::vector<std::string>{"conv2d", "conv2d", "conv2d", "concat_channels"});
+    CHECK(ops ==
+          std::vector<std::string>{"sibling_conv2d", "sibling_conv2d", "sibling_conv2d", "concat_channels"});
   }
 }
 

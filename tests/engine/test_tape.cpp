@@ -54,8 +54,9 @@ TEST_CASE("tape: an operation of several outputs runs once, with the gradients t
     Tape tape = Tape::training();
     const std::vector<Tensor> outputs{random_activations(device, {3}, 2), random_activations(device, {3}, 3),
                                       random_activations(device, {3}, 4)};
+    const std::vector<std::vector<Tensor>> inputs(outputs.size(), {x});
     std::vector<std::vector<bool>> calls;
-    tape.record("several", std::vector{x}, outputs, [&](std::span<const Tensor> gradients) {
+    tape.record("several", inputs, outputs, [&](std::span<const Tensor> gradients) {
       calls.emplace_back();
       for (const Tensor& gradient : gradients) calls.back().push_back(gradient.defined());
     });
@@ -65,7 +66,7 @@ TEST_CASE("tape: an operation of several outputs runs once, with the gradients t
     tape.backward(sum);
     CHECK(calls == std::vector<std::vector<bool>>{{first_used, false, true}});
 
-    tape.record("unused", std::vector{x}, outputs, [&](std::span<const Tensor>) { calls.emplace_back(); });
+    tape.record("unused", inputs, outputs, [&](std::span<const Tensor>) { calls.emplace_back(); });
     for (const Tensor& output : outputs) output.forget_gradient();
     tape.backward(add(tape, x, x, 2));
     CHECK(calls.size() == 1);
@@ -163,6 +164,22 @@ TEST_CASE("tape: the observer sees every op, its inputs and its output, recorded
     CHECK(names == std::vector<std::string>{"add", "relu"});
     CHECK(last.is(y));
   }
+}
+
+TEST_CASE("tape: the observer sees each output of an op, with the inputs of that output") {
+  const Device device = tested_device(1);
+  const std::vector<std::vector<Tensor>> inputs{{random_activations(device, {3}, 1)},
+                                                {random_activations(device, {3}, 2)}};
+  const std::vector<Tensor> outputs{random_activations(device, {3}, 3), random_activations(device, {3}, 4)};
+  Tape tape = Tape::off();
+  size_t seen = 0;
+  tape.observer = [&](const char*, std::span<const Tensor> of_output, const Tensor& output) {
+    REQUIRE(of_output.size() == 1);
+    CHECK(of_output[0].is(inputs[seen][0]));
+    CHECK(output.is(outputs[seen++]));
+  };
+  tape.record("several", inputs, outputs, nullptr);
+  CHECK(seen == 2);
 }
 
 }  // namespace crescendo::test

@@ -1,6 +1,8 @@
 #include "trainer/plan/memory.h"
 
 #include <algorithm>
+#include <map>
+#include <memory>
 #include <set>
 
 #include "engine/packed_weights.h"
@@ -122,12 +124,45 @@ TrainingMemory training_memory(const TrainOptions& options, const Device& modell
   return memory;
 }
 
+namespace {
+
+// A dry run that counts the multiply-adds of forward passes weight by weight.
+class WeightCounter final : public DryRunBackend {
+ public:
+  using DryRunBackend::DryRunBackend;
+
+  // Returns the multiply-adds with this weight so far.
+  int64_t multiply_adds_of(const activation* weight) const {
+    const auto found = counts_.find(weight);
+    return found != counts_.end() ? found->second : 0;
+  }
+
+  void run(const KernelCall& call) override {
+    if (const auto* convolution = std::get_if<Conv2dForward>(&call)) count(*convolution);
+    if (const auto* siblings = std::get_if<SiblingConv2dForward>(&call))
+      for (const SiblingConvolution& sibling : siblings->siblings) count(sibling);
+    if (const auto* fused = std::get_if<NormConv2dForward>(&call))
+      counts_[fused->weight] += fused->geometry.multiply_adds();
+    if (const auto* linear = std::get_if<LinearForward>(&call))
+      counts_[linear->weight] += linear->geometry.multiply_adds();
+  }
+
+ private:
+  template <class Convolution>
+  void count(const Convolution& convolution) {
+    counts_[convolution.weight.values] += convolution.geometry.multiply_adds();
+  }
+  std::map<const activation*, int64_t> counts_;
+};
+
+}  // namespace
+
 std::vector<LayerCost> layer_costs(Model& model, const ImageSize& image_size) {
-  const Device device = Device::dry_run(Device::cpu());
+  auto backend = std::make_unique<WeightCounter>(Device::cpu().shared_backend());
+  const WeightCounter& counter = *backend;
+  const Device device(std::move(backend));
   model.parameters.allocate(device);
-  const auto& counter = dynamic_cast<const DryRunBackend&>(device.backend());
   std::vector<LayerCost> layers;
-  int64_t counted = 0;
   Tape tape = Tape::off();
   tape.observer = [&](const char* op, std::span<const Tensor> inputs, const Tensor& output) {
     LayerCost layer{.name = op, .output = output.shape()};
@@ -136,9 +171,9 @@ std::vector<LayerCost> layer_costs(Model& model, const ImageSize& image_size) {
         if (input.is(parameter->value)) {
           layer.name = layer_of(parameter->name);
           layer.parameters += parameter->shape.elements();
+          if (parameter->kind == ParameterKind::weight)
+            layer.multiply_adds += counter.multiply_adds_of(input.as_activations());
         }
-    layer.multiply_adds = counter.forward_multiply_adds() - counted;
-    counted += layer.multiply_adds;
     layers.push_back(layer);
   };
   model.forward(tape,

@@ -205,10 +205,7 @@ std::vector<GraphConstant> constants_of(const Graph& graph, const ParameterStore
 Graph trace(const Model& model, const ImageSize& image_size) {
   Graph graph{.image_size = image_size, .classes = model.options.classes};
   const Device real_device = model.parameters.values().device();
-  // Keeps the device alive through a pointer to a part of it.
-  const auto held = std::make_shared<Device>(real_device);
-  auto backend =
-      std::make_unique<GraphBackend>(std::shared_ptr<const Backend>(held, &held->backend()), graph.nodes);
+  auto backend = std::make_unique<GraphBackend>(real_device.shared_backend(), graph.nodes);
   GraphBackend& traced = *backend;
   const Device device(std::move(backend));
   const std::unique_ptr<Model> twin = make_model(model.name, model.options);
