@@ -1,4 +1,5 @@
-// One training step of a small convolutional net on the CPU, with nothing but the installed engine.
+// The example of docs/library.md: one training step of a small convolutional net on the CPU, with nothing but
+// the installed engine.
 #include <cmath>
 #include <cstdio>
 #include <numeric>
@@ -18,8 +19,11 @@ class Net {
     parameters.initialise(1);
   }
 
+  // Two branches see the stem's output, one through a norm, and are concatenated.
   Tensor forward(Tape& tape, const Tensor& images) const {
-    return head_(tape, global_average_pool(tape, norm_(tape, stem_(tape, images))));
+    const Tensor stem = stem_(tape, images);
+    const std::vector<Tensor> branches{norm_(tape, stem), relu(tape, stem)};
+    return head_(tape, global_average_pool(tape, concat_channels(tape, branches)));
   }
 
   ParameterStore parameters;
@@ -28,7 +32,7 @@ class Net {
   Conv2d stem_{Scope(parameters)["stem"],
                {.in = kChannels, .out = kFeatures, .options = {.padding = Padding::all(1)}}};
   BatchNorm norm_{Scope(parameters)["norm"], kFeatures, {.relu = true}};
-  Linear head_{Scope(parameters)["head"], kFeatures, kClasses};
+  Linear head_{Scope(parameters)["head"], 2 * kFeatures, kClasses};
 };
 
 // Image i is a ramp whose slope in each channel depends on its label, i modulo the number of classes.
@@ -52,8 +56,8 @@ Tensor make_labels(const Device& device) {
   return labels;
 }
 
-// The mean loss; leaves the summed gradients in net.parameters.
-double loss_and_gradients(const Net& net, const Tensor& images, const Tensor& labels) {
+// Returns the mean loss, and leaves the summed gradients in net.parameters.
+double loss_and_gradients(Net& net, const Tensor& images, const Tensor& labels) {
   Tape tape = Tape::training({.ghost = kGhost});
   net.parameters.forget_gradients();
   const CrossEntropy result = softmax_cross_entropy(tape, net.forward(tape, images), labels);
@@ -67,7 +71,7 @@ double loss_and_gradients(const Net& net, const Tensor& images, const Tensor& la
 
 int main() {
   const Device device = Device::cpu();
-  const Net net(device);
+  Net net(device);
   const Tensor images = make_images(device), labels = make_labels(device);
 
   const double before = loss_and_gradients(net, images, labels);
