@@ -40,8 +40,8 @@ Tensor make_images(const Device& device, int64_t side) {
 }
 
 // Random weights and biases, and the running statistics of a step.
-void fill(const Model& model, const Tensor& images) {
-  const ParameterStore& store = model.parameters;
+void fill(Model& model, const Tensor& images) {
+  ParameterStore& store = model.parameters;
   uint32_t stream = 0;
   for (const auto& parameter : store.parameters()) {
     const int64_t size = parameter->shape.elements();

@@ -31,7 +31,7 @@ inline std::vector<real> golden_initial_values(const Parameter& parameter, uint3
   return values;
 }
 
-inline void set_golden_values(const ParameterStore& store) {
+inline void set_golden_values(ParameterStore& store) {
   uint32_t stream = 0;
   for (const auto& parameter : store.parameters())
     store.upload(store.values(), parameter->offset, golden_initial_values(*parameter, stream++));

@@ -41,7 +41,7 @@ double dot(const Values& a, const Values& b) {
 
 TEST_CASE("wide resnet: the loss's slope along each parameter is that of central differences") {
   const Network network;
-  const ParameterStore& store = network.model->parameters;
+  ParameterStore& store = network.model->parameters;
   const TapeOptions two_ghosts{.ghost = 2};
   const Values dlosses{0.7, -1.1, 0.4, 0.9};
   const auto f = [&] {

@@ -37,7 +37,7 @@ class TinyState {
   }
 
   // Sets one element of a parameter.
-  void set(const std::string& name, int64_t element, real value) const {
+  void set(const std::string& name, int64_t element, real value) {
     for (const auto& parameter : store_.parameters())
       if (parameter->name == name) store_.upload(store_.values(), parameter->offset + element, {&value, 1});
   }

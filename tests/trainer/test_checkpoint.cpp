@@ -217,7 +217,7 @@ TEST_CASE("a checkpoint of another model, shape or optimizer is refused with bot
 TEST_CASE("a state with a value that is not finite is not saved") {
   const TemporaryFolder folder;
   const std::string path = folder / "c.safetensors";
-  const TinyState tiny;
+  TinyState tiny;
   save_checkpoint(path, tiny.state);
   const std::string before = read_text(path);
   tiny.set("fc.weight", 3, std::numeric_limits<real>::infinity());

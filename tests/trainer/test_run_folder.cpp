@@ -247,7 +247,7 @@ TEST_CASE("a state that is not finite never enters a run folder") {
   const TemporaryFolder folder;
   const std::string run = folder / "run";
   RunFolder opened(run, false, ignore);
-  const StateAt state(128);
+  StateAt state(128);
   state.set("fc.bias", 0, std::numeric_limits<real>::quiet_NaN());
   CHECK_THROWS_AS(opened.save(state.state, 3), NonFiniteState);
   CHECK(checkpoints_in(run).empty());
