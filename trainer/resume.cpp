@@ -13,13 +13,13 @@
 namespace crescendo {
 namespace {
 
-// Options that change speed, output, or where a run reads, writes and stops, never a result.
+// Options that never change a result: speed, output, and where a run reads, writes and stops.
 constexpr std::array<std::string_view, 13> kFree = {
     "data-dir", "val-dir",     "init",       "threads",          "loader-threads", "micro-batch", "run-dir",
     "resume",   "max-updates", "eval-every", "checkpoint-every", "keep",           "quiet"};
 
-// These change the rounding, but a run must be able to move to another machine: the trainer warns. So does a
-// convolution that the new device does not have.
+// Options that change only the rounding. A run must be able to move to another machine, so the trainer warns.
+// The same holds for a convolution algorithm that the new device does not support.
 constexpr std::array<std::string_view, 3> kRounding = {"instruction-set", "device", "precision"};
 
 bool is_among(std::span<const std::string_view> names, const std::string& name) {

@@ -1,4 +1,4 @@
-// What must agree between a run and its continuation.
+// The rules for resuming a run.
 #pragma once
 
 #include <string>

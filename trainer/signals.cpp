@@ -8,7 +8,7 @@
 namespace crescendo {
 namespace {
 
-// What a signal handler may touch is one flag of this kind, and it must be reachable without an object.
+// A signal handler may touch only a flag of this type, and reaches it without an object.
 volatile std::sig_atomic_t received_signal = 0;
 
 extern "C" void remember_signal(int signal) {

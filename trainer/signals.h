@@ -1,16 +1,17 @@
-// SIGINT and SIGTERM ask a run to save and end at its next update; a second one ends the process at once.
+// SIGINT and SIGTERM. The first signal asks a run to save and stop at its next update. A second one ends the
+// process.
 #pragma once
 
 namespace crescendo {
 
 class SignalGuard {
  public:
-  SignalGuard();  // takes both signals over; one guard at a time
+  SignalGuard();  // handles both signals; one guard at a time
   SignalGuard(const SignalGuard&) = delete;
   SignalGuard& operator=(const SignalGuard&) = delete;
-  ~SignalGuard();  // gives them back
+  ~SignalGuard();  // restores the default handlers
 
-  // The signal received, 0 for none.
+  // Returns the signal received; 0 for none.
   int received() const;
 };
 

@@ -38,7 +38,7 @@ void add_notes(Facts& facts, const std::string& name, const std::vector<DatasetN
 
 SampleRange samples_of(const Update& update) { return {update.first, update.setting.batch}; }
 
-// `samples` in steps of `grid`, for things that are due once every `grid` samples.
+// Returns how often something was due after `samples` if it is due once every `grid` samples.
 int64_t steps(SamplesSeen samples, int64_t grid) { return samples / std::max<int64_t>(grid, 1); }
 
 }  // namespace
@@ -99,7 +99,7 @@ void Trainer::take_up(const std::string& checkpoint) {
   require(read_checkpoint_info(checkpoint).class_names == train_data_.dataset().class_names(),
           "--resume: ", checkpoint, " was trained on other classes than those of ", options_.data);
   apply_config(saved, config, checkpoint);
-  if (saved.instruction_set != InstructionSet::automatic &&  // as checkpoints before the option have it
+  if (saved.instruction_set != InstructionSet::automatic &&  // in checkpoints from before this option
       saved.instruction_set != options_.instruction_set)
     progress_.warn(fmt::format("warning: {} was trained with {}: {} rounds slightly otherwise", checkpoint,
                                name_of(saved.instruction_set), name_of(options_.instruction_set)));
@@ -193,7 +193,7 @@ std::unique_ptr<Batches> Trainer::open_batches(SampleRanges ranges) const {
   return train_data_.batches(options, micro_batch_, std::move(ranges));
 }
 
-// Asked for by a loader, from its own thread and ahead of the run: so it gets copies.
+// A loader calls the result from its own thread, ahead of the run, so it holds copies.
 SampleRanges Trainer::ranges_to_come() const {
   return [timeline = timeline_, micro_batch = micro_batch_, limit = options_.max_updates,
           seen = counters_.samples_seen, updates = counters_.updates,
@@ -242,7 +242,7 @@ void Trainer::note_update(const Update& update, Clock::time_point start) {
   ++counters_.updates;
   const bool line_due =
       steps(counters_.samples_seen, grid) > lines_before || !timeline_.next(counters_.samples_seen);
-  if (line_due) gradients_.read();  // waits for the device, which belongs to the time
+  if (line_due) gradients_.read();  // waits for the device: part of the time measured
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
   counters_.seconds += seconds;
   window_seconds_ += seconds;
@@ -284,7 +284,7 @@ void Trainer::evaluate_now() {
                                     .loader_threads = options_.loader_threads,
                                     .stop = [&] { return signals_.received() != 0; },
                                     .progress = {}});
-  if (!evaluation) return;  // stopped: due again when the run is resumed
+  if (!evaluation) return;  // stopped: due again after a resume
   evaluation_ = evaluation;
   evaluated_at_ = counters_.samples_seen;
   auto line = event_now<EvaluateMetrics>();

@@ -1,6 +1,6 @@
-// One training run: data, model, schedule and optimizer put together; metrics, evaluations and checkpoints on
-// the way. Everything that decides what is computed is a function of (options, samples seen), so a run that
-// was stopped and resumed ends in the same bits as one that was not.
+// One training run: it puts data, model, schedule and optimizer together, evaluates, logs and saves
+// checkpoints. Everything that decides what is computed is a function of (options, samples seen), so a run
+// that was stopped and resumed ends in the same bits as one that was not.
 #pragma once
 
 #include <chrono>
@@ -24,7 +24,7 @@ namespace crescendo {
 
 struct TrainResult {
   std::string reason;  // "finished", "reached --max-updates", "stopped by SIGTERM", ...
-  int signal = 0;      // that stopped it; 0: none
+  int signal = 0;      // the signal that stopped it; 0: none
   Counters counters;
   std::optional<Evaluation> evaluation;  // the last one
 };
@@ -33,19 +33,19 @@ struct TrainingData {
   std::shared_ptr<const Dataset> train, test;
 };
 
-// Throws std::invalid_argument with file, what was found and what was expected.
+// Opens both sets. Throws std::invalid_argument with the file, what was found and what was expected.
 TrainingData open_training_data(const TrainOptions& options);
 
 class Trainer {
  public:
-  // On `device`, which is the one that the options name. Opens the run folder, and takes up the newest
-  // checkpoint of a run to resume. `facts` go into the manifest. Throws std::invalid_argument for whatever
-  // cannot work.
+  // Opens the run folder and, with options.resume, loads its newest checkpoint. `device` must be the one that
+  // the options name. `facts` are written to the manifest. Throws std::invalid_argument if the options cannot
+  // work.
   Trainer(const TrainOptions& options, const TrainingData& data, const Device& device, Progress& progress,
           const Facts& facts);
 
-  // Trains to the end, options.max_updates, or a signal; the state is saved in each case.
-  // Throws NonFiniteError; the last good checkpoint then stays the newest.
+  // Trains until the end, options.max_updates or a signal, and saves the state. Throws NonFiniteError; the
+  // last good checkpoint then stays the newest.
   TrainResult run();
 
  private:
@@ -78,7 +78,7 @@ class Trainer {
   Device device_;
   DatasetTraits traits_;
   int64_t micro_batch_;
-  TrainingMemory memory_;  // before there is a folder: a model refuses images it cannot take
+  TrainingMemory memory_;  // computed before the folder exists: a model may refuse the images
   DeviceData train_data_, test_data_;
   ScheduleOptions schedule_;
   Timeline timeline_;
@@ -91,11 +91,11 @@ class Trainer {
   SignalGuard signals_;
 
   Counters counters_;
-  SampleSums resumed_;         // what the window of the next train line begins with
-  double window_seconds_ = 0;  // of it
+  SampleSums resumed_;         // sums that the next train line begins with
+  double window_seconds_ = 0;  // of training since the last train line
   SamplesSeen evaluated_at_ = 0;
   std::optional<Evaluation> evaluation_;
-  // What the newest checkpoint holds.
+  // The state of the newest checkpoint.
   struct Saved {
     int64_t updates = -1;
     SamplesSeen samples = 0, evaluated_at = 0;

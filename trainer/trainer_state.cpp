@@ -1,5 +1,5 @@
-// What a checkpoint holds of a Trainer beside weights and optimizer state: small numbers, kept to the last
-// bit.
+// The state of a Trainer in a checkpoint, besides weights and optimizer state: small numbers, exact to the
+// last bit.
 #include <fmt/format.h>
 
 #include <cstdlib>

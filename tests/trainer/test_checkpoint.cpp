@@ -292,7 +292,7 @@ TEST_CASE("weights that are missing, misshapen, of another type, not finite or t
   CHECK(message(infinite) == path + ": tensor conv.weight: holds a value that is not finite");
   ForeignFile more = foreign_weights<float>("F32");
   more.add("fc2.weight", "F32", {1}, std::vector<float>{1});
-  CHECK(message(more) == path + ": tensor fc2.weight: has no place in the model");
+  CHECK(message(more) == path + ": tensor fc2.weight: does not belong to the model");
   CHECK(digest(tiny.state) == before);
 }
 

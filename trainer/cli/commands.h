@@ -1,5 +1,5 @@
-// The commands of the program: each adds itself to the command line, with a callback that does the work. Bad
-// input is thrown as std::invalid_argument and becomes one line and exit code 2 (main.cpp).
+// The commands of the program. Each function adds a command to the command line, with a callback that does
+// the work. Bad input throws std::invalid_argument, which main.cpp turns into one line and exit code 2.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -17,7 +17,7 @@ void add_import_command(CLI::App& app);
 void add_demo_command(CLI::App& app);
 void add_data_command(CLI::App& app);
 
-// Thrown by a command to end the program with a code of its own, e.g. 143 after SIGTERM.
+// Ends the program with this exit code when a command throws it, e.g. 143 after SIGTERM.
 struct ExitCode {
   int code;
 };

@@ -1,4 +1,5 @@
-// crescendo data verify DIR, crescendo data fetch NAME: CIFAR, and what there is for pictures.
+// crescendo data verify DIR and crescendo data fetch NAME, for CIFAR; data_pictures.cpp has the commands for
+// pictures.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -16,10 +17,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The archive may have been left beside the folder it was unpacked to, or in it.
+// The archive may still lie beside the unpacked folder, or in it.
 void report_archive(const CifarFormat& format, const fs::path& folder) {
-  for (const fs::path& place : {folder, fs::absolute(folder / ".").parent_path().parent_path()}) {
-    const fs::path archive = place / format.archive;
+  for (const fs::path& near : {folder, fs::absolute(folder / ".").parent_path().parent_path()}) {
+    const fs::path archive = near / format.archive;
     if (!fs::exists(archive)) continue;
     const std::string md5 = file_md5(archive);
     fmt::print("  {}  md5 {}  official: {}\n", format.archive, md5, md5 == format.md5 ? "yes" : "no");
@@ -40,7 +41,7 @@ void print_file(const CifarFormat& format, const CifarFileReport& file) {
   fmt::print("\n");
 }
 
-// Says whether the same set was seen by a run: its manifest holds these digests.
+// Prints the digests that a run writes into its manifest, to tell whether it saw the same set.
 void print_split(const CifarFormat& format, const fs::path& folder, Split split) {
   DatasetOptions options;
   options.directory = folder.string();
@@ -66,7 +67,7 @@ void verify_directory(const std::string& directory, const std::string& kind) {
   std::vector<const CifarFormat*> found;
   for (const CifarFormat& format : cifar_formats())
     if (kind.empty() ? !seek_cifar(format, directory).empty() : kind == format.kind) found.push_back(&format);
-  if (found.empty()) found.push_back(&cifar_formats().front());  // says what lies there instead
+  if (found.empty()) found.push_back(&cifar_formats().front());  // its report lists the files found
   size_t problems = 0;
   for (const CifarFormat* format : found) problems += verify(*format, directory);
   require(problems == 0, "data verify: ", problems, problems == 1 ? " problem in " : " problems in ",
@@ -88,15 +89,16 @@ void add_verify(CLI::App& data) {
   CLI::App* command = data.add_subcommand("verify", "Check the files of CIFAR-10 or CIFAR-100, or pictures");
   auto arguments = std::make_shared<DataArguments>();
   command
-      ->add_option("DIR", arguments->directory,
-                   "folder of the .bin files, or its parent; DIR/{train,val}/CLASS/*, or a pack")
+      ->add_option(
+          "DIR", arguments->directory,
+          "Folder to check: CIFAR's .bin files or the folder above, DIR/{train,val}/CLASS/*, or a pack")
       ->required();
-  command->add_option("--data", arguments->kind, "which set to expect; by default, whichever is there")
+  command->add_option("--data", arguments->kind, "Data set to expect; default: the one that is found")
       ->check(CLI::IsMember(kinds()));
-  command->add_option("--val-dir", arguments->val_dir, "validation pictures, instead of DIR/val");
+  command->add_option("--val-dir", arguments->val_dir, "Folder of the validation pictures; default DIR/val");
   command->footer(
       "Lists every file with its size and images, every problem, and the digests that runs write into their\n"
-      "manifests. Of pictures, decodes every one. Ends with 2 if there is a problem.\n\n"
+      "manifests. Decodes every picture. Exits with 2 if there is a problem.\n\n"
       "Example:\n  crescendo data verify datasets/cifar-10-batches-bin");
   command->callback([arguments] {
     if (arguments->kind.empty() && (holds_pictures(arguments->directory) || !arguments->val_dir.empty()))
@@ -109,11 +111,12 @@ void add_fetch(CLI::App& data) {
   CLI::App* command = data.add_subcommand("fetch", "Download, check and unpack CIFAR-10 or CIFAR-100");
   auto arguments = std::make_shared<DataArguments>();
   arguments->directory = "datasets";
-  command->add_option("NAME", arguments->kind, "which set")->required()->check(CLI::IsMember(kinds()));
-  command->add_option("--data-dir", arguments->directory, "folder to unpack into")->capture_default_str();
+  command->add_option("NAME", arguments->kind, "Data set to download")
+      ->required()
+      ->check(CLI::IsMember(kinds()));
+  command->add_option("--data-dir", arguments->directory, "Folder to unpack into")->capture_default_str();
   command->footer(
-      "Needs curl, md5sum and tar. Without a network, put the archive into the folder yourself: it is "
-      "used.\n\n"
+      "Needs curl, md5sum and tar. Without a network, put the archive into the folder yourself.\n\n"
       "Example:\n  crescendo data fetch cifar10 --data-dir datasets");
   command->callback([arguments] {
     const CifarFormat& format = cifar_format(arguments->kind);

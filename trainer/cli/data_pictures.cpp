@@ -30,7 +30,7 @@ DatasetOptions options_for(const std::string& path, const std::string& val_dir) 
   return options;
 }
 
-// The split's pictures; null where a folder or pack has only the other.
+// Returns the pictures of a split; null if a folder or pack has only the other split.
 std::shared_ptr<const PictureSource> open_split(const DatasetOptions& options, Split split) {
   const fs::path root = options.directory;
   const bool val_elsewhere = split == Split::test && !options.val_directory.empty();
@@ -61,7 +61,7 @@ void print_place(const std::string& path) {
   fmt::print("\n");
 }
 
-// f(source, split) of what there is; throws if that is nothing.
+// Calls f(source, split) for each split that exists. Throws if there is none.
 template <class F>
 void for_each_split(const DatasetOptions& options, const F& f) {
   bool any = false;
@@ -73,7 +73,7 @@ void for_each_split(const DatasetOptions& options, const F& f) {
   require(any, "image-folder: ", options.directory, " has neither train nor val");
 }
 
-// What the headers say; pictures whose header cannot be read are counted as such.
+// Facts from the headers of pictures. Pictures with unreadable headers are counted.
 struct HeaderCounts {
   int64_t jpeg = 0, png = 0, grey = 0, cmyk = 0, turned = 0, unreadable = 0, pixels = 0;
 
@@ -168,14 +168,15 @@ void verify_pictures(const std::string& path, const std::string& val_dir) {
 }
 
 void add_info_command(CLI::App& data) {
-  CLI::App* command = data.add_subcommand("info", "What a folder or pack of pictures holds; decodes nothing");
+  CLI::App* command = data.add_subcommand(
+      "info", "Print the contents of a folder or pack of pictures, without decoding them");
   auto path = std::make_shared<std::string>(), val_dir = std::make_shared<std::string>();
   command->add_option("DIR", *path, "DIR/{train,val}/CLASS/*, or a pack")->required();
   command->add_option("--val-dir", *val_dir, "validation pictures, instead of DIR/val");
   command->footer("Example:\n  crescendo data info datasets/imagenet");
   command->callback([path, val_dir] {
     const DatasetOptions options = options_for(*path, *val_dir);
-    for_each_split(options, [](const PictureSource&, Split) {});  // whatever is wrong comes before any output
+    for_each_split(options, [](const PictureSource&, Split) {});  // throws before any output
     print_place(*path);
     for_each_split(options, print_split);
   });

@@ -1,5 +1,5 @@
-// crescendo demo: the paper's claim in a few minutes, on data that is drawn, not downloaded. One small
-// network trained three ways: per epoch the curves coincide, updates fall.
+// crescendo demo: the paper's claim in a few minutes, on the built-in data set. It trains one small network
+// three ways. Per epoch the curves coincide, with fewer and fewer updates.
 #include <fmt/format.h>
 
 #include <array>
@@ -46,7 +46,7 @@ TrainOptions demo_run(const DemoOptions& options, const DemoRun& run) {
   training.device = options.computer.device;
   training.precision = options.computer.precision;
   training.run_dir = options.folder + "/" + run.name;
-  training.resume = true;  // the demo again: continues, or has nothing left to do
+  training.resume = true;  // a second demo continues, or has nothing left to do
   training.quiet = options.quiet;
   return training;
 }

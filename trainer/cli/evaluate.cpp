@@ -57,14 +57,14 @@ void add_evaluate_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("evaluate", "Accuracy and loss of a trained run on its test images");
   command->add_option("RUN", options->run, "A run folder (its newest checkpoint) or a checkpoint file")
       ->required();
-  command->add_option("--data-dir", options->data_dir, "Folder of the data; default: where the run found it");
+  command->add_option("--data-dir", options->data_dir, "Data folder; default: that of the run");
   command->add_option("--val-dir", options->val_dir,
-                      "image-folder: test images, instead of val in the data's folder");
-  command->add_option("--split", options->split, "Which images")
+                      "image-folder: folder of the test images; default: val in the data folder");
+  command->add_option("--split", options->split, "Images to evaluate on")
       ->check(CLI::IsMember({"test", "train"}))
       ->capture_default_str();
   add_computer_options(*command, options->computer);
-  command->add_option("--loader-threads", options->loader_threads, "Threads that prepare images")
+  command->add_option("--loader-threads", options->loader_threads, "Background threads that load images")
       ->check(CLI::NonNegativeNumber);
   command->add_flag("--json", options->json, "One JSON object: accuracy (a fraction), loss, correct, total");
   command->footer(

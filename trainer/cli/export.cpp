@@ -13,7 +13,7 @@ namespace {
 
 struct ExportOptions {
   std::string run, file;
-  int64_t image_size = 0;  // 0: that of the run's data
+  int64_t image_size = 0;  // 0: the image size of the run's data
 };
 
 void write_onnx(const LoadedRun& run, const ExportOptions& options) {
@@ -35,7 +35,7 @@ void export_run(const ExportOptions& options) {
   const std::string kind = std::filesystem::path(options.file).extension();
   require(kind == ".safetensors" || kind == ".onnx", "export: -o: found ", options.file,
           ", expected a name that ends with .safetensors or .onnx");
-  require(kind == ".onnx" || options.image_size == 0, "export: --image-size is of ONNX files alone");
+  require(kind == ".onnx" || options.image_size == 0, "export: --image-size applies to ONNX files only");
   const LoadedRun run = load_run(options.run, {});
   std::error_code ignored;
   require(!std::filesystem::equivalent(options.file, run.checkpoint, ignored), "export: -o: ", options.file,
@@ -47,17 +47,18 @@ void export_run(const ExportOptions& options) {
 
 void add_export_command(CLI::App& app) {
   auto options = std::make_shared<ExportOptions>();
-  CLI::App* command = app.add_subcommand("export", "Writes a trained model for PyTorch or as ONNX");
+  CLI::App* command = app.add_subcommand("export", "Write a trained model for PyTorch or as ONNX");
   command->add_option("RUN", options->run, "A run folder (its newest checkpoint) or a checkpoint file")
       ->required();
   command
-      ->add_option("-o,--output", options->file,
-                   "FILE.safetensors: names and layouts of torchvision and timm; FILE.onnx: the network, "
-                   "for any number of images")
+      ->add_option(
+          "-o,--output", options->file,
+          "File to write. FILE.safetensors: weights with the names and layouts of torchvision and timm; "
+          "FILE.onnx: the network, for any number of images")
       ->required();
   command
       ->add_option("--image-size", options->image_size,
-                   "Rows and columns of ONNX's images; default: the data's")
+                   "Height and width of the ONNX model's images; default: those of the run's data")
       ->check(CLI::Range(1, 65536));
   command->footer(
       "Examples:\n  crescendo export runs/a -o resnet50.safetensors\n"

@@ -1,5 +1,5 @@
-// crescendo import FILE --model NAME --data KIND -o CHECKPOINT: weights from elsewhere, as evaluate and
-// predict take them.
+// crescendo import FILE --model NAME --data KIND -o CHECKPOINT: makes a checkpoint of weights from elsewhere,
+// for evaluate and predict.
 #include <fmt/format.h>
 
 #include "trainer/cli/commands.h"
@@ -36,13 +36,12 @@ void import_weights(const ImportOptions& options) {
 
 void add_import_command(CLI::App& app) {
   auto options = std::make_shared<ImportOptions>();
-  CLI::App* command =
-      app.add_subcommand("import", "Makes a checkpoint of weights from PyTorch: torchvision's or timm's");
-  command->add_option("FILE", options->file, "A safetensors file of a state dict")->required();
+  CLI::App* command = app.add_subcommand("import", "Make a checkpoint from weights of torchvision or timm");
+  command->add_option("FILE", options->file, "Safetensors file of a PyTorch state dict")->required();
   add_some_options(*command, options->training,
                    {"model", "norm-scale", "data", "data-dir", "val-dir", "image-size", "augment"});
   for (const char* name : {"--model", "--data"}) command->get_option(name)->required()->default_str("");
-  command->add_option("-o,--output", options->output, "The checkpoint to write")->required();
+  command->add_option("-o,--output", options->output, "Checkpoint to write")->required();
   command->footer(
       "Examples:\n"
       "  crescendo import resnet18.safetensors --model resnet-18 --data cifar10 --data-dir DIR -o "

@@ -15,7 +15,7 @@ namespace {
 struct InspectOptions {
   std::string run, model;
   int64_t classes = 10, batch = 128;
-  int64_t image_size = 0;  // 0: that of the run's data, or 32
+  int64_t image_size = 0;  // 0: the image size of the run's data, or 32
   bool digest = false, json = false;
 };
 
@@ -100,19 +100,19 @@ void add_inspect_command(CLI::App& app) {
       command->add_option("RUN", options->run, "A run folder (its newest checkpoint) or a checkpoint file");
   auto* model =
       command->add_option("--model", options->model, "A model by name, e.g. wrn-16-4")->excludes(run);
-  command->add_option("--classes", options->classes, "Classes of --model")
+  command->add_option("--classes", options->classes, "Number of classes of --model")
       ->capture_default_str()
       ->needs(model);
   command
       ->add_option("--image-size", options->image_size,
-                   "Rows and columns of an image; default: those of the run's data, or 32")
+                   "Height and width of an image; default: those of the run's data, or 32")
       ->check(CLI::Range(1, 65536));
-  command->add_option("--micro-batch", options->batch, "Images at once, for the memory")
+  command->add_option("--micro-batch", options->batch, "Micro-batch for which the memory is computed")
       ->check(CLI::Range(1, 1 << 24))
       ->capture_default_str();
   command->add_flag("--digest", options->digest,
-                    "One line: the digest of the run's weights, running statistics and optimizer state");
-  command->add_flag("--json", options->json, "One JSON object (\"parameters\" is a count)");
+                    "Print only the digest of weights, running statistics and optimizer state");
+  command->add_flag("--json", options->json, "Print one JSON object (\"parameters\" is a count)");
   command->footer("Examples:\n  crescendo inspect --model wrn-28-10\n  crescendo inspect runs/a --digest");
   command->callback([options] {
     require(!options->run.empty() || !options->model.empty(), "inspect: expected --model NAME or RUN");

@@ -9,14 +9,17 @@
 namespace crescendo {
 
 void add_computer_options(CLI::App& command, Computer& computer) {
-  command.add_option("--threads", computer.threads, "Threads; 0: one a core")->check(CLI::NonNegativeNumber);
-  command.add_option("--device", computer.device, "What computes: cpu, cuda or cuda:N")
+  command.add_option("--threads", computer.threads, "Threads that compute; 0 is one per core")
+      ->check(CLI::NonNegativeNumber);
+  command.add_option("--device", computer.device, "Device to compute on: cpu, cuda or cuda:N")
       ->capture_default_str();
   std::vector<std::string> names;
   names.reserve(kPrecisions.size());
   for (const Precision precision : kPrecisions) names.emplace_back(name_of(precision));
   const auto set = [&computer](const std::string& name) { computer.precision = precision_named(name); };
-  command.add_option_function<std::string>("--precision", set, "Of activations and products on a GPU")
+  command
+      .add_option_function<std::string>("--precision", set,
+                                        "Precision of activations and matrix products on a GPU")
       ->check(CLI::IsMember(names))
       ->default_str(std::string(name_of(computer.precision)));
 }

@@ -1,4 +1,4 @@
-// RUN on the command line, ready to use: its model with the weights of a checkpoint.
+// The RUN argument of a command, loaded: a model with the weights of a checkpoint.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -13,14 +13,14 @@
 namespace crescendo {
 
 struct LoadedRun {
-  std::string checkpoint;  // path
+  std::string checkpoint;  // path of the file
   CheckpointInfo info;
-  TrainOptions options;  // it was trained with, on the computer asked for
+  TrainOptions options;  // of the run, with the device of `Computer`
   Device device;
   std::unique_ptr<Model> model;  // allocated, weights and running statistics loaded
 };
 
-// What it is to compute on.
+// The device that a command computes on.
 struct Computer {
   int threads = 0;
   std::string device = "cpu";
@@ -28,7 +28,7 @@ struct Computer {
 };
 void add_computer_options(CLI::App& command, Computer& computer);
 
-// `run` is a run folder or a checkpoint file. Throws std::invalid_argument with one line.
+// Loads a run folder's newest checkpoint, or a checkpoint file. Throws std::invalid_argument with one line.
 LoadedRun load_run(const std::string& run, const Computer& computer);
 
 }  // namespace crescendo

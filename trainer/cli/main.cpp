@@ -1,5 +1,5 @@
-// The command line. Exit codes: 0 done, 1 an error of ours, 2 bad input or a file that cannot be used, 3 a
-// loss or gradient that is not finite, 130 and 143 stopped by SIGINT and SIGTERM.
+// The command line. Exit codes: 0 success, 1 internal error, 2 bad input or an unusable file, 3 a loss or
+// gradient that is not finite, 130 and 143 stopped by SIGINT and SIGTERM.
 #include <fmt/format.h>
 
 #include <exception>

@@ -1,4 +1,4 @@
-// Protobuf is not everywhere, and no run needs it: it is in a module.
+// Loads the module that needs protobuf, which is not installed everywhere and which no training run needs.
 #include "trainer/cli/onnx.h"
 
 #include "base/check.h"

@@ -1,4 +1,4 @@
-// ONNX files, by the onnx library's protobuf classes.
+// ONNX files, written with the protobuf classes of the onnx library.
 #pragma once
 
 #include <string>
@@ -7,11 +7,11 @@
 
 namespace crescendo {
 
-// The bytes of a file that holds the graph; the number of images is left open. Throws std::invalid_argument
-// saying that the program was built without ONNX.
+// Returns the bytes of an ONNX file with the graph, for any number of images. Throws std::invalid_argument if
+// the program was built without ONNX.
 std::string onnx_bytes(const Graph& graph);
 
-// What does so in the module of onnx_protobuf.cpp.
+// The type of the function in the module of onnx_protobuf.cpp.
 inline constexpr const char* kOnnxModule = "libcrescendo_onnx.so";
 inline constexpr const char* kOnnxWriter = "crescendo_write_onnx";
 using OnnxWriter = void(const Graph& graph, std::string& bytes);

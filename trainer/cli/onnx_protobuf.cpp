@@ -1,4 +1,4 @@
-// A module of its own, loaded by onnx.cpp.
+// The module that onnx.cpp loads.
 #include <onnx/onnx_pb.h>
 
 #include "base/check.h"
@@ -8,8 +8,8 @@ using namespace crescendo;
 
 namespace {
 
-constexpr int64_t kOperators = 13;        // version of the operator set, of 2020: what every runtime has
-constexpr size_t kMaxBytes = 2147483647;  // of a protobuf message
+constexpr int64_t kOperators = 13;        // operator set version, of 2020: every runtime supports it
+constexpr size_t kMaxBytes = 2147483647;  // limit of a protobuf message
 
 void write_node(const GraphNode& node, onnx::NodeProto& proto) {
   proto.set_op_type(node.op);
@@ -37,7 +37,7 @@ void write_constant(const GraphConstant& constant, onnx::TensorProto& proto) {
   proto.set_raw_data(constant.values.data(), constant.values.size() * sizeof(float));
 }
 
-// Sizes behind the number of images.
+// Sets the sizes after the number of images.
 void write_value(const std::string& name, std::initializer_list<int64_t> sizes, onnx::ValueInfoProto& proto) {
   proto.set_name(name);
   onnx::TypeProto::Tensor* const type = proto.mutable_type()->mutable_tensor_type();

@@ -45,13 +45,14 @@ void add_some_options(CLI::App& app, TrainOptions& options, const std::set<std::
 }
 
 void add_train_options(CLI::App& app, TrainOptions& options) {
-  // Callbacks run in the order of these lines, whatever order the user wrote: later ones win.
+  // Callbacks run in the order of these lines, whatever the order on the command line. Later ones win.
   const auto recipe = [&options](const std::string& name) { apply_recipe(options, name); };
   const auto config = [&options](const std::string& path) { apply_config_file(options, path); };
-  app.add_option_function<std::string>("--recipe", recipe, "One of the paper's runs; list: name them all")
+  app.add_option_function<std::string>(
+         "--recipe", recipe, "Start from the options of one of the paper's runs; list prints them all")
       ->type_name("NAME|list");
   app.add_option_function<std::string>("--config", config,
-                                       "Options from a file: the flags' names are its keys")
+                                       "Read options from a file, whose keys are the names of the flags")
       ->type_name("FILE");
   for (const OptionField& field : option_fields()) add_field(app, field, options);
   app.get_formatter()->column_width(44);

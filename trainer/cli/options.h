@@ -1,4 +1,4 @@
-// The flags that say what a run is: the same for all commands that have them.
+// The flags of a training run, the same for all commands that have them.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -9,11 +9,11 @@
 
 namespace crescendo {
 
-// Binds --recipe, --config and a flag for every option to `options`, which must outlive `app`. Flags win over
-// the configuration file, and that over the recipe, in whatever order they stand.
+// Binds --recipe, --config and a flag for every option to `options`, which must outlive `app`. Flags override
+// the configuration file, which overrides the recipe, whatever their order on the command line.
 void add_train_options(CLI::App& app, TrainOptions& options);
 
-// The flags of these options alone.
+// Binds only the flags of the options `names`.
 void add_some_options(CLI::App& app, TrainOptions& options, const std::set<std::string>& names);
 
 }  // namespace crescendo

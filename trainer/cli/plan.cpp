@@ -1,4 +1,4 @@
-// crescendo plan: what a run would do, without doing it.
+// crescendo plan: prints the plan of a run without training.
 #include <fmt/format.h>
 
 #include <cmath>
@@ -41,14 +41,14 @@ void print_plan(const PlanArguments& arguments) {
 
 void add_plan_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand(
-      "plan", "Show what a run would do: batches, learning rates, updates, memory; nothing is trained");
+      "plan", "Print the plan of a run without training: batches, learning rates, updates, memory");
   auto arguments = std::make_shared<PlanArguments>();
   add_train_options(*command, arguments->options);
   CLI::Option* workers =
       command->add_option("--workers", arguments->workers, "Predict the time on N workers")->type_name("N");
   command
       ->add_option("--seconds-per-ghost", arguments->seconds_per_ghost,
-                   "Seconds that one worker takes for one ghost batch, forward and backward")
+                   "Seconds per ghost batch on one worker, forward and backward")
       ->type_name("X")
       ->needs(workers);
   command->add_flag("--json", arguments->json, "Print JSON instead of a table");

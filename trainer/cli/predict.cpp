@@ -1,4 +1,4 @@
-// crescendo predict RUN IMAGE...: class names and probabilities of any pictures.
+// crescendo predict RUN IMAGE...: prints class names and probabilities of pictures.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -40,7 +40,7 @@ std::vector<Guess> softmax(const std::vector<real>& logits, const std::vector<st
 
 std::vector<Guess> predict(const LoadedRun& run, PackedWeights* packed, const std::string& path) {
   DatasetOptions data = dataset_options(run.options);
-  data.directory.clear();  // the size of its images is known without it
+  data.directory.clear();  // not needed: only the size of its images
   const ImageSize size = dataset_traits(data).image_size;
   std::vector<float> pixels(static_cast<size_t>(size.elements()));
   read_picture(data, path, pixels.data());
@@ -54,7 +54,7 @@ void predict_all(const PredictOptions& options) {
   const LoadedRun run = load_run(options.run, options.computer);
   const auto top = std::min(static_cast<size_t>(options.top), run.info.class_names.size());
   nlohmann::json all = nlohmann::json::array();
-  // So many pictures save what packing takes, to memory that is new (docs/results.md).
+  // From this many pictures on, packing weights saves more time than it takes.
   constexpr size_t kWorthPacking = 10;
   PackedWeights packed;
   PackedWeights* shared = options.images.size() >= kWorthPacking ? &packed : nullptr;

@@ -1,4 +1,4 @@
-// crescendo report: lays runs over one another in one self-contained page.
+// crescendo report: writes the curves of several runs into one self-contained page.
 #include <fmt/core.h>
 
 #include <memory>

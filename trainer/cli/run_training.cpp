@@ -16,7 +16,7 @@ namespace crescendo {
 
 namespace {
 
-// Of the whole run, however often it was resumed.
+// Prints the median over the whole run, with all its segments.
 void say_median(const TrainOptions& options, Progress& progress) {
   const auto median = median_accuracy(read_metrics(options.run_dir + "/metrics.jsonl").evaluations);
   if (median) progress.say(fmt::format("median test accuracy of the last 5 epochs: {:.2f} %", 100 * *median));
@@ -39,9 +39,9 @@ TrainResult run_training(const TrainOptions& options, Progress& progress) {
       say_median(options, progress);
       write_report({options.run_dir}, page);
       progress.say("report: " + page);
-    } catch (const std::invalid_argument& nothing) {  // stopped before the first line of metrics was due
+    } catch (const std::invalid_argument& nothing) {  // stopped before the first train event
       progress.say(nothing.what());
-    } catch (const FileError& error) {  // the run is done and saved all the same
+    } catch (const FileError& error) {  // the run is finished and saved
       progress.warn(error.what());
     }
   }

@@ -1,4 +1,4 @@
-// A training run as the commands start it: with the facts of this build in its manifest, and a report at its
+// A training run as the commands start it: with the facts of this build in its manifest and a report at the
 // end.
 #pragma once
 

@@ -1,4 +1,4 @@
-// Options written as a configuration file and read from one.
+// Writes options as a configuration file and reads them from one.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -14,7 +14,7 @@ namespace crescendo {
 
 namespace {
 
-// Letters to insert, delete or change to make one word the other (Levenshtein).
+// Returns the edit distance of two words (Levenshtein).
 size_t distance(std::string_view a, std::string_view b) {
   std::vector<size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), size_t{0});

@@ -9,7 +9,7 @@
 namespace crescendo {
 namespace {
 
-// The GPU that a device names; nothing for the processor.
+// Returns the index of the GPU that a device names; none for the processor.
 std::optional<int> gpu_of(const std::string& device) {
   constexpr std::string_view kCuda = "cuda", kNumbered = "cuda:";
   if (device == "cpu") return {};

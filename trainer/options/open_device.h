@@ -1,4 +1,4 @@
-// Where and how a run computes: what --device, --precision and --convolution name.
+// The device of a run: --device, --precision, --convolution, --threads and --instruction-set.
 #pragma once
 
 #include <string>
@@ -8,15 +8,14 @@
 
 namespace crescendo {
 
-// Throws std::invalid_argument unless the options' device is "cpu", "cuda" or "cuda:N", and has the precision
-// and the convolution.
+// Throws std::invalid_argument unless the device is "cpu", "cuda" or "cuda:N" and supports the options'
+// precision and convolution algorithm.
 void validate_device(const TrainOptions& options);
 
-// Whether the options' device, in their precision, has convolutions by this algorithm.
+// Returns true if the options' device supports this convolution algorithm in the options' precision.
 bool has_convolution(const TrainOptions& options, ConvolutionAlgorithm convolution);
 
-// Of the options' device, precision, threads, convolution and instruction set. Throws std::invalid_argument
-// where there is no such GPU.
+// Opens the device that the options describe. Throws std::invalid_argument if there is no such GPU.
 Device open_device(const TrainOptions& options);
 
 }  // namespace crescendo

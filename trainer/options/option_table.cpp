@@ -1,4 +1,4 @@
-// How each kind of option is read and written, and the list of them all.
+// The list of all options, and the reading and writing of each kind.
 #include "trainer/options/option_table.h"
 
 #include <fmt/format.h>
@@ -14,7 +14,7 @@ namespace crescendo {
 
 namespace {
 
-// Words that stand for values: the names of an enumeration, or "auto" for 0.
+// Words with their values: the names of an enumeration, or "auto" for 0.
 template <class T>
 using Words = std::vector<std::pair<std::string, T>>;
 
@@ -25,7 +25,7 @@ std::string names_of(const Words<T>& words) {
   return names;
 }
 
-// Of a value that may have none: empty.
+// Returns the word of a value; empty if it has none.
 template <class T>
 std::string word_of(const Words<T>& words, const T& wanted) {
   for (const auto& [word, value] : words)
@@ -55,12 +55,12 @@ std::string kind_of_number() {
   return std::is_integral_v<T> ? "a whole number" : "a number";
 }
 
-// Collects the fields of one group of the help text.
+// Adds the options of one group of the help text to the list.
 class Group {
  public:
   Group(std::vector<OptionField>& fields, std::string name) : fields_(fields), name_(std::move(name)) {}
 
-  // `words` stand for numbers that mean something else: {"auto", 0}.
+  // Adds an option whose value is a number. `words` name numbers with a meaning of their own: {"auto", 0}.
   template <class T>
   void number(const std::string& name, T TrainOptions::*member, const std::string& meaning,
               const Words<T>& words = {}) {
@@ -116,13 +116,13 @@ class Group {
         [member](const TrainOptions& options) { return fmt::format("{}", fmt::join(options.*member, ",")); },
         [=](TrainOptions& options, const std::string& text) {
           std::vector<double> values;
-          for (size_t place = 0; !text.empty() && text != "none" && place <= text.size();) {
-            const size_t comma = std::min(text.find(',', place), text.size());
-            const std::string part = text.substr(place, comma - place);
+          for (size_t begin = 0; !text.empty() && text != "none" && begin <= text.size();) {
+            const size_t comma = std::min(text.find(',', begin), text.size());
+            const std::string part = text.substr(begin, comma - begin);
             const size_t first = std::min(part.find_first_not_of(' '), part.size());
             values.push_back(
                 parse_number<double>(name, part.substr(first), "numbers with commas between them"));
-            place = comma + 1;
+            begin = comma + 1;
           }
           options.*member = values;
         });
@@ -143,132 +143,158 @@ using Options = TrainOptions;
 const Words<bool> kOnOff = {{"on", true}, {"off", false}};
 
 void list_data(Group group) {
-  group.text("model", "NAME", &Options::model,
-             "wrn-D-W: wide ResNet of depth D = 6n+4 and width W; resnet-18 to -152; inception-resnet-v2");
+  group.text(
+      "model", "NAME", &Options::model,
+      "Network: wrn-D-W (wide ResNet of depth D = 6n+4 and width W), resnet-18, -34, -50, -101, -152, or "
+      "inception-resnet-v2");
   group.word("zero-gamma", &Options::zero_gamma,
-             "resnet: the last norm's scale of each residual block starts at zero", kOnOff);
-  group.word("norm-scale", &Options::norm_scale, "inception-resnet-v2: norms have a trained scale", kOnOff);
+             "resnet: initialise the scale of each residual block's last norm to zero", kOnOff);
+  group.word("norm-scale", &Options::norm_scale, "inception-resnet-v2: give the norms a trained scale",
+             kOnOff);
   group.number("auxiliary-weight", &Options::auxiliary_weight,
-               "inception-resnet-v2: add an auxiliary head, whose loss has this weight (0.4)",
+               "inception-resnet-v2: add an auxiliary head and weigh its loss by X (usually 0.4)",
                {{"none", 0.0}});
-  group.word<std::string>("data", &Options::data, "What to train on; shapes is built in",
+  group.word<std::string>("data", &Options::data, "Data set; shapes is built in",
                           {{"cifar10", "cifar10"},
                            {"cifar100", "cifar100"},
                            {"shapes", "shapes"},
                            {"image-folder", "image-folder"}});
-  group.text(
-      "data-dir", "DIR", &Options::data_dir,
-      "CIFAR: the folder of the binary files, or its parent; image-folder: DIR/{train,val}/CLASS/*, or a "
-      "pack (data pack)");
+  group.text("data-dir", "DIR", &Options::data_dir,
+             "Data folder. CIFAR: the binary files, in DIR or in a folder of DIR. image-folder: "
+             "DIR/{train,val}/CLASS/*, or a pack made by crescendo data pack");
   group.text("val-dir", "DIR", &Options::val_dir,
-             "image-folder: test images, by class or with a labels.txt, instead of DIR/val");
+             "image-folder: folder of the test images, by class or with a labels.txt; default DIR/val");
   group.number("image-size", &Options::image_size,
-               "image-folder: height and width; auto: 224, and 299 for inception-resnet-v2", {{"auto", 0}});
+               "image-folder: height and width in pixels; auto is 224, or 299 for inception-resnet-v2",
+               {{"auto", 0}});
   group.number("train-images", &Options::train_images,
-               "Train on N images only: the first, of image-folder evenly spread", {{"all", 0}});
+               "Number of training images: the first N, or for image-folder N spread evenly", {{"all", 0}});
   group.word<Augment>(
       "augment", &Options::augment,
-      "Of training images. standard: flip and crop, of image-folder goyal; goyal, inception: crop "
-      "of any size, and the evaluation that belongs to it",
+      "Augmentation of training images. standard: flip and crop (for image-folder: goyal); goyal, "
+      "inception: crops of random size and aspect ratio, with the evaluation crop that belongs to each",
       {{"standard", Augment::standard},
        {"goyal", Augment::goyal},
        {"inception", Augment::inception},
        {"none", Augment::none}});
   group.word<BadImages>(
       "bad-images", &Options::bad_images,
-      "image-folder: pictures that cannot be decoded end the run; or all are checked first, and "
-      "such are left out, or replaced by others of their classes",
+      "image-folder: pictures that cannot be decoded. fail: they end the run; skip, substitute: all "
+      "are checked first, and bad ones left out or replaced by others of their class",
       {{"fail", BadImages::fail}, {"skip", BadImages::skip}, {"substitute", BadImages::substitute}});
-  group.word("shuffle", &Options::shuffle, "A new order of the images each epoch, or that of the files",
-             kOnOff);
-  group.number("seed", &Options::seed, "Of the initial weights, the order and the augmentation");
+  group.word("shuffle", &Options::shuffle,
+             "Draw a new order of the images each epoch; off: the order of the files", kOnOff);
+  group.number("seed", &Options::seed, "Seed of the initial weights, the data order and the augmentation");
   group.text("init", "RUN|FILE", &Options::init,
-             "Start from the weights and running statistics of a checkpoint, or of a file from PyTorch");
+             "Start from the weights and running statistics of a run, a checkpoint or a PyTorch file");
 }
 
 void list_schedule(Group group) {
-  group.number("epochs", &Options::epochs, "Length of the run");
-  group.number("batch", &Options::batch, "Images in an update, at first; a multiple of the ghost batch");
-  group.number("ghost-batch", &Options::ghost_batch, "Images that batch norm normalises over");
+  group.number("epochs", &Options::epochs, "Length of the run in epochs");
+  group.number("batch", &Options::batch,
+               "Initial batch: number of images per update; a multiple of the ghost batch");
+  group.number("ghost-batch", &Options::ghost_batch,
+               "Ghost batch: number of images over which batch norm computes its statistics");
   group.number("learning-rate", &Options::learning_rate, "Initial learning rate");
-  group.word<BaseSchedule>("schedule", &Options::schedule, "How the learning rate decays without an exchange",
+  group.word<BaseSchedule>("schedule", &Options::schedule, "Decay of the learning rate, before any exchange",
                            {{"step", BaseSchedule::step},
                             {"cosine", BaseSchedule::cosine},
                             {"linear", BaseSchedule::linear},
                             {"constant", BaseSchedule::constant}});
   group.list("milestones", &Options::milestones,
-             "step: epochs at which it is divided by the factor, or none");
-  group.number("factor", &Options::factor, "step: what it is divided by; hybrid: what the batch grows by");
-  group.number("warmup-epochs", &Options::warmup_epochs, "It first rises linearly over so many epochs");
-  group.word<Exchange>("exchange", &Options::exchange,
-                       "Grow the batch instead of decaying: never, once, or all along",
-                       {{"none", Exchange::none}, {"hybrid", Exchange::hybrid}, {"batch", Exchange::batch}});
-  group.word<ExchangeRule>("exchange-rule", &Options::exchange_rule,
-                           "Batch x k is worth learning rate x k, or x sqrt(k) (for Adam)",
-                           {{"linear", ExchangeRule::linear}, {"sqrt", ExchangeRule::square_root}});
-  group.number("max-batch", &Options::max_batch, "Where growth ends and decay takes over", {{"none", 0}});
-  group.word<EpochEdge>("epoch-edge", &Options::epoch_edge,
-                        "A batch may reach into the next epoch, or an epoch's remainder is dropped",
-                        {{"straddle", EpochEdge::straddle}, {"drop", EpochEdge::drop}});
+             "step: epochs at which the learning rate is divided by --factor; or none");
+  group.number("factor", &Options::factor,
+               "Divisor of the learning rate at a milestone, or with an exchange the growth of the batch");
+  group.number("warmup-epochs", &Options::warmup_epochs,
+               "Epochs over which the learning rate rises linearly at the start");
+  group.word<Exchange>(
+      "exchange", &Options::exchange,
+      "Grow the batch instead of decaying the learning rate: never (none), at the first decay only "
+      "(hybrid), or at every decay (batch)",
+      {{"none", Exchange::none}, {"hybrid", Exchange::hybrid}, {"batch", Exchange::batch}});
+  group.word<ExchangeRule>(
+      "exchange-rule", &Options::exchange_rule,
+      "Learning rate that a k times larger batch is worth: k times (linear, for SGD) or sqrt(k) times "
+      "(sqrt, for Adam)",
+      {{"linear", ExchangeRule::linear}, {"sqrt", ExchangeRule::square_root}});
+  group.number("max-batch", &Options::max_batch,
+               "Largest batch; beyond it the learning rate decays. none: the training set", {{"none", 0}});
+  group.word<EpochEdge>(
+      "epoch-edge", &Options::epoch_edge,
+      "At the end of an epoch: let a batch reach into the next epoch (straddle), or drop the images "
+      "that do not fill a batch (drop)",
+      {{"straddle", EpochEdge::straddle}, {"drop", EpochEdge::drop}});
 }
 
 void list_optimizer(Group group) {
-  group.word<OptimizerKind>("optimizer", &Options::optimizer, "The rule of the update",
+  group.word<OptimizerKind>("optimizer", &Options::optimizer,
+                            "Optimizer: plain SGD, momentum, Nesterov momentum or Adam",
                             {{"sgd", OptimizerKind::sgd},
                              {"momentum", OptimizerKind::momentum},
                              {"nesterov", OptimizerKind::nesterov},
                              {"adam", OptimizerKind::adam}});
-  group.number("momentum", &Options::momentum, "Of momentum and nesterov");
-  group.number("beta1", &Options::beta1, "Of adam: decay of the first moment");
-  group.number("beta2", &Options::beta2, "Of adam: decay of the second moment");
-  group.number("epsilon", &Options::epsilon, "Of adam: added to the root of the second moment");
-  group.number("weight-decay", &Options::weight_decay, "L2: gradient + weight decay x weight");
-  group.flag("no-decay-norm", &Options::no_decay_norm, "No weight decay on scale and shift of batch norm");
-  group.number("label-smoothing", &Options::label_smoothing, "Share of the target spread over all classes");
+  group.number("momentum", &Options::momentum,
+               "momentum, nesterov: momentum coefficient; at least 0 and less than 1");
+  group.number("beta1", &Options::beta1, "adam: decay rate of the first moment");
+  group.number("beta2", &Options::beta2, "adam: decay rate of the second moment");
+  group.number("epsilon", &Options::epsilon, "adam: added to the square root of the second moment");
+  group.number("weight-decay", &Options::weight_decay,
+               "Weight decay (L2): adds X times the weight to its gradient");
+  group.flag("no-decay-norm", &Options::no_decay_norm,
+             "Exclude the scale and shift of batch norm from weight decay");
+  group.number("label-smoothing", &Options::label_smoothing,
+               "Label smoothing: share of the target that is spread over all classes");
   group.word<RunningStatistics>(
       "running-statistics", &Options::running_statistics,
-      "Running mean and variance: updated by each ghost in turn, or by the mean of an update's ghosts",
+      "Update of the running mean and variance: by each ghost batch in turn (sequential), or once per "
+      "update by the mean over its ghost batches (mean)",
       {{"sequential", RunningStatistics::sequential}, {"mean", RunningStatistics::mean_of_ghosts}});
 }
 
 void list_machine(Group group) {
-  group.text("device", "cpu|cuda|cuda:N", &Options::device, "What computes: the processor, or a GPU");
-  group.word<Precision>("precision", &Options::precision,
-                        "Of activations and products on a GPU; parameters and sums are fp32",
-                        {{"fp32", Precision::fp32}, {"tf32", Precision::tf32}, {"bf16", Precision::bf16}});
-  group.number("micro-batch", &Options::micro_batch, "Images computed at once: memory and speed, not results",
+  group.text("device", "cpu|cuda|cuda:N", &Options::device, "Device to compute on: the processor, or GPU N");
+  group.word<Precision>(
+      "precision", &Options::precision,
+      "Precision of activations and matrix products on a GPU; parameters and sums stay fp32",
+      {{"fp32", Precision::fp32}, {"tf32", Precision::tf32}, {"bf16", Precision::bf16}});
+  group.number("micro-batch", &Options::micro_batch,
+               "Micro-batch: number of images per forward and backward pass; a multiple of the ghost batch. "
+               "Affects memory and speed, never results",
                {{"auto", 0}});
-  group.number("threads", &Options::threads, "auto: one a core; changes speed, not results", {{"auto", 0}});
+  group.number("threads", &Options::threads,
+               "Threads that compute; auto is one per core. Affects speed, never results", {{"auto", 0}});
   group.word<ConvolutionAlgorithm>(
       "convolution", &Options::convolution,
-      "3x3 ones, and 1x3, 1x7 and their like, by Winograd's algorithm: where it is faster, always, never. On "
-      "a GPU, by cuDNN (auto) or, in bf16, own kernels",
+      "Convolution algorithm for 3x3 and 1xN filters: Winograd where it is faster (auto), always "
+      "(winograd) or never (direct). GPU: cuDNN (auto), or own kernels in bf16 (own)",
       {{"auto", ConvolutionAlgorithm::automatic},
        {"winograd", ConvolutionAlgorithm::winograd},
        {"direct", ConvolutionAlgorithm::direct},
        {"own", ConvolutionAlgorithm::own}});
   group.word<InstructionSet>(
       "instruction-set", &Options::instruction_set,
-      "Of the processor; auto: the best it has, or the one a resumed run was begun with",
+      "Instruction set of the CPU kernels; auto is the best the processor has, or for --resume the run's own",
       {{"auto", InstructionSet::automatic},
        {"avx512", InstructionSet::avx512},
        {"avx2", InstructionSet::avx2},
        {"generic", InstructionSet::generic}});
-  group.number("loader-threads", &Options::loader_threads, "Background threads that prepare images");
+  group.number("loader-threads", &Options::loader_threads,
+               "Background threads that load and augment images; 0 loads in the foreground");
   group.word("noise-scale", &Options::noise_scale,
-             "Measure the gradient noise scale B_simple: another pass over the gradients a ghost batch",
+             "Measure the gradient noise scale B_simple. Costs a pass over the gradients per ghost batch",
              kOnOff);
 }
 
 void list_run(Group group) {
-  group.text("run-dir", "DIR", &Options::run_dir, "Where configuration, metrics and checkpoints go");
+  group.text("run-dir", "DIR", &Options::run_dir,
+             "Run folder for configuration, metrics, checkpoints and report");
   group.flag("resume", &Options::resume, "Continue the run from its newest checkpoint");
-  group.number("max-updates", &Options::max_updates, "Stop after update N of the run; 0: only save the start",
-               {{"all", -1}});
-  group.number("eval-every", &Options::eval_every, "Epochs between evaluations; 0: only at the end");
-  group.number("checkpoint-every", &Options::checkpoint_every, "Updates between checkpoints; auto: an epoch",
-               {{"auto", 0}});
-  group.number("keep", &Options::keep, "Newest checkpoints that are kept");
+  group.number("max-updates", &Options::max_updates,
+               "Stop after update N of the run; 0 only saves the initial state", {{"all", -1}});
+  group.number("eval-every", &Options::eval_every, "Epochs between evaluations; 0 evaluates only at the end");
+  group.number("checkpoint-every", &Options::checkpoint_every,
+               "Updates between checkpoints; auto is about one epoch, at most 10 minutes", {{"auto", 0}});
+  group.number("keep", &Options::keep, "Number of newest checkpoints to keep");
   group.flag("quiet", &Options::quiet, "Print warnings and errors only");
 }
 

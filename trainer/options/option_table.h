@@ -1,5 +1,4 @@
-// Every field of TrainOptions as text: the one list behind the flags of the command line, config.toml and
-// recipes.
+// The one list of options, as text: the source of the command line's flags, config.toml and recipes.
 #pragma once
 
 #include <functional>
@@ -11,29 +10,29 @@
 
 namespace crescendo {
 
-enum class OptionForm { number, word, text, list, flag };  // word: one of a few; flag: present or not
+enum class OptionForm { number, word, text, list, flag };  // word: one of a list; flag: present or not
 
 struct OptionField {
-  std::string name;     // "learning-rate": the flag --learning-rate and the key learning-rate
-  std::string group;    // of the help text
-  std::string values;   // what may be given: "N", "DIR", "none|hybrid|batch"
-  std::string meaning;  // one line
+  std::string name;     // "learning-rate" is the flag --learning-rate and the key learning-rate
+  std::string group;    // heading in the help text
+  std::string values;   // values accepted: "N", "DIR", "none|hybrid|batch"
+  std::string meaning;  // help text: meaning, unit, constraint
   OptionForm form;
   std::function<std::string(const TrainOptions&)> get;
-  // Throws std::invalid_argument naming the option, what was found and what was expected.
+  // Throws std::invalid_argument with the option, the value found and the value expected.
   std::function<void(TrainOptions&, const std::string&)> set;
 };
 
 const std::vector<OptionField>& option_fields();
 
-// All options as the text of config.toml. apply_config reads it back to equal options.
+// Returns all options as the text of config.toml. apply_config() reads equal options from it.
 std::string config_text(const TrainOptions& options);
 
-// Sets what a configuration file's text gives. `name` is what messages call it. Throws std::invalid_argument
-// naming it, the line and the key for keys and values there are not.
+// Sets the options that a configuration text gives. Messages call the text `name`. Throws
+// std::invalid_argument with name, line and key for an unknown key or a bad value.
 void apply_config(TrainOptions& options, std::string_view text, const std::string& name);
 
-// The same for a file, which must exist.
+// Sets the options that the file at `path` gives. The file must exist.
 void apply_config_file(TrainOptions& options, const std::string& path);
 
 }  // namespace crescendo

@@ -1,5 +1,5 @@
-// Everything a training run is told, under the names of the command line's flags and the configuration file's
-// keys.
+// The options of a training run. Fields have the names of the flags of `crescendo train` and of the keys in
+// config.toml; option_table.cpp describes each for users.
 #pragma once
 
 #include <cstdint>
@@ -19,23 +19,23 @@ namespace crescendo {
 enum class OptimizerKind { sgd, momentum, nesterov, adam };
 
 struct TrainOptions {
-  // What to train, and on what
+  // Model and data
   std::string model = "wrn-16-4";
-  bool zero_gamma = false;      // --zero-gamma on|off: ResNets: last scale of a residual block starts at 0
-  bool norm_scale = true;       // --norm-scale on|off: Inception-ResNet-v2: norms have a scale
-  double auxiliary_weight = 0;  // Inception-ResNet-v2: of the auxiliary head's loss; 0: no such head
+  bool zero_gamma = false;      // ResNets: the scale of a residual block's last norm starts at 0
+  bool norm_scale = true;       // Inception-ResNet-v2: norms have a scale
+  double auxiliary_weight = 0;  // Inception-ResNet-v2: weight of the auxiliary head's loss; 0: no such head
   std::string data = "shapes";  // cifar10, cifar100, shapes, image-folder
   std::string data_dir;
-  std::string val_dir;                     // image-folder: of the test images; empty: val in data_dir
-  int64_t image_size = 0;                  // image-folder: height and width; 0: what the model was made for
-  int64_t train_images = 0;                // the first so many; 0: all
+  std::string val_dir;                     // image-folder: test images; empty: val in data_dir
+  int64_t image_size = 0;                  // image-folder: height and width; 0: the model's own
+  int64_t train_images = 0;                // 0: all
   Augment augment = Augment::standard;     // standard|goyal|inception|none
   BadImages bad_images = BadImages::fail;  // fail|skip|substitute
-  bool shuffle = true;                     // --shuffle on|off
+  bool shuffle = true;                     // a new order each epoch
   uint64_t seed = 1;
-  std::string init;  // a checkpoint, or a file from PyTorch, with the weights to start from
+  std::string init;  // run, checkpoint or PyTorch file with the initial weights
 
-  // For how long, and how
+  // Optimizer and schedule
   double epochs = 200;
   OptimizerKind optimizer = OptimizerKind::momentum;
   double learning_rate = 0.1, momentum = 0.9, weight_decay = 5e-4;
@@ -54,38 +54,38 @@ struct TrainOptions {
   int64_t max_batch = 0;
   EpochEdge epoch_edge = EpochEdge::straddle;
 
-  // On this machine
+  // Machine
   std::string device = "cpu";             // cpu|cuda|cuda:N
   Precision precision = Precision::fp32;  // fp32|tf32|bf16
-  int64_t micro_batch = 0;                // --micro-batch auto|N: images computed at once; 0: auto
-  int threads = 0;                        // 0: one a core
+  int64_t micro_batch = 0;                // images per forward and backward pass; 0: auto
+  int threads = 0;                        // 0: one per core
   ConvolutionAlgorithm convolution = ConvolutionAlgorithm::automatic;  // auto|winograd|direct|own
   InstructionSet instruction_set = InstructionSet::automatic;          // auto|avx512|avx2|generic
-  int loader_threads = 1;    // --loader-threads: background threads that prepare images
-  bool noise_scale = false;  // --noise-scale on|off: measure B_simple
+  int loader_threads = 1;                                              // background threads that load images
+  bool noise_scale = false;                                            // measure B_simple
 
-  // The run
+  // Run
   std::string run_dir;
   bool resume = false;
-  int64_t max_updates = -1;      // stop after so many of the run's updates; 0: save and stop; -1: all
+  int64_t max_updates = -1;      // stop after this update; 0: save and stop; -1: all
   double eval_every = 1;         // epochs between evaluations; 0: only at the end
   int64_t checkpoint_every = 0;  // updates between checkpoints; 0: about one an epoch
-  int64_t keep = 3;              // newest checkpoints kept
+  int64_t keep = 3;              // number of newest checkpoints kept
   bool quiet = false;
 
   bool operator==(const TrainOptions&) const = default;
 };
 
-// The part that decides what the model is.
+// Returns the options of the model.
 ModelOptions model_options(const TrainOptions&, int64_t classes, int64_t image_channels = 3);
 
-// The part that decides what is trained with when; the training set's size must be known.
+// Returns the options of the schedule for a training set of known size.
 ScheduleOptions schedule_options(const TrainOptions&, int64_t train_images);
 
-// What to open, with the image size that the model was made for where none is given.
+// Returns the options of the data set, with the model's own image size where none is given.
 DatasetOptions dataset_options(const TrainOptions&);
 
-// Throws std::invalid_argument: which option, what was found, what was expected.
+// Throws std::invalid_argument with the option, the value found and the value expected.
 void validate(const TrainOptions&);
 
 }  // namespace crescendo

@@ -1,4 +1,4 @@
-// The paper's runs, built into the library as configuration files (trainer/recipes/*.toml).
+// The runs of the paper, built into the library as configuration files (trainer/recipes/*.toml).
 #pragma once
 
 #include <string>
@@ -8,15 +8,15 @@
 namespace crescendo {
 
 struct Recipe {
-  std::string name;         // of its file, without .toml
+  std::string name;         // file name without .toml
   std::string description;  // its first line
   std::string_view text;    // for apply_config
 };
 
-// By name.
+// Returns all recipes, sorted by name.
 std::vector<Recipe> recipes();
 
-// Throws std::invalid_argument naming the nearest way to find one.
+// Returns the recipe of that name. Throws std::invalid_argument that tells how to list them.
 Recipe find_recipe(const std::string& name);
 
 }  // namespace crescendo

@@ -67,7 +67,7 @@ class Reader {
     return entry;
   }
 
-  // Bare letters, digits and signs: a key, a number, true or false.
+  // Reads bare letters, digits and signs: a key, a number, true or false.
   std::string word() {
     std::string word;
     const auto belongs = [](char letter) {

@@ -14,11 +14,11 @@ struct TomlEntry {
   int line = 0;
 };
 
-// In order. `name` is what messages call the text. Throws std::invalid_argument with name and line for what
-// is not of this form, for tables, and for a key given twice.
+// Returns the entries in order. Messages call the text `name`. Throws std::invalid_argument with name and
+// line for a line of another form, a table, or a key given twice.
 std::vector<TomlEntry> read_toml(std::string_view text, const std::string& name);
 
-// The string as TOML writes it, in double quotes.
+// Returns the text as a TOML string, in double quotes.
 std::string toml_string(std::string_view text);
 
 }  // namespace crescendo

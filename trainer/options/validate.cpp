@@ -1,4 +1,4 @@
-// What a run's options must satisfy before anything is opened, allocated or computed.
+// Checks a run's options before anything is opened, allocated or computed.
 #include <cmath>
 #include <string_view>
 
@@ -67,7 +67,7 @@ void validate_milestones(const ScheduleOptions& options) {
   }
 }
 
-// What the size of the training set decides.
+// Checks what depends on the size of the training set.
 void validate_size(const ScheduleOptions& options) {
   const int64_t images = options.train_images;
   require(std::fmax(options.epochs, 1) * static_cast<double>(images) < kPositionLimit,

@@ -14,10 +14,10 @@
 namespace crescendo {
 namespace {
 
-// Of the memory that is free, what is left to the system and its libraries.
-constexpr int64_t kSpare = 16;  // one part in so many
+// One part in kSpare of the free memory is left to the system and its libraries.
+constexpr int64_t kSpare = 16;
 
-// The memory that batches hold, and nothing else of them.
+// Batches that only hold their memory.
 class DryBatches final : public Batches {
  public:
   explicit DryBatches(Tensor staged) : staged_(std::move(staged)) {}
@@ -54,7 +54,7 @@ void evaluate_dry(const Model& model, const Device& device, const ImageSize& ima
   softmax_cross_entropy(tape, model.forward(tape, batch.images), batch.labels);
 }
 
-// As much memory as both sets take.
+// Returns a tensor that takes as much memory as both sets.
 Tensor resident_sets(const Device& device, const DatasetTraits& data) {
   const int64_t bytes = DeviceData::resident_bytes(data.train_images, data.image_size) +
                         DeviceData::resident_bytes(data.test_images, data.image_size);
@@ -118,7 +118,7 @@ TrainingMemory training_memory(const TrainOptions& options, const Device& modell
   const Tensor evaluated = staged(std::min(micro_batch, data.test_images));
   PackedWeights packed;
   const std::set<int64_t> sizes = micro_batch_sizes({data.test_images}, micro_batch);
-  for (auto n = sizes.rbegin(); n != sizes.rend(); ++n)  // whole ones come first
+  for (auto n = sizes.rbegin(); n != sizes.rend(); ++n)  // whole micro-batches come first
     evaluate_dry(*model, device, data.image_size, packed, *n);
   memory.peak_bytes = static_cast<int64_t>(device.memory().use().peak);
   return memory;

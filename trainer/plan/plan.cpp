@@ -12,7 +12,7 @@ namespace crescendo {
 
 namespace {
 
-// Walks a run's updates and gathers them into segments.
+// Gathers the updates of a run into segments.
 class Gatherer {
  public:
   explicit Gatherer(const ScheduleOptions& options) : options_(options) {}
@@ -45,7 +45,8 @@ class Gatherer {
     return update.setting.batch != last.batch || !same_rate;
   }
 
-  // Of a step schedule the milestone that the update's middle has passed, otherwise where the update begins.
+  // Returns the epoch at which a segment begins: for a step schedule the last milestone before the update's
+  // middle, otherwise the beginning of the update.
   double first_epoch(const Update& update) const {
     const double images = static_cast<double>(options_.train_images);
     if (smooth()) return static_cast<double>(update.first) / images;

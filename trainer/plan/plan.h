@@ -1,5 +1,5 @@
-// What a run's options come to, before any of it is computed: its stretches of equal batch, its updates
-// beside those of the decaying schedule, what they would take on many workers, and what will not work.
+// The plan of a run, from its options alone: segments of equal batch, the number of updates beside that of
+// the decaying schedule, the time on many workers, and warnings.
 #pragma once
 
 #include <string>
@@ -9,8 +9,8 @@
 
 namespace crescendo {
 
-// A stretch of the run with one batch and one learning rate; of warm-up, cosine and linear schedules one
-// batch, with the learning rate going from `learning_rate` to `last_learning_rate`.
+// A segment of the run with one batch and one learning rate. In warm-up, cosine and linear schedules the
+// learning rate goes from `learning_rate` to `last_learning_rate`.
 struct PlanSegment {
   double first_epoch = 0, epochs = 0;
   int64_t batch = 0;
@@ -26,26 +26,26 @@ struct Plan {
   double epochs = 0;
   std::vector<PlanSegment> segments;
   int64_t updates = 0;
-  // The same options with exchange none: each of its updates takes the first batch.
+  // Updates and batch of the same options with exchange none.
   int64_t decaying_updates = 0, decaying_batch = 0;
   std::vector<std::string> warnings;
 };
 
-// Throws std::invalid_argument for options that cannot be trained with. The images come first of
-// options.train_images and then of the data set as published, found without its files.
+// Returns the plan of these options. The number of images is options.train_images, or that of the data set as
+// published; its files are not read. Throws std::invalid_argument for options that cannot be trained with.
 Plan make_plan(const TrainOptions& options);
 
-// Workers that each take one ghost batch at a time, all equally fast; exchanging gradients costs nothing.
+// Equally fast workers that take one ghost batch at a time. Exchanging gradients is assumed to cost nothing.
 struct Workers {
   int64_t count = 0;
   double seconds_per_ghost = 0;
 };
 
-// Of `updates` updates of `batch` images.
+// Return the time of `updates` updates of `batch` images, and that of the whole plan.
 double predicted_seconds(int64_t updates, int64_t batch, int64_t ghost_batch, const Workers& workers);
 double predicted_seconds(const Plan& plan, const Workers& workers);
 
-// What is lost with more workers than an update has ghost batches; empty if nothing is.
+// Returns a warning if some updates have fewer ghost batches than there are workers; empty otherwise.
 std::string idle_workers(const Plan& plan, const Workers& workers);
 
 }  // namespace crescendo

@@ -13,7 +13,7 @@ namespace {
 
 using Row = std::vector<std::string>;
 
-constexpr size_t kRowsShown = 24;  // a cosine schedule grows through hundreds of batches
+constexpr size_t kRowsShown = 24;  // a cosine schedule has hundreds of batches
 
 std::string number(double value) { return fmt::format("{:.4g}", value); }
 

@@ -9,13 +9,13 @@
 
 namespace crescendo {
 
-// What there is to say besides the plan itself.
+// Facts to print besides the plan itself.
 struct PlanExtras {
   std::optional<TrainingMemory> memory;
   std::optional<Workers> workers;
 };
 
-// A table for people, and an object for programs.
+// Return a table for people, and an object for programs.
 std::string plan_text(const Plan& plan, const PlanExtras& extras);
 std::string plan_json(const Plan& plan, const PlanExtras& extras);
 

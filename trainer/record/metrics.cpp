@@ -17,7 +17,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// ---- One function a kind of line says which fields it has, and serves both writing and reading.
+// ---- Fields. One function for each kind of event lists its fields, for writing and reading.
 
 template <class Fields>
 void run_fields(Fields& fields, RunEvent& line) {
@@ -130,7 +130,8 @@ void read_object(Metrics& metrics, const Json& object, const std::string& where)
   require(false, where, ": not an event of start, train, evaluate or end");
 }
 
-// All lines as written. One that a kill or a full disk cut short is not JSON, for it lacks its last brace.
+// Returns all lines as written. A line that a kill or a full disk cut short lacks its last brace, so it is
+// not JSON.
 Metrics read_all(const std::string& path) {
   std::ifstream file(path);
   require(file.is_open(), path, ": cannot be read");
@@ -163,8 +164,8 @@ bool ends_with_newline(const std::string& path) {
 
 // ---- Resumes
 
-// Removes what a later segment took back, and of lines repeated at the same place all but the latest
-// segment's.
+// Removes lines that a later segment took back. Of lines at the same number of samples only the latest
+// segment's stays.
 template <class Line>
 void drop_superseded(std::vector<Line>& lines, const std::vector<StartMetrics>& starts) {
   const auto taken_back = [&](const Line& line) {

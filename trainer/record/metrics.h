@@ -1,9 +1,10 @@
 // metrics.jsonl: the events of a run, one JSON object a line. Each line is appended in one write.
 //   {"event":"start","segment":0,"samples":0,"updates":0,"time":"2026-01-31T12:00:00Z"}
-//   {"event":"train","segment":0,"samples":..,"epoch":..,"updates":..,"learning_rate":..,"momentum":..,"batch":..,
-//    "loss":..,"accuracy":..,"images_per_second":..,"seconds":..,"noise_scale":..,"measured_noise_scale":..}
-//   {"event":"evaluate","segment":0,"samples":..,"epoch":..,"updates":..,"loss":..,"accuracy":..,"correct":..,
-//    "total":..,"seconds":..}
+//   {"event":"train","segment":0,"samples":..,"epoch":..,"updates":..,"learning_rate":..,"momentum":..,
+//    "batch":..,"loss":..,"accuracy":..,"images_per_second":..,"seconds":..,"noise_scale":..,
+//    "measured_noise_scale":..}
+//   {"event":"evaluate","segment":0,"samples":..,"epoch":..,"updates":..,"loss":..,"accuracy":..,
+//    "correct":..,"total":..,"seconds":..}
 //   {"event":"end","segment":0,"samples":..,"updates":..,"reason":"finished","time":..}
 // A segment is one start of the program: 0, then 1 after the first resume.
 #pragma once

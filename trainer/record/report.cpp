@@ -1,5 +1,4 @@
-// Reads runs, thins their curves to what a screen can show, and fills in report_page.html, which does the
-// drawing.
+// Reads runs, thins their curves to what a screen can show, and fills in report_page.html, which draws them.
 #include "trainer/record/report.h"
 
 #include <fmt/format.h>
@@ -28,8 +27,8 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-constexpr size_t kMaxPoints = 1000;  // of one curve: more than a screen has pixels for
-constexpr size_t kMaxMarks = 200;    // drawn as single points
+constexpr size_t kMaxPoints = 1000;  // per curve: more than a screen has pixels for
+constexpr size_t kMaxMarks = 200;    // single points
 
 // ------------------------------------------------------------ reading runs
 
@@ -78,13 +77,13 @@ std::vector<Run> read_runs(const std::vector<std::string>& folders) {
 
 // ------------------------------------------------------------ thinning curves
 
-// Six digits are more than a chart or a table shows; NaN and infinities become null.
+// Rounds to six digits, more than a chart or a table shows. NaN and infinities become null.
 Json rounded(double value) {
   if (!std::isfinite(value)) return nullptr;
   return std::strtod(fmt::format("{:.6g}", value).c_str(), nullptr);
 }
 
-// At most `points` of the lines, evenly over the run, with the first and the last.
+// Returns at most `points` of the lines, evenly spread over the run, with the first and the last.
 template <class Line>
 std::vector<Line> spread(const std::vector<Line>& lines, size_t points = kMaxPoints) {
   if (lines.size() <= points) return lines;
@@ -97,7 +96,7 @@ int64_t images_of(const std::vector<TrainMetrics>& lines, size_t i) {
   return std::max<int64_t>(1, lines[i].samples - (i > 0 ? lines[i - 1].samples : 0));
 }
 
-// The mean loss of lines [first, last), by images.
+// Returns the mean loss over the images of lines [first, last).
 double mean_loss(const std::vector<TrainMetrics>& lines, size_t first, size_t last) {
   double sum = 0, images = 0;
   for (size_t i = first; i < last; ++i) {
@@ -108,8 +107,8 @@ double mean_loss(const std::vector<TrainMetrics>& lines, size_t first, size_t la
   return sum / images;
 }
 
-// The first and the last line as they are, and between them means over equal numbers of lines. A mean stands
-// where its last line does: like a line's own loss, it is that of the images since the point before.
+// Returns the first and the last line, and between them means over equal numbers of lines. Each mean has the
+// position of its last line: like the loss of a line, it covers the images since the point before.
 Json training_curve(const std::vector<TrainMetrics>& lines) {
   Json curve = {{"epoch", Json::array()}, {"updates", Json::array()}, {"loss", Json::array()}};
   size_t points = std::min(lines.size(), kMaxPoints), first = 0;
@@ -131,7 +130,7 @@ bool same_setting(const TrainMetrics& a, const TrainMetrics& b) {
   return a.learning_rate == b.learning_rate && a.batch == b.batch && a.noise_scale == b.noise_scale;
 }
 
-// Only the lines at which something changes, from the run's beginning on.
+// Returns only the lines at which something changes, from the beginning of the run on.
 Json schedule_curve(const std::vector<TrainMetrics>& lines) {
   std::vector<TrainMetrics> kept;
   for (size_t i = 0; i < lines.size(); ++i) {
@@ -199,7 +198,7 @@ double last_epoch(const std::vector<Line>& lines) {
   return lines.empty() ? 0 : lines.back().epoch;
 }
 
-// "finished", why the run ended before, or that nothing was written about an end.
+// Returns "finished", the reason why the run ended earlier, or that no end was written.
 std::string state(const Metrics& metrics) {
   bool ended = !metrics.ends.empty() &&
                (metrics.starts.empty() || metrics.ends.back().segment >= metrics.starts.back().segment);
@@ -216,7 +215,8 @@ void add_test_figures(Json& figures, const std::vector<EvaluateMetrics>& lines) 
   if (const auto median = median_accuracy(lines)) figures["median_accuracy"] = rounded(*median);
 }
 
-// The loss is that of the last epoch; images per second those of training alone.
+// Returns the final figures. The loss is that of the last epoch; images per second are those of training
+// alone.
 void add_training_figures(Json& figures, const std::vector<TrainMetrics>& lines) {
   if (lines.empty()) return;
   size_t first = lines.size() - 1;
@@ -232,8 +232,8 @@ void add_training_figures(Json& figures, const std::vector<TrainMetrics>& lines)
   if (seconds > 0) figures["images_per_second"] = rounded(images / seconds);
 }
 
-// `most`: where the run with the most updates ended. Saving is a fraction of its updates, given to runs that
-// saw as many images.
+// `most` is the end of the run with the most updates. Saving is a fraction of its updates, for runs that saw
+// as many images.
 Json final_figures(const Metrics& metrics, const RunEvent& most) {
   RunEvent last = last_event(metrics);
   Json figures = {{"updates", last.updates}, {"samples", last.samples}};
@@ -250,7 +250,7 @@ Json final_figures(const Metrics& metrics, const RunEvent& most) {
 
 // ------------------------------------------------------------ the page
 
-// Where a run is kept and how it was called do not make it another run.
+// Options that do not make a run another run: its folder and how it was started.
 bool about_the_call(const std::string& key) { return key == "run-dir" || key == "resume" || key == "quiet"; }
 
 void add_settings(Json& report, const std::vector<Run>& runs) {
@@ -308,7 +308,7 @@ std::string replaced(std::string text, std::string_view from, std::string_view t
   return text;
 }
 
-// Each {{name}} of the template by its part, in one pass: what is filled in is not looked at again.
+// Replaces each {{name}} of the template by its part, in one pass: text filled in is not searched again.
 std::string filled(std::string_view page, const std::map<std::string_view, std::string>& parts) {
   std::string text;
   for (size_t at = 0; (at = page.find("{{")) != std::string_view::npos;) {
@@ -328,8 +328,8 @@ void write_report(const std::vector<std::string>& run_folders, const std::string
   std::vector<Run> runs = read_runs(run_folders);
   Json report = describe(runs);
   report["title"] = title.empty() ? default_title(runs) : title;
-  // Names and settings may hold anything: broken UTF-8 is replaced, and no "<" is left to end the script
-  // element.
+  // Names and settings may hold anything. Broken UTF-8 is replaced, and no "<" is left that could end the
+  // script.
   std::string data = replaced(report.dump(-1, ' ', false, Json::error_handler_t::replace), "<", "\\u003c");
   std::string escaped_title = replaced(replaced(report["title"], "&", "&amp;"), "<", "&lt;");
   std::string chart_js = replaced(std::string(embedded_file("chart.js")), "</script", "<\\/script");

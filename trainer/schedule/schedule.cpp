@@ -1,4 +1,4 @@
-// The base schedules, and the exchange of decay for growth, as one formula for all of them.
+// The base schedules, and one formula for the exchange of decay for growth in all of them.
 #include "trainer/schedule/schedule.h"
 
 #include <algorithm>
@@ -11,7 +11,7 @@ namespace crescendo {
 
 namespace {
 
-// What the exchange makes of a decay r = eps(s) / eps0 in (0, 1].
+// Turns a decay r = eps(s) / eps0 in (0, 1] into a learning rate and a batch.
 class ExchangeFormula {
  public:
   explicit ExchangeFormula(const ScheduleOptions& options)
@@ -32,7 +32,7 @@ class ExchangeFormula {
   }
 
  private:
-  // The largest batch the exchange may reach: whole ghost batches, and at least the first batch.
+  // Returns the largest batch of the exchange: whole ghost batches, and at least the first batch.
   static int64_t largest_batch(const ScheduleOptions& options) {
     const int64_t whole_set = options.train_images / options.ghost_batch * options.ghost_batch;
     double maximum = static_cast<double>(options.max_batch > 0 ? options.max_batch : whole_set);
@@ -76,11 +76,11 @@ class StepSchedule final : public Schedule {
   }
 
  private:
-  std::vector<SamplesSeen> edges_;  // where each segment but the last ends
-  std::vector<Setting> settings_;   // of each segment
+  std::vector<SamplesSeen> edges_;  // the end of each segment but the last
+  std::vector<Setting> settings_;   // one per segment
 };
 
-// cosine and linear: the decay starts where the warm-up ends and reaches 0 with the run's end.
+// cosine and linear: the decay starts at the end of the warm-up and reaches 0 at the end of the run.
 class SmoothSchedule final : public Schedule {
  public:
   explicit SmoothSchedule(const ScheduleOptions& options)
@@ -94,7 +94,7 @@ class SmoothSchedule final : public Schedule {
                             static_cast<double>(std::max<SamplesSeen>(end_ - begin_, 1));
     const double decay =
         base_ == BaseSchedule::linear ? 1 - progress : (1 + std::cos(std::numbers::pi * progress)) / 2;
-    // No update begins at the very end; asked all the same, the formula must not divide by 0.
+    // No update begins at the very end, but the formula must not divide by 0 there either.
     return exchange_.setting(1 / std::max(decay, 1e-18), false);
   }
 
@@ -104,7 +104,7 @@ class SmoothSchedule final : public Schedule {
   SamplesSeen begin_, end_;
 };
 
-// Linear warm-up, update by update, of a schedule's first learning rate (Goyal et al. 2017, section 2.2).
+// Linear warm-up to a schedule's first learning rate, update by update (Goyal et al. 2017, section 2.2).
 class WarmUp final : public Schedule {
  public:
   WarmUp(const ScheduleOptions& options, std::unique_ptr<Schedule> schedule)

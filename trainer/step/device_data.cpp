@@ -12,10 +12,10 @@
 namespace crescendo {
 namespace {
 
-constexpr int64_t kImagesAtOnce = 1024;  // that are uploaded
-constexpr int64_t kTable = 3 * 256;      // values of a byte
+constexpr int64_t kImagesAtOnce = 1024;  // per upload
+constexpr int64_t kTable = 3 * 256;      // a float for each value of a byte, by channel
 
-// A block of a device's memory for `count` plain values.
+// An array of `count` plain values in device memory.
 template <class T>
 class DeviceArray {
  public:
@@ -38,15 +38,15 @@ class DeviceArray {
   T* values_;
 };
 
-// What a loader loads. Where it must be uploaded, a micro-batch travels while the one before it is computed:
-// to a place of its own, from which a kernel takes it when its turn has come.
+// Batches from a loader. If samples must be uploaded, a micro-batch is copied into a staging buffer on the
+// device while the previous one is computed. A kernel then converts it from there.
 class LoadedBatches final : public Batches {
  public:
   LoadedBatches(const Device& device, const std::shared_ptr<const Dataset>& dataset,
-                const LoaderOptions& options, int64_t most, SampleRanges ranges)
+                const LoaderOptions& options, int64_t max_samples, SampleRanges ranges)
       : device_(device),
         elements_(dataset->image_size().elements()),
-        staged_(staging(device, dataset->image_size(), most)),
+        staged_(staging(device, dataset->image_size(), max_samples)),
         upload_(device.backend().open_upload()),
         loader_(dataset, with_memory(options), std::move(ranges)) {}
 
@@ -75,7 +75,7 @@ class LoadedBatches final : public Batches {
     return options;
   }
 
-  // The next samples, in whose favour those before them go back to the loader.
+  // Takes the next samples and hands the memory of the previous ones back to the loader.
   void take(const SampleRange& next) {
     if (upload_) upload_->wait();
     loader_.give_back(std::exchange(samples_, {}));
@@ -86,9 +86,9 @@ class LoadedBatches final : public Batches {
   }
 
   Device device_;
-  int64_t elements_;  // of an image
+  int64_t elements_;  // per image
   Tensor staged_;
-  LoadedSamples samples_;  // on their way, so they go after the upload, which waits
+  LoadedSamples samples_;  // being uploaded: destroyed after upload_, which waits
   std::unique_ptr<StagedUpload> upload_;
   Loader loader_;
 };
@@ -137,7 +137,7 @@ DeviceData::Resident::Resident(const Device& device, const ByteImages& set)
 
 namespace {
 
-// Gathered on the device, where the host only brings the order of each epoch.
+// Batches that kernels gather from a set in device memory. The host only uploads the order of each epoch.
 class ResidentBatches final : public Batches {
  public:
   ResidentBatches(const Device& device, std::shared_ptr<const DeviceData::Resident> set,
@@ -150,7 +150,8 @@ class ResidentBatches final : public Batches {
 
   void prepare(const SampleRange& next, const DeviceBatch&) override {
     const int64_t last = next.first + next.count - 1;
-    for (int64_t epoch = next.first / set_->images; epoch <= last / set_->images; ++epoch) bring_order(epoch);
+    for (int64_t epoch = next.first / set_->images; epoch <= last / set_->images; ++epoch)
+      upload_order(epoch);
   }
 
   void write(const StepCounters* counters, const DeviceBatch& batch) override {
@@ -172,7 +173,7 @@ class ResidentBatches final : public Batches {
   }
 
  private:
-  void bring_order(int64_t epoch) {
+  void upload_order(int64_t epoch) {
     int64_t& held = held_[static_cast<size_t>(epoch % 2)];
     if (held == epoch) return;
     std::vector<int32_t> order;
@@ -199,11 +200,11 @@ DeviceData::DeviceData(const Device& device, std::shared_ptr<const Dataset> data
     resident_ = std::make_shared<const Resident>(device_, *images);
 }
 
-std::unique_ptr<Batches> DeviceData::batches(const LoaderOptions& options, int64_t most,
+std::unique_ptr<Batches> DeviceData::batches(const LoaderOptions& options, int64_t max_samples,
                                              SampleRanges ranges) const {
-  const bool two_epochs = most <= dataset_->size() + 1;  // which is what a range may reach into at most
+  const bool two_epochs = max_samples <= dataset_->size() + 1;  // a range reaches into two epochs at most
   if (resident_ && two_epochs) return std::make_unique<ResidentBatches>(device_, resident_, options);
-  return std::make_unique<LoadedBatches>(device_, dataset_, options, most, std::move(ranges));
+  return std::make_unique<LoadedBatches>(device_, dataset_, options, max_samples, std::move(ranges));
 }
 
 int64_t DeviceData::resident_bytes(int64_t n, const ImageSize& size) {

@@ -1,6 +1,6 @@
-// A data set's samples as tensors of a device. Where the device has memory of its own and the set is one of
-// bytes, all of it lies there, and kernels make every micro-batch; otherwise a loader's samples are uploaded,
-// while the device computes.
+// The samples of a data set as tensors of a device. If the device has its own memory and the images are
+// bytes, the whole set is uploaded once and kernels gather each micro-batch. Otherwise a loader prepares
+// samples, which are uploaded while the device computes.
 #pragma once
 
 #include <memory>
@@ -11,6 +11,7 @@
 
 namespace crescendo {
 
+// A micro-batch in device memory.
 struct DeviceBatch {
   Tensor images;  // [n, h, w, c]
   Tensor labels;  // [n]
@@ -20,6 +21,7 @@ struct DeviceBatch {
         labels(Tensor::indices(device, {n})) {}
 };
 
+// The micro-batches of a run, one after another.
 class Batches {
  public:
   Batches() = default;
@@ -27,30 +29,31 @@ class Batches {
   Batches& operator=(const Batches&) = delete;
   virtual ~Batches() = default;
 
-  // What the host does for the next range: moves whatever is not on the device yet.
+  // Does the host's part for the next range: uploads whatever the device does not have yet.
   virtual void prepare(const SampleRange& next, const DeviceBatch& batch) = 0;
-  // The rest, by kernels alone. The range begins at the counters' position.
+  // Fills `batch` by kernels alone, so this can be captured. The range begins at the counters' position.
   virtual void write(const StepCounters* counters, const DeviceBatch& batch) = 0;
 };
 
-// Where n samples at most arrive in a device's memory: images as floats and, right behind them, labels.
-// Undefined where it is the host's.
+// Returns a staging buffer in device memory for at most n samples: images as floats and, right behind them,
+// labels. Undefined if the device computes in host memory.
 Tensor staging(const Device& device, const ImageSize& size, int64_t n);
 
 class DeviceData {
  public:
   DeviceData(const Device& device, std::shared_ptr<const Dataset> dataset);
 
-  // Of at most `most` samples each, to be prepared in the order of `ranges`.
-  std::unique_ptr<Batches> batches(const LoaderOptions& options, int64_t most, SampleRanges ranges) const;
+  // Returns batches over `ranges`, in order, each with at most `max_samples` samples.
+  std::unique_ptr<Batches> batches(const LoaderOptions& options, int64_t max_samples,
+                                   SampleRanges ranges) const;
 
   const Dataset& dataset() const { return *dataset_; }
   const Device& device() const { return device_; }
 
-  // Of such a set of n images on a device.
+  // Returns the device memory of a set of n byte images.
   static int64_t resident_bytes(int64_t n, const ImageSize& size);
 
-  struct Resident;  // what lies on the device
+  struct Resident;  // the set in device memory
 
  private:
   Device device_;

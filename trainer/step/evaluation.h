@@ -1,4 +1,4 @@
-// Accuracy and loss of a model over a whole data set, each sample once.
+// The accuracy and loss of a model over a whole data set, each sample once.
 #pragma once
 
 #include <cstdint>
@@ -20,11 +20,11 @@ struct Evaluation {
 struct EvaluationOptions {
   int64_t micro_batch = 128;
   int loader_threads = 1;
-  std::function<bool()> stop;  // asked between micro-batches; true abandons the evaluation
+  std::function<bool()> stop;  // called between micro-batches; true ends the evaluation
   std::function<void(int64_t done)> progress;
 };
 
-// None if it was stopped. The result does not depend on the options.
+// Evaluates a model. Returns none if it was stopped. The result does not depend on the options.
 std::optional<Evaluation> evaluate(const Model&, const DeviceData&, const EvaluationOptions&);
 
 }  // namespace crescendo

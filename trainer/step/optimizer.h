@@ -1,5 +1,5 @@
-// The optimizers, over the whole flat parameter store at once. The learning rate stands outside the momentum
-// buffer, so changing it in mid-run needs no correction.
+// SGD, momentum, Nesterov momentum and Adam over the whole flat parameter store at once. The momentum buffer
+// does not contain the learning rate, so a change of learning rate needs no correction.
 #pragma once
 
 #include <vector>
@@ -15,12 +15,12 @@ class Optimizer {
   // State buffers start at zero, laid out like store.values().
   Optimizer(const TrainOptions& options, ParameterStore& store);
 
-  // One update: `gradients` [store.size()] are sums over setting.batch samples; `update` is 1 for the run's
-  // first. Where the counters, unless null, have stopped, nothing changes.
+  // Makes one update. `gradients` [store.size()] are sums over setting.batch samples; `update` is 1 for the
+  // run's first. Changes nothing if `counters` is given and has stopped.
   void step(const Setting& setting, int64_t update, const Tensor& gradients,
             const StepCounters* counters = nullptr);
 
-  // The state, by name: none for sgd, "momentum", or "first_moment" and "second_moment".
+  // The state: none for sgd, "momentum", or "first_moment" and "second_moment".
   const std::vector<OptimizerBuffer>& buffers() const { return buffers_; }
 
  private:

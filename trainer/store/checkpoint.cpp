@@ -17,18 +17,18 @@ using Metadata = std::map<std::string, std::string>;
 
 constexpr const char* kFormatVersion = "1";
 const std::string kOptimizer = "optimizer.";
-const std::string kNoDigest(32, '0');  // stands in the header while its own digest is computed
-// The metadata a checkpoint has. A file that has any of them must have all.
+const std::string kNoDigest(32, '0');  // in the header while its own digest is computed
+// The metadata keys of a checkpoint. A file that has any of them must have all.
 const char* const kKeys[] = {"crescendo", "model", "classes", "config",
                              "counters",  "extra", "digests", "digest"};
 
-std::vector<StoredPlace> all_places(const TrainingState& state) {
-  std::vector<StoredPlace> places = weight_places(state.parameters);
+std::vector<StoredSlice> all_slices(const TrainingState& state) {
+  std::vector<StoredSlice> slices = weight_slices(state.parameters);
   for (const OptimizerBuffer& buffer : state.optimizer)
     for (const auto& parameter : state.parameters.parameters())
-      places.push_back({kOptimizer + buffer.name + "." + parameter->name, parameter->shape, buffer.values,
+      slices.push_back({kOptimizer + buffer.name + "." + parameter->name, parameter->shape, buffer.values,
                         parameter->offset});
-  return places;
+  return slices;
 }
 
 // ---- Metadata
@@ -58,22 +58,23 @@ CheckpointInfo info_from(const Metadata& metadata, const std::string& path) {
   }
 }
 
-// The first place of `"digest":"` in a header is its own key: inside strings quotation marks are escaped.
-size_t digest_place(const std::string& prefix) {
+// Returns the offset of the header's own digest. The first `"digest":"` is its key, since quotation marks
+// inside strings are escaped.
+size_t digest_offset(const std::string& prefix) {
   const std::string key = "\"digest\":\"";
   const size_t found = prefix.find(key);
   return found == std::string::npos ? found : found + key.size();
 }
 
 std::string header_digest(std::string prefix) {
-  const size_t place = digest_place(prefix);
-  if (place == std::string::npos || place + kNoDigest.size() > prefix.size()) return "none";
-  prefix.replace(place, kNoDigest.size(), kNoDigest);
+  const size_t offset = digest_offset(prefix);
+  if (offset == std::string::npos || offset + kNoDigest.size() > prefix.size()) return "none";
+  prefix.replace(offset, kNoDigest.size(), kNoDigest);
   return xxh3_128(prefix.data(), prefix.size()).hexadecimal();
 }
 
-// Of any change to a checkpoint's header some of these keys remain, so it is not taken for a file from
-// elsewhere.
+// Returns true if the file has any key of a checkpoint. A damaged header keeps some of them, so a damaged
+// checkpoint is not taken for a file from elsewhere.
 bool is_checkpoint(const SafetensorsFile& file) {
   return std::any_of(std::begin(kKeys), std::end(kKeys),
                      [&](const char* key) { return file.metadata().contains(key); });
@@ -91,7 +92,7 @@ void check_header(const SafetensorsFile& file) {
           printable(expected));
 }
 
-// name -> digest of each tensor, of a file whose header is right.
+// Returns the digest of each tensor by name. The header must have been checked.
 Metadata tensor_digests(const SafetensorsFile& file) {
   try {
     return json::parse(file.metadata().at("digests")).get<Metadata>();
@@ -121,7 +122,7 @@ std::string listed(const std::set<std::string>& names) {
   return text.empty() ? "none" : text;
 }
 
-// What PyTorch's batch norm counts beside its running statistics, and nobody reads.
+// Returns true for the batch counter that PyTorch's batch norm keeps beside its running statistics.
 bool is_batch_count(const std::string& name, const ParameterStore& store) {
   const std::string count = "num_batches_tracked";
   if (!name.ends_with("." + count)) return false;
@@ -144,29 +145,29 @@ void check_optimizer(const SafetensorsFile& file, const TrainingState& state) {
 
 // ---- Digests of states
 
-// In the order of the file's data; `digests` has one for each name.
+// Returns the digest of all tensors. `names` are in the order of the file's data; `digests` has one for each.
 std::string combined_digest(const std::vector<std::string>& names, const Metadata& digests) {
   std::string text;
   for (const std::string& name : names) text += name + " " + digests.at(name) + "\n";
   return xxh3_128(text.data(), text.size()).hexadecimal();
 }
 
-std::string stored_digest(const ParameterStore& store, const StoredPlace& place) {
-  const std::vector<real> values = values_to_store(store, place);
+std::string stored_digest(const ParameterStore& store, const StoredSlice& slice) {
+  const std::vector<real> values = values_to_store(store, slice);
   return xxh3_128(values.data(), values.size() * sizeof(real)).hexadecimal();
 }
 
-// The header's bytes with all digests in it. Throws NonFiniteState.
-std::string make_prefix(const TrainingState& state, const std::vector<StoredPlace>& places,
+// Returns the header with all digests in it. Throws NonFiniteState.
+std::string make_prefix(const TrainingState& state, const std::vector<StoredSlice>& slices,
                         const std::string& path) {
   std::vector<StoredTensor> tensors;
   Metadata digests;
-  for (const StoredPlace& place : places) {
-    const std::vector<real> values = values_to_store(state.parameters, place);
+  for (const StoredSlice& slice : slices) {
+    const std::vector<real> values = values_to_store(state.parameters, slice);
     if (!all_finite(values))
-      throw NonFiniteState(path + ": tensor " + place.name + ": holds a value that is not finite, not saved");
-    digests[place.name] = xxh3_128(values.data(), values.size() * sizeof(real)).hexadecimal();
-    tensors.push_back({place.name, kStoredReal, stored_shape(place.shape)});
+      throw NonFiniteState(path + ": tensor " + slice.name + ": holds a value that is not finite, not saved");
+    digests[slice.name] = xxh3_128(values.data(), values.size() * sizeof(real)).hexadecimal();
+    tensors.push_back({slice.name, kStoredReal, stored_shape(slice.shape)});
   }
   const CheckpointInfo& info = state.info;
   const Metadata metadata = {{"format", "pt"},  // what Python's readers ask for
@@ -179,18 +180,18 @@ std::string make_prefix(const TrainingState& state, const std::vector<StoredPlac
                              {"digests", dump(digests)},
                              {"digest", kNoDigest}};
   std::string prefix = safetensors_prefix(tensors, metadata);
-  return prefix.replace(digest_place(prefix), kNoDigest.size(), header_digest(prefix));
+  return prefix.replace(digest_offset(prefix), kNoDigest.size(), header_digest(prefix));
 }
 
 }  // namespace
 
 void save_checkpoint(const std::string& path, const TrainingState& state, FileSystem& files) {
-  const std::vector<StoredPlace> places = all_places(state);
-  const std::string prefix = make_prefix(state, places, path);
+  const std::vector<StoredSlice> slices = all_slices(state);
+  const std::string prefix = make_prefix(state, slices, path);
   DurableFile file(path, files);
   file.write(prefix.data(), prefix.size());
-  for (const StoredPlace& place : places) {
-    const std::vector<real> values = values_to_store(state.parameters, place);
+  for (const StoredSlice& slice : slices) {
+    const std::vector<real> values = values_to_store(state.parameters, slice);
     file.write(values.data(), values.size() * sizeof(real));
   }
   file.commit();
@@ -203,19 +204,19 @@ void load_checkpoint(const std::string& path, TrainingState& state) {
   require(info.model == state.info.model, path, ": is a checkpoint of ", info.model,
           ", but the model here is ", state.info.model);
   check_optimizer(file, state);
-  const std::vector<StoredPlace> places = all_places(state);
-  load_places(file, places, match(file, places, [](const std::string&) { return false; }), state.parameters);
+  const std::vector<StoredSlice> slices = all_slices(state);
+  load_slices(file, slices, match(file, slices, [](const std::string&) { return false; }), state.parameters);
   state.info = info;
 }
 
 void load_weights(const std::string& path, ParameterStore& parameters) {
   const SafetensorsFile file(path);
   if (is_checkpoint(file)) check_all(file);
-  const std::vector<StoredPlace> places = weight_places(parameters);
+  const std::vector<StoredSlice> slices = weight_slices(parameters);
   const auto ignorable = [&, checkpoint = is_checkpoint(file)](const std::string& name) {
     return checkpoint ? name.starts_with(kOptimizer) : is_batch_count(name, parameters);
   };
-  load_places(file, places, match(file, places, ignorable), parameters);
+  load_slices(file, slices, match(file, slices, ignorable), parameters);
 }
 
 CheckpointInfo read_checkpoint_info(const std::string& path) {
@@ -229,9 +230,9 @@ void verify_checkpoint(const std::string& path) { check_all(SafetensorsFile(path
 std::string digest(const TrainingState& state) {
   std::vector<std::string> names;
   Metadata digests;
-  for (const StoredPlace& place : all_places(state)) {
-    names.push_back(place.name);
-    digests[place.name] = stored_digest(state.parameters, place);
+  for (const StoredSlice& slice : all_slices(state)) {
+    names.push_back(slice.name);
+    digests[slice.name] = stored_digest(state.parameters, slice);
   }
   return combined_digest(names, digests);
 }

@@ -1,4 +1,4 @@
-// The files built into the library: recipes, the report page and Chart.js (cmake/CrescendoEmbed.cmake).
+// Files built into the library: recipes, the report page and Chart.js (cmake/CrescendoEmbed.cmake).
 #pragma once
 
 #include <string>
@@ -7,10 +7,10 @@
 
 namespace crescendo {
 
-// The text of "report_page.html", "chart.js" or "recipes/NAME.toml"; empty where it was not built in.
+// Returns the text of "report_page.html", "chart.js" or "recipes/NAME.toml"; empty if it was not built in.
 std::string_view embedded_file(std::string_view name);
 
-// The names of all files built in.
+// Returns the names of all files built in.
 std::vector<std::string> embedded_names();
 
 }  // namespace crescendo

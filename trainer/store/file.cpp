@@ -21,7 +21,7 @@ std::string temporary_name(const std::string& path) {
   return folder_of(path) + "/." + name + kTemporaryMark + std::to_string(getpid());
 }
 
-// Only after EINTR is a sync tried again: that says that waiting was interrupted, not that anything was lost.
+// Tries a sync again after EINTR only: then waiting was interrupted, and nothing was lost.
 template <class Sync>
 bool sync_all(Sync sync) {
   int result = 0;
@@ -66,7 +66,7 @@ bool write_all(FileSystem& files, int descriptor, const void* data, size_t bytes
   while (bytes > 0) {
     const ssize_t written = files.write(descriptor, rest, bytes);
     if (written < 0 && errno == EINTR) continue;
-    if (written == 0) errno = EIO;  // of a file, nothing written is no progress
+    if (written == 0) errno = EIO;  // a write of 0 bytes to a file makes no progress
     if (written <= 0) return false;
     rest += written;
     bytes -= static_cast<size_t>(written);
@@ -93,7 +93,7 @@ void DurableFile::write(const void* data, size_t bytes) {
 void DurableFile::commit() {
   if (!sync_all([&] { return files_.fdatasync(descriptor_); })) fail("sync", errno);
   const int closed = files_.close(descriptor_);
-  descriptor_ = -1;  // closed even where close() reports an error
+  descriptor_ = -1;  // closed even if close() reports an error
   if (closed < 0 && errno != EINTR) fail("close", errno);
   if (files_.rename(temporary_, path_) < 0) fail("rename", errno);
   exists_ = false;
@@ -118,7 +118,7 @@ void sync_folder(const std::string& folder, FileSystem& files) {
 }
 
 void remove_temporaries(const std::string& folder, FileSystem& files) {
-  std::error_code ignored;  // a folder that cannot be listed is not this function's to report
+  std::error_code ignored;  // a folder that cannot be listed is reported elsewhere
   for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
     const std::string name = entry.path().filename().string();
     if (name.starts_with('.') && name.find(kTemporaryMark) != std::string::npos)

@@ -1,6 +1,5 @@
-// Durable files. A file is written to `.<name>.tmp-<pid>` beside it, synced, renamed, and its folder synced,
-// so that under its name there is always the whole old or the whole new one, whatever fails and whenever the
-// power goes.
+// Durable files. A file is written to `.<name>.tmp-<pid>` beside it, synced, renamed, and its folder synced.
+// Its name always refers to the whole old or the whole new file, whatever fails and whenever the power goes.
 #pragma once
 
 #include <sys/types.h>
@@ -12,14 +11,14 @@
 
 namespace crescendo {
 
-// What failed: "runs/a/config.toml: cannot write: No space left on device".
+// A failed file operation: "runs/a/config.toml: cannot write: No space left on device".
 class FileError : public std::system_error {
  public:
   FileError(const std::string& path, const std::string& action, int error);
 };
 
-// The system calls that change files, under their own names and rules (-1 and errno). Virtual so that tests
-// can make any of them fail.
+// The system calls that change files, with their own names and rules (-1 and errno). Virtual, so tests can
+// make any of them fail.
 class FileSystem {
  public:
   static FileSystem& system();
@@ -34,13 +33,14 @@ class FileSystem {
   virtual int unlink(const std::string& path);
 };
 
-// open() and write() that go on after EINTR and short writes; false (and errno) on failure.
+// Call open() and write() again after EINTR and short writes. On failure open_file() returns -1 and
+// write_all() returns false, with errno set.
 int open_file(FileSystem&, const std::string& path, int flags);
 bool write_all(FileSystem&, int descriptor, const void* data, size_t bytes);
 
-// A file being written durably. Whatever fails throws FileError, and without commit() nothing but the old
-// file is left. A failed sync is not tried again (the kernel may have dropped the pages): write the whole
-// file anew.
+// A file being written durably. Every failure throws FileError. Without commit() only the old file is left. A
+// failed sync must not be tried again, since the kernel may have dropped the pages: write the whole file
+// anew.
 class DurableFile {
  public:
   explicit DurableFile(const std::string& path, FileSystem& files = FileSystem::system());
@@ -63,10 +63,10 @@ class DurableFile {
 void write_durably(const std::string& path, const std::string& text,
                    FileSystem& files = FileSystem::system());
 
-// Syncs a folder's entries.
+// Syncs the entries of a folder.
 void sync_folder(const std::string& folder, FileSystem& files = FileSystem::system());
 
-// Removes what killed writers left in a folder. The caller sees to it that nobody writes there meanwhile.
+// Removes the temporary files that killed writers left in a folder. Nobody may write there meanwhile.
 void remove_temporaries(const std::string& folder, FileSystem& files = FileSystem::system());
 
 }  // namespace crescendo

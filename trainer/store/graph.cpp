@@ -1,5 +1,4 @@
-// The graph is written down by a backend that computes nothing: each kernel that a dry forward pass calls
-// becomes a node, whatever the model.
+// A dry-run backend records the graph: each kernel call of a forward pass becomes a node, whatever the model.
 #include "trainer/store/graph.h"
 
 #include <algorithm>
@@ -12,7 +11,7 @@
 namespace crescendo {
 namespace {
 
-// What bottom or right padding a window needs to reach its last place.
+// Returns the bottom or right padding that the last window needs.
 int64_t padding_after(int64_t in, int64_t before, int64_t window, int64_t stride, int64_t out) {
   return std::max<int64_t>(0, (out - 1) * stride + window - in - before);
 }
@@ -33,7 +32,7 @@ class GraphBackend final : public DryRunBackend {
   GraphBackend(std::shared_ptr<const Backend> modelled, std::vector<GraphNode>& nodes)
       : DryRunBackend(std::move(modelled)), nodes_(nodes) {}
 
-  // What memory holds before the pass.
+  // Names the contents of memory before the pass.
   void set_name(const void* memory, const std::string& name) { names_[memory] = name; }
   std::string name_of(const void* memory) const { return names_.at(memory); }
 
@@ -191,10 +190,10 @@ std::vector<GraphConstant> constants_of(const Graph& graph, const ParameterStore
                                         const std::map<std::string, GraphConstant>& made) {
   const std::set<std::string> names = constant_names(graph);
   std::vector<GraphConstant> constants;
-  for (const StoredPlace& place : weight_places(store)) {
-    if (!names.contains(place.name)) continue;
-    const std::vector<real> values = values_to_store(store, place);
-    constants.push_back({place.name, stored_shape(place.shape), {values.begin(), values.end()}});
+  for (const StoredSlice& slice : weight_slices(store)) {
+    if (!names.contains(slice.name)) continue;
+    const std::vector<real> values = values_to_store(store, slice);
+    constants.push_back({slice.name, stored_shape(slice.shape), {values.begin(), values.end()}});
   }
   for (const auto& [name, constant] : made) constants.push_back(constant);
   return constants;

@@ -1,5 +1,5 @@
-// The forward pass of a model off training as a graph of named values: what an export to ONNX writes. The
-// operators and their attributes are ONNX's (https://onnx.ai/onnx/operators), images [n,c,h,w].
+// The forward pass of a model in evaluation as a graph of named values, for export to ONNX. Operators and
+// attributes are those of ONNX (https://onnx.ai/onnx/operators); images are [n, c, h, w].
 #pragma once
 
 #include <map>
@@ -34,7 +34,8 @@ struct Graph {
   int64_t classes = 0;
 };
 
-// `model` is allocated. Throws std::invalid_argument if it cannot take images of that size.
+// Returns the graph of `model`, which must be allocated. Throws std::invalid_argument if the model cannot
+// take images of that size.
 Graph trace(const Model& model, const ImageSize& image_size);
 
 }  // namespace crescendo

@@ -13,12 +13,12 @@ struct Entry {
 
 std::vector<Entry> entries_of(const Model& model, const std::string& path) {
   std::vector<Entry> entries;
-  for (const StoredPlace& place : weight_places(model.parameters)) {
-    if (place.name.starts_with(std::string(kAuxiliaryHead) + ".")) continue;
-    std::vector<real> values = values_to_store(model.parameters, place);
+  for (const StoredSlice& slice : weight_slices(model.parameters)) {
+    if (slice.name.starts_with(std::string(kAuxiliaryHead) + ".")) continue;
+    std::vector<real> values = values_to_store(model.parameters, slice);
     if (!all_finite(values))
-      throw NonFiniteState(path + ": tensor " + place.name + ": holds a value that is not finite, not saved");
-    entries.push_back({{place.name, kStoredReal, stored_shape(place.shape)}, std::move(values)});
+      throw NonFiniteState(path + ": tensor " + slice.name + ": holds a value that is not finite, not saved");
+    entries.push_back({{slice.name, kStoredReal, stored_shape(slice.shape)}, std::move(values)});
   }
   for (const auto& ones : model.parameters.ones()) {
     if (ones->name.starts_with(std::string(kAuxiliaryHead) + ".")) continue;

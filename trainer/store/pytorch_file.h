@@ -9,8 +9,9 @@
 
 namespace crescendo {
 
-// Parameters and running statistics; a norm without a scale gets one of ones, and the auxiliary head, which
-// those classes do not have, is left out. Throws NonFiniteState (checkpoint.h) and FileError.
+// Writes parameters and running statistics. A norm without a scale gets a scale of ones. The auxiliary head
+// is left out, since the classes of torchvision and timm have none. Throws NonFiniteState (checkpoint.h) and
+// FileError.
 void save_for_pytorch(const std::string& path, const Model& model, FileSystem& files = FileSystem::system());
 
 }  // namespace crescendo

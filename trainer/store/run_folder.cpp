@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kExtension = ".safetensors";
-constexpr size_t kNameDigits = 10;  // more where needed; checkpoints are ordered by number, not by name
+constexpr size_t kNameDigits = 10;  // at least; checkpoints are ordered by number, not by name
 
 std::string checkpoint_folder(const std::string& run) { return run + "/checkpoints"; }
 
@@ -33,7 +33,7 @@ std::string checkpoint_path(const std::string& run, int64_t samples) {
   return checkpoint_folder(run) + "/" + zeros + digits + kExtension;
 }
 
-// The samples in a checkpoint's name; none for a file called otherwise.
+// Returns the samples in a checkpoint's file name; none for a file with another name.
 std::optional<int64_t> samples_of(const fs::path& path) {
   const std::string digits = path.stem().string();
   const bool number = !digits.empty() && digits.size() <= 18 &&
@@ -42,7 +42,7 @@ std::optional<int64_t> samples_of(const fs::path& path) {
   return std::stoll(digits);
 }
 
-// The checkpoints of a run, newest first.
+// Returns the checkpoints of a run, newest first.
 std::vector<std::string> checkpoints_of(const std::string& run) {
   std::vector<std::pair<int64_t, std::string>> found;
   std::error_code error;
@@ -57,7 +57,7 @@ std::vector<std::string> checkpoints_of(const std::string& run) {
   return paths;
 }
 
-// Why a checkpoint does not verify; none if it does.
+// Returns why a checkpoint does not verify; none if it does.
 std::optional<std::string> damage(const std::string& path) {
   try {
     verify_checkpoint(path);
@@ -78,7 +78,7 @@ std::string parent_of(const std::string& path) {
   return fs::path(full).parent_path().string();
 }
 
-// Makes a folder, and those above it, whose existence outlasts a power failure.
+// Creates a folder and its parents, synced so that they survive a power failure.
 void create_folder(const std::string& path, FileSystem& files) {
   std::error_code error;
   if (fs::is_directory(path, error)) return;
@@ -99,7 +99,7 @@ std::string read_text(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// The value after "key :" in one of Linux's lists of facts; "unknown" where there is none.
+// Returns the value after "key :" in a file of /proc; "unknown" if there is none.
 std::string fact_in(const std::string& path, const std::string& key) {
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
@@ -139,7 +139,8 @@ RunFolder::RunFolder(const std::string& path, bool resume, Log log, FileSystem& 
 
 RunFolder::~RunFolder() { ::close(lock_); }
 
-// The file's lock goes when this process ends, however it ends; what is written in it is for messages only.
+// The system releases the lock when this process ends, however it ends. The text in the file is for messages
+// only.
 void RunFolder::lock() {
   const std::string file = path_ + "/lock";
   lock_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
@@ -191,7 +192,8 @@ std::optional<std::string> RunFolder::save(const TrainingState& state, int64_t k
   return std::nullopt;
 }
 
-// Counts verifiable checkpoints from the newest; what is older than the last to be kept goes, damaged or not.
+// Counts verifiable checkpoints from the newest. Removes everything older than the last one kept, damaged or
+// not.
 void RunFolder::rotate(int64_t keep) {
   int64_t kept = 0;
   for (const std::string& path : checkpoints_of(path_)) {

@@ -1,5 +1,5 @@
-// A run is a folder: config.toml, manifest.json (machine, versions and command line of each start),
-// metrics.jsonl, checkpoints/<samples seen>.safetensors, and a lock that keeps a second trainer out.
+// The folder of a run: config.toml, manifest.json (machine, versions and data of each start), metrics.jsonl,
+// checkpoints/<samples seen>.safetensors, and a lock that keeps a second trainer out.
 #pragma once
 
 #include <functional>
@@ -14,17 +14,18 @@
 
 namespace crescendo {
 
-// Receives what the user must be told although the program goes on: one line, without a newline.
+// Receives a warning for the user: one line, without a newline. The program goes on.
 using Log = std::function<void(const std::string&)>;
 
-// What a start of the program was: names and values for the manifest.
+// Facts about one start of the program, for the manifest: names and values.
 using Facts = std::vector<std::pair<std::string, std::string>>;
 
 class RunFolder {
  public:
-  // Creates the folder where there is none, locks it for the object's life, and removes what killed writers
-  // left. Throws std::invalid_argument with one line if it cannot be written, is in use by another process,
-  // or holds a run and `resume` is false. With `resume`, a folder that holds no run yet is a new one.
+  // Creates the folder if it does not exist, locks it for the object's life, and removes what killed writers
+  // left. Throws std::invalid_argument with one line if the folder cannot be written, is in use by another
+  // process, or holds a run although `resume` is false. With `resume`, a folder without a run starts a new
+  // one.
   RunFolder(const std::string& path, bool resume, Log log, FileSystem& files = FileSystem::system());
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
@@ -33,21 +34,21 @@ class RunFolder {
   const std::string& path() const { return path_; }
   std::string metrics_path() const { return path_ + "/metrics.jsonl"; }
 
-  // Durably writes config.toml. Throws FileError.
+  // Writes config.toml durably. Throws FileError.
   void write_config(const std::string& text);
   // Adds an entry to manifest.json's "starts": `facts`, the time, the host and its processor, cores and
   // memory. Throws FileError.
   void add_start(const Facts& facts);
 
-  // newest_checkpoint_of this folder, which need not be checked again.
+  // Returns newest_checkpoint_of() this folder and remembers that it verified.
   std::optional<std::string> newest_checkpoint();
 
-  // Saves checkpoints/<samples seen>.safetensors and then removes all but the newest `keep` >= 1 verifiable
-  // ones. A failed write leaves the older ones as they were and is returned as a description (none: saved),
-  // for the trainer to say and to try again after the next update. Throws NonFiniteState.
+  // Saves checkpoints/<samples seen>.safetensors, then removes all but the newest `keep` >= 1 verifiable
+  // checkpoints. Returns a description of a failed write, none on success. After a failure the older
+  // checkpoints are as they were, and the caller may try again after the next update. Throws NonFiniteState.
   std::optional<std::string> save(const TrainingState& state, int64_t keep);
 
-  // Removes all but the newest `keep` verifiable checkpoints: what a killed run may have left besides.
+  // Removes all but the newest `keep` verifiable checkpoints. A killed run may have left more.
   void rotate(int64_t keep);
 
  private:
@@ -60,12 +61,13 @@ class RunFolder {
   std::set<std::string> verified_;  // checkpoints this process wrote or checked
 };
 
-// The newest checkpoint of a run that verifies; none if there are no checkpoints, or no such folder. Says of
-// each damaged one it passes over that it does. Throws std::invalid_argument if all are damaged.
+// Returns the newest checkpoint of a run that verifies; none if there are no checkpoints, or no such folder.
+// Logs each damaged checkpoint that it passes over. Throws std::invalid_argument if all are damaged.
 std::optional<std::string> newest_checkpoint_of(const std::string& run, const Log& log);
 
-// RUN on the command line: a checkpoint file, or a run folder, meaning its newest checkpoint that verifies
-// (damaged ones passed over are logged). Throws std::invalid_argument if there is none.
+// Returns the checkpoint that RUN on the command line means: a checkpoint file, or the newest checkpoint of a
+// run folder that verifies. Logs each damaged checkpoint that it passes over. Throws std::invalid_argument if
+// there is none.
 std::string resolve_checkpoint(const std::string& run, const Log& log);
 
 }  // namespace crescendo

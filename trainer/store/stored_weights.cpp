@@ -20,21 +20,21 @@ std::vector<real> transposed(const std::vector<real>& values, int64_t outer, int
   return result;
 }
 
-void upload_stored(ParameterStore& store, const StoredPlace& place, const std::vector<real>& stored) {
-  const Shape& shape = place.shape;
-  store.upload(place.flat, place.offset,
+void upload_stored(ParameterStore& store, const StoredSlice& slice, const std::vector<real>& stored) {
+  const Shape& shape = slice.shape;
+  store.upload(slice.flat, slice.offset,
                shape.rank() == 4 ? transposed(stored, shape[0], shape[3], shape[1] * shape[2]) : stored);
 }
 
 }  // namespace
 
-std::vector<StoredPlace> weight_places(const ParameterStore& store) {
-  std::vector<StoredPlace> places;
+std::vector<StoredSlice> weight_slices(const ParameterStore& store) {
+  std::vector<StoredSlice> slices;
   for (const auto& parameter : store.parameters())
-    places.push_back({parameter->name, parameter->shape, store.values(), parameter->offset});
+    slices.push_back({parameter->name, parameter->shape, store.values(), parameter->offset});
   for (const auto& statistic : store.statistics())
-    places.push_back({statistic->name, statistic->shape, store.statistic_values(), statistic->offset});
-  return places;
+    slices.push_back({statistic->name, statistic->shape, store.statistic_values(), statistic->offset});
+  return slices;
 }
 
 std::vector<int64_t> stored_shape(const Shape& shape) {
@@ -42,9 +42,9 @@ std::vector<int64_t> stored_shape(const Shape& shape) {
   return shape.sizes();
 }
 
-std::vector<real> values_to_store(const ParameterStore& store, const StoredPlace& place) {
-  std::vector<real> values = store.download(place.flat, place.offset, place.shape.elements());
-  const Shape& shape = place.shape;
+std::vector<real> values_to_store(const ParameterStore& store, const StoredSlice& slice) {
+  std::vector<real> values = store.download(slice.flat, slice.offset, slice.shape.elements());
+  const Shape& shape = slice.shape;
   return shape.rank() == 4 ? transposed(values, shape[0], shape[1] * shape[2], shape[3]) : values;
 }
 
@@ -52,26 +52,26 @@ bool all_finite(const std::vector<real>& values) {
   return std::all_of(values.begin(), values.end(), [](real value) { return std::isfinite(value); });
 }
 
-std::vector<const StoredTensor*> match(const SafetensorsFile& file, const std::vector<StoredPlace>& places,
+std::vector<const StoredTensor*> match(const SafetensorsFile& file, const std::vector<StoredSlice>& slices,
                                        const std::function<bool(const std::string& name)>& ignorable) {
   std::vector<const StoredTensor*> matched;
   std::set<std::string> names;
-  for (const StoredPlace& place : places) {
-    const std::string where = file.path() + ": tensor " + place.name;
-    const StoredTensor* tensor = file.find(place.name);
+  for (const StoredSlice& slice : slices) {
+    const std::string where = file.path() + ": tensor " + slice.name;
+    const StoredTensor* tensor = file.find(slice.name);
     require(tensor, where, ": is missing");
-    require(tensor->shape == stored_shape(place.shape), where, ": has shape ", shape_text(tensor->shape),
-            ", expected ", shape_text(stored_shape(place.shape)));
+    require(tensor->shape == stored_shape(slice.shape), where, ": has shape ", shape_text(tensor->shape),
+            ", expected ", shape_text(stored_shape(slice.shape)));
     matched.push_back(tensor);
-    names.insert(place.name);
+    names.insert(slice.name);
   }
   for (const StoredTensor& tensor : file.tensors())
     require(names.contains(tensor.name) || ignorable(tensor.name), file.path(), ": tensor ",
-            printable(tensor.name), ": has no place in the model");
+            printable(tensor.name), ": does not belong to the model");
   return matched;
 }
 
-void load_places(const SafetensorsFile& file, const std::vector<StoredPlace>& places,
+void load_slices(const SafetensorsFile& file, const std::vector<StoredSlice>& slices,
                  const std::vector<const StoredTensor*>& tensors, ParameterStore& store) {
   std::vector<std::vector<real>> values;
   for (const StoredTensor* tensor : tensors) {
@@ -79,7 +79,7 @@ void load_places(const SafetensorsFile& file, const std::vector<StoredPlace>& pl
     values.push_back(reals_from(*tensor, file.read(*tensor), where));
     require(all_finite(values.back()), where, ": holds a value that is not finite");
   }
-  for (size_t i = 0; i < places.size(); ++i) upload_stored(store, places[i], values[i]);
+  for (size_t i = 0; i < slices.size(); ++i) upload_stored(store, slices[i], values[i]);
   store.refresh_weight_copy();
 }
 

@@ -11,29 +11,31 @@
 
 namespace crescendo {
 
-// A stored tensor's place in memory.
-struct StoredPlace {
+// A tensor of the model as a slice of a flat buffer, with its name in the file.
+struct StoredSlice {
   std::string name;
   Shape shape;  // in memory
   Tensor flat;  // the buffer it is part of
   int64_t offset = 0;
 };
 
-// Of parameters and running statistics.
-std::vector<StoredPlace> weight_places(const ParameterStore& store);
+// Returns the slices of all parameters and running statistics.
+std::vector<StoredSlice> weight_slices(const ParameterStore& store);
 
+// Returns the shape in a file, and the values in that order.
 std::vector<int64_t> stored_shape(const Shape& shape);
-std::vector<real> values_to_store(const ParameterStore& store, const StoredPlace& place);
+std::vector<real> values_to_store(const ParameterStore& store, const StoredSlice& slice);
 bool all_finite(const std::vector<real>& values);
 
-// The stored tensor for each place. Of the file's other tensors all must be `ignorable`. Throws
-// std::invalid_argument naming what is missing, misshapen or has no place.
-std::vector<const StoredTensor*> match(const SafetensorsFile& file, const std::vector<StoredPlace>& places,
+// Returns the stored tensor for each slice. All other tensors of the file must be `ignorable`. Throws
+// std::invalid_argument with the name of a tensor that is missing, has another shape or does not belong to
+// the model.
+std::vector<const StoredTensor*> match(const SafetensorsFile& file, const std::vector<StoredSlice>& slices,
                                        const std::function<bool(const std::string& name)>& ignorable);
 
-// Fills the places with the tensors; reads everything, and demands that it is finite, before it changes
+// Loads the tensors into the slices. Reads all of them, and checks that they are finite, before it changes
 // anything.
-void load_places(const SafetensorsFile& file, const std::vector<StoredPlace>& places,
+void load_slices(const SafetensorsFile& file, const std::vector<StoredSlice>& slices,
                  const std::vector<const StoredTensor*>& tensors, ParameterStore& store);
 
 }  // namespace crescendo
