@@ -30,9 +30,7 @@ bool is_among(std::span<const std::string_view> names, const std::string& name) 
 
 TrainOptions with_instruction_set(TrainOptions options) {
   const bool automatic = options.instruction_set == InstructionSet::automatic;
-  const auto ignore = [](const std::string&) {};  // the trainer will say of damaged checkpoints
-  const auto checkpoint =
-      automatic && options.resume ? newest_checkpoint_of(options.run_dir, ignore) : std::nullopt;
+  const auto checkpoint = automatic && options.resume ? newest_header_of(options.run_dir) : std::nullopt;
   if (checkpoint) {
     TrainOptions saved;
     apply_config(saved, read_checkpoint_info(*checkpoint).config, *checkpoint);

@@ -7,13 +7,14 @@
 
 namespace crescendo {
 
-// What --instruction-set auto means is settled: a resumed run's own, which gives the same bits, otherwise the
-// best. Throws std::invalid_argument if this processor does not have it.
+// Returns the options with --instruction-set auto replaced by a set: the one of the run to resume, which
+// gives the same bits, otherwise the best of this processor. Reads the header of the run's newest checkpoint
+// only. Throws std::invalid_argument if this processor does not have the set.
 TrainOptions with_instruction_set(TrainOptions options);
 
-// `saved_config` is the text of the run's config.toml. Throws std::invalid_argument naming the first option
-// that decides what is computed and differs; options that only say how (threads, micro-batch, how often to
-// save) may.
+// Throws std::invalid_argument with the first option that decides what is computed and differs from
+// `saved_config`, the text of the run's config.toml. Options that change only how it is computed (threads,
+// micro-batch, how often to save) may differ.
 void require_same_run(const std::string& saved_config, const TrainOptions& options,
                       const std::string& checkpoint);
 

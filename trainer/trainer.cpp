@@ -53,7 +53,7 @@ TrainingData open_training_data(const TrainOptions& options) {
 
 Trainer::Trainer(const TrainOptions& options, const TrainingData& data, const Device& device,
                  Progress& progress, const Facts& facts)
-    : options_(with_instruction_set(options)),
+    : options_(options),
       progress_(progress),
       device_(device),
       traits_(traits_of(data)),
@@ -71,7 +71,7 @@ Trainer::Trainer(const TrainOptions& options, const TrainingData& data, const De
       log_([&progress](const std::string& line) { progress.warn(line); }),
       saved_{.time = Clock::now()} {
   if (const auto checkpoint = folder_.newest_checkpoint()) {
-    take_up(*checkpoint);
+    resume_from(*checkpoint);
   } else {
     if (!options.init.empty())
       load_weights(resolve_checkpoint(options.init, [&](const std::string& line) { progress_.warn(line); }),
@@ -92,13 +92,13 @@ Trainer::Trainer(const TrainOptions& options, const TrainingData& data, const De
   log_.add(progress_);
 }
 
-void Trainer::take_up(const std::string& checkpoint) {
+void Trainer::resume_from(const std::string& checkpoint) {
   TrainOptions saved;
-  const std::string config = read_checkpoint_info(checkpoint).config;
-  require_same_run(config, options_, checkpoint);
-  require(read_checkpoint_info(checkpoint).class_names == train_data_.dataset().class_names(),
-          "--resume: ", checkpoint, " was trained on other classes than those of ", options_.data);
-  apply_config(saved, config, checkpoint);
+  const CheckpointInfo info = read_checkpoint_info(checkpoint);
+  require_same_run(info.config, options_, checkpoint);
+  require(info.class_names == train_data_.dataset().class_names(), "--resume: ", checkpoint,
+          " was trained on other classes than those of ", options_.data);
+  apply_config(saved, info.config, checkpoint);
   if (saved.instruction_set != InstructionSet::automatic &&  // in checkpoints from before this option
       saved.instruction_set != options_.instruction_set)
     progress_.warn(fmt::format("warning: {} was trained with {}: {} rounds slightly otherwise", checkpoint,
@@ -108,7 +108,7 @@ void Trainer::take_up(const std::string& checkpoint) {
                                saved.device, name_of(saved.precision), options_.device,
                                name_of(options_.precision)));
   TrainingState loaded = state();
-  load_checkpoint(checkpoint, loaded);
+  load_verified_checkpoint(checkpoint, loaded);  // newest_checkpoint() verified it
   counters_ = loaded.info.counters;
   restore_extra(loaded.info);
   saved_ = {counters_.updates, counters_.samples_seen, evaluated_at_, Clock::now()};

@@ -39,8 +39,8 @@ TrainingData open_training_data(const TrainOptions& options);
 class Trainer {
  public:
   // Opens the run folder and, with options.resume, loads its newest checkpoint. `device` must be the one that
-  // the options name. `facts` are written to the manifest. Throws std::invalid_argument if the options cannot
-  // work.
+  // the options name, and their instruction set settled (with_instruction_set()). `facts` are written to the
+  // manifest. Throws std::invalid_argument if the options cannot work.
   Trainer(const TrainOptions& options, const TrainingData& data, const Device& device, Progress& progress,
           const Facts& facts);
 
@@ -51,7 +51,7 @@ class Trainer {
  private:
   using Clock = std::chrono::steady_clock;
 
-  void take_up(const std::string& checkpoint);
+  void resume_from(const std::string& checkpoint);
   void announce() const;
   TrainResult train();
   template <class Event>

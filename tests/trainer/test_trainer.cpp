@@ -155,10 +155,10 @@ TEST_CASE("a second trainer on one run folder, and a folder in use without --res
   TrainOptions options = tiny_run();
   options.run_dir = folder / "run";
   Progress progress(true);
-  Trainer first(options, tiny_data(), open_device(with_instruction_set(options)), progress, {});
+  options = with_instruction_set(options);
+  Trainer first(options, tiny_data(), open_device(options), progress, {});
   options.resume = true;
-  CHECK_THROWS_AS(Trainer(options, tiny_data(), open_device(with_instruction_set(options)), progress, {}),
-                  std::invalid_argument);
+  CHECK_THROWS_AS(Trainer(options, tiny_data(), open_device(options), progress, {}), std::invalid_argument);
   first.run();
 }
 
@@ -171,9 +171,8 @@ TEST_CASE("a resume with other settings is refused") {
   options.resume = true;
   Progress progress(true);
   options.seed = 2;
-  CHECK_THROWS_WITH_AS(
-      Trainer(options, tiny_data(), open_device(with_instruction_set(options)), progress, {}),
-      doctest::Contains("--seed"), std::invalid_argument);
+  CHECK_THROWS_WITH_AS(Trainer(options, tiny_data(), open_device(options), progress, {}),
+                       doctest::Contains("--seed"), std::invalid_argument);
 }
 
 TEST_CASE("a resumed run keeps its instruction set, and another one is taken when asked for") {

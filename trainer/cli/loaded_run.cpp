@@ -43,7 +43,6 @@ LoadedRun load_run(const std::string& run, const Computer& computer) {
   loaded.model = make_model(loaded.info.model,
                             model_options(options, static_cast<int64_t>(loaded.info.class_names.size())));
   loaded.model->parameters.allocate(loaded.device);
-  verify_checkpoint(loaded.checkpoint);
   load_weights(loaded.checkpoint, loaded.model->parameters);
   return loaded;
 }

@@ -24,13 +24,13 @@ void say_median(const TrainOptions& options, Progress& progress) {
 
 }  // namespace
 
-TrainResult run_training(const TrainOptions& options, Progress& progress) {
+TrainResult run_training(const TrainOptions& given, Progress& progress) {
+  const TrainOptions options = with_instruction_set(given);
   const Facts facts = {{"version", build_info::kVersion},
                        {"commit", build_info::kCommit},
                        {"compiler", fmt::format("{}, {}", build_info::kCompiler, build_info::kBuildType)},
                        {"libraries", build_info::kLibraries}};
-  Trainer trainer(options, open_training_data(options), open_device(with_instruction_set(options)), progress,
-                  facts);
+  Trainer trainer(options, open_training_data(options), open_device(options), progress, facts);
   for (const std::string& warning : make_plan(options).warnings) progress.say("warning: " + warning);
   TrainResult result = trainer.run();
   if (result.signal == 0 && result.counters.updates > 0) {

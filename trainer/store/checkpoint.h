@@ -61,6 +61,9 @@ void save_checkpoint(const std::string& path, const TrainingState&, FileSystem& 
 // file must match `state` in model, shapes and optimizer buffers. Floats are converted if the build's `real`
 // has another width. Throws std::invalid_argument before it changes anything in `state`.
 void load_checkpoint(const std::string& path, TrainingState& state);
+// Does the same for a file that verify_checkpoint() has just checked: it checks the header, but not the
+// tensors' digests again.
+void load_verified_checkpoint(const std::string& path, TrainingState& state);
 
 // Loads weights and running statistics; ignores optimizer state. Takes any safetensors file with the
 // parameters' names and shapes (convolutions [out, in, r, s]), for example one saved from Python. Throws

@@ -218,6 +218,20 @@ std::optional<std::string> newest_checkpoint_of(const std::string& run, const Lo
   return std::nullopt;
 }
 
+std::optional<std::string> newest_header_of(const std::string& run) {
+  const auto readable = [](const std::string& path) {
+    try {
+      read_checkpoint_info(path);
+      return true;
+    } catch (const std::invalid_argument&) {
+      return false;
+    }
+  };
+  const std::vector<std::string> paths = checkpoints_of(run);
+  const auto newest = std::find_if(paths.begin(), paths.end(), readable);
+  return newest == paths.end() ? std::nullopt : std::optional(*newest);
+}
+
 std::string resolve_checkpoint(const std::string& run, const Log& log) {
   std::error_code error;
   require(fs::exists(run, error), run, ": no such file or folder");

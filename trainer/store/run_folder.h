@@ -65,6 +65,10 @@ class RunFolder {
 // Logs each damaged checkpoint that it passes over. Throws std::invalid_argument if all are damaged.
 std::optional<std::string> newest_checkpoint_of(const std::string& run, const Log& log);
 
+// Returns the newest checkpoint of a run whose header is undamaged; none if there is none. Does not read
+// tensors.
+std::optional<std::string> newest_header_of(const std::string& run);
+
 // Returns the checkpoint that RUN on the command line means: a checkpoint file, or the newest checkpoint of a
 // run folder that verifies. Logs each damaged checkpoint that it passes over. Throws std::invalid_argument if
 // there is none.
