@@ -33,11 +33,11 @@ class Reader {
     require(condition, name_, ":", line_, ": ", parts...);
   }
 
-  bool at_end() const { return place_ == text_.size(); }
-  char peek() const { return at_end() ? '\n' : text_[place_]; }
+  bool at_end() const { return position_ == text_.size(); }
+  char peek() const { return at_end() ? '\n' : text_[position_]; }
   char take() {
     const char letter = peek();
-    if (!at_end()) ++place_;
+    if (!at_end()) ++position_;
     if (letter == '\n') ++line_;
     return letter;
   }
@@ -126,7 +126,7 @@ class Reader {
 
   std::string_view text_;
   std::string name_;
-  size_t place_ = 0;
+  size_t position_ = 0;
   int line_ = 1;
 };
 
