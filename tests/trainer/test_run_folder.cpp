@@ -152,6 +152,18 @@ TEST_CASE("the newest checkpoint that verifies is taken, and each damaged one is
   CHECK(error_of([&] { opened.newest_checkpoint(); }) == run + ": all 4 checkpoints are damaged");
 }
 
+TEST_CASE("the newest readable header ignores damage to tensors, but not to the header") {
+  const TemporaryFolder folder;
+  const std::string run = folder / "run";
+  CHECK_FALSE(newest_header_of(run));
+  RunFolder opened(run, false, ignore);
+  for (const int64_t samples : {128, 256}) CHECK_FALSE(opened.save(StateAt(samples).state, 9));
+  damage(checkpoint(run, 256));
+  CHECK(newest_header_of(run) == checkpoint(run, 256));
+  std::filesystem::resize_file(checkpoint(run, 256), 100);
+  CHECK(newest_header_of(run) == checkpoint(run, 128));
+}
+
 TEST_CASE("the newest verifiable checkpoints are kept, as many as asked") {
   const TemporaryFolder folder;
   const std::string run = folder / "run";
