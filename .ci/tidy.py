@@ -3,9 +3,9 @@
 
     .ci/tidy.py BUILD_FOLDER CACHE_FOLDER FILE...
 
-Takes each file's flags from BUILD_FOLDER/compile_commands.json. The result depends on the version of clang-tidy,
-.clang-tidy, the flags, and the contents of the file and of all headers that it includes; a hash over these names an
-empty file in CACHE_FOLDER once the result was clean. Ends with 1 if there are findings.
+Takes each file's flags from BUILD_FOLDER/compile_commands.json. A result depends on the version of clang-tidy,
+.clang-tidy, the flags, and the contents of the file and of all headers that it includes. A hash over these names the
+result. CACHE_FOLDER holds an empty file for each clean result. Ends with 1 if there are findings.
 """
 
 import concurrent.futures

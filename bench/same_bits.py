@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Compares two builds of the program: both must compute the same bits in every run of a list.
+"""Compares two builds of the program bit by bit, on a list of small runs.
 
     bench/same_bits.py OLD NEW [--only NAME ...]
 
-OLD and NEW are two `crescendo` programs, each beside the modules of its build. Every run is a training run of a few
-updates. Equal must be: the digest of its last checkpoint, the losses in metrics.jsonl, and, where the list asks for
-them, what evaluate and predict print and the bytes that export writes. Prints a line a run; ends with 1 if one
+OLD and NEW are two `crescendo` programs, each beside the modules of its own build. Both train every run for a few
+updates. The script compares the digests of the last checkpoints and all losses in metrics.jsonl; for some runs also
+what evaluate and predict print and the bytes that export writes. It prints one line per run and ends with 1 if any run
 differs. --only picks the runs whose names begin with NAME.
 """
 
@@ -24,7 +24,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests/smoke"))
 import picture_files
 
-# Flags of the small run that the others change. It ends before the evaluation that follows the last epoch.
+# Flags of a small run; the other runs change some of them. It stops before the evaluation after the last epoch.
 SMALL = {"--model": "wrn-10-1", "--data": "shapes", "--train-images": "256", "--epochs": "3", "--milestones": "1,2",
          "--factor": "2", "--batch": "32", "--ghost-batch": "16", "--learning-rate": "0.05", "--eval-every": "0",
          "--max-updates": "13", "--threads": "1", "--seed": "7"}
@@ -36,7 +36,7 @@ INCEPTION = {**PICTURES, "--model": "inception-resnet-v2", "--image-size": "80",
              "--max-updates": "1"}
 OUTPUTS = ("evaluate", "predict", "safetensors", "onnx")
 
-# `outputs`: what else is compared, of OUTPUTS. `needs`: a processor's feature, as /proc/cpuinfo spells it.
+# `outputs` lists what else is compared. `needs` is a feature of the processor, as /proc/cpuinfo spells it.
 Run = collections.namedtuple("Run", ["name", "flags", "outputs", "needs"], defaults=[(), None])
 
 RUNS = [
@@ -84,7 +84,7 @@ RUNS = [
 
 
 class Failure(Exception):
-    """A program that ended with another code than 0."""
+    """A program ended with another code than 0."""
 
 
 def crescendo(program, *words):
@@ -97,14 +97,14 @@ def crescendo(program, *words):
 
 
 def losses(run_dir):
-    """Every loss, accuracy and noise scale of the run, line by line."""
+    """Returns every loss, accuracy and noise scale of the run, line by line."""
     names = "loss", "accuracy", "noise_scale", "measured_noise_scale"
     lines = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
     return [[line.get(name) for name in names] for line in lines if "loss" in line]
 
 
 def words_of(flags, pictures):
-    """The command line; no_decay_norm is a flag without a value."""
+    """Returns the command line. A flag whose value is "true" takes none there."""
     words = []
     for flag, value in flags.items():
         if value is not None:
@@ -113,7 +113,7 @@ def words_of(flags, pictures):
 
 
 def output(program, kind, run_dir, picture):
-    """What `kind`, one of OUTPUTS, makes of the run."""
+    """Returns what `kind`, one of OUTPUTS, makes of the run."""
     if kind == "evaluate":
         result = json.loads(crescendo(program, "evaluate", run_dir, "--threads", 1, "--json"))
         return [result[name] for name in ("accuracy", "loss", "correct", "total")]
@@ -125,7 +125,7 @@ def output(program, kind, run_dir, picture):
 
 
 def results(program, run, folder, pictures):
-    """All that must be equal, by name."""
+    """Trains the run; returns all that both builds must agree on, by name."""
     run_dir = folder / "run"
     crescendo(program, "train", *words_of({**SMALL, **run.flags}, pictures), "--run-dir", run_dir, "--quiet")
     found = {"digest": crescendo(program, "inspect", run_dir, "--digest").split()[-1], "losses": losses(run_dir)}
@@ -137,7 +137,7 @@ def results(program, run, folder, pictures):
 
 
 def compare(run, options, pictures):
-    """The run's line, and whether both builds agree."""
+    """Returns the line to print, and True if both builds agree."""
     try:
         with tempfile.TemporaryDirectory() as old, tempfile.TemporaryDirectory() as new:
             before = results(options.old, run, pathlib.Path(old), pictures)
@@ -172,12 +172,9 @@ def parse(arguments):
 
 def main(arguments):
     options = parse(arguments)
-    chosen = [run for run in RUNS if any(run.name.startswith(name) for name in options.only)]
     features = pathlib.Path("/proc/cpuinfo").read_text().split()
-    for run in chosen:
-        if run.needs and run.needs not in features:
-            print(f"left out   {run.name}: this processor has no {run.needs}")
-    chosen = [run for run in chosen if not run.needs or run.needs in features]
+    chosen = [run for run in RUNS if any(run.name.startswith(name) for name in options.only)
+              and (not run.needs or run.needs in features)]
     with tempfile.TemporaryDirectory() as folder, \
             concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as executor:
         pictures = picture_files.make(pathlib.Path(folder) / "pictures", train=4, val=2)

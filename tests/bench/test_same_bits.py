@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""bench/same_bits.py finds a program equal to itself, and different from one that begins with other weights.
+"""bench/same_bits.py finds a program equal to itself, and different from one that starts from other weights.
 
 Usage: test_same_bits.py PATH_OF_CRESCENDO
 """
@@ -20,7 +20,7 @@ class SameBits(unittest.TestCase):
                               capture_output=True, text=True, check=False, timeout=300)
 
     def compare_with(self, script, *words):
-        """Compares the program with a shell script that calls it in another way."""
+        """Compares the program with a shell script that calls it with other arguments."""
         with tempfile.TemporaryDirectory() as folder:
             wrapper = pathlib.Path(folder) / "crescendo"
             wrapper.write_text(f"#!/bin/bash\n{script.replace('PROGRAM', PROGRAM)}\n")
