@@ -164,22 +164,22 @@ def parse(arguments):
     for program in options.old, options.new:
         if not (program.is_file() and os.access(program, os.X_OK)):
             parser.error(f"{program}: there is no such program")
+    features = pathlib.Path("/proc/cpuinfo").read_text().split()
+    possible = [run for run in RUNS if not run.needs or run.needs in features]
     for name in options.only:
-        if not any(run.name.startswith(name) for run in RUNS):
-            parser.error(f"--only {name}: no run has such a name, only {', '.join(run.name for run in RUNS)}")
+        if not any(run.name.startswith(name) for run in possible):
+            parser.error(f"--only {name}: no run has such a name, only {', '.join(run.name for run in possible)}")
+    options.runs = [run for run in possible if run.name.startswith(tuple(options.only))]
     return options
 
 
 def main(arguments):
     options = parse(arguments)
-    features = pathlib.Path("/proc/cpuinfo").read_text().split()
-    chosen = [run for run in RUNS if any(run.name.startswith(name) for name in options.only)
-              and (not run.needs or run.needs in features)]
     with tempfile.TemporaryDirectory() as folder, \
             concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as executor:
         pictures = picture_files.make(pathlib.Path(folder) / "pictures", train=4, val=2)
         agree = True
-        for line, same in executor.map(lambda run: compare(run, options, pictures), chosen):
+        for line, same in executor.map(lambda run: compare(run, options, pictures), options.runs):
             print(line, flush=True)
             agree = agree and same
     return 0 if agree else 1
