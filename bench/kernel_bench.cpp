@@ -160,25 +160,26 @@ std::vector<std::string> peer_choices() {
 }
 
 void add_options(CLI::App& app, Options& options) {
-  app.add_option("--device", options.machine.device, "cpu, cuda or cuda:N")->capture_default_str();
+  app.add_option("--device", options.machine.device, "Device to compute on: cpu, cuda or cuda:N")
+      ->capture_default_str();
   add_precision_option(app, options.machine.precision);
   add_threads_option(app, options.machine.threads);
-  app.add_option("--batch", options.batch, "Images of a model's layer")
+  app.add_option("--batch", options.batch, "Number of images of a model's layers")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
   add_convolution_option(app, options.machine.convolution);
   add_instruction_set_option(app, options.machine.instruction_set);
-  app.add_option("--layers", options.layers,
-                 "What sizes: the convolutions of a model, with what runs on their outputs and once an "
-                 "update; cases: "
-                 "all kernels on the sizes of their tests; all")
+  app.add_option(
+         "--layers", options.layers,
+         "Sizes: the convolutions of a model, with the kernels that run on their outputs and once per "
+         "update; cases: all kernels on the sizes of their tests; all: both")
       ->check(CLI::IsMember(layer_choices()))
       ->capture_default_str();
   app.add_option(
          "--peer", options.peer,
-         "Times the same convolution by another library, in turn with ours. onednn: on operands in the "
-         "layouts it "
-         "chooses itself; onednn-reorder: reorders from and to NHWC included; eigen: im2col and a product")
+         "Time the same convolution by another library, in turn with ours. onednn: on operands in the "
+         "layouts "
+         "that it chooses; onednn-reorder: including reorders from and to NHWC; eigen: im2col and a product")
       ->check(CLI::IsMember(peer_choices()))
       ->capture_default_str();
 }

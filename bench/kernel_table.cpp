@@ -22,7 +22,7 @@ std::string time_text(double seconds) {
 
 std::string share_text(double share) { return share > 0 ? fmt::format("{:.0f} %", share * 100) : ""; }
 
-// What limits the kernel decides which rate is told.
+// Shows the rate that limits the kernel.
 std::string rate_text(const Run& run) {
   const double gflops = counter(run, kGflops);
   return gflops > 0 ? fmt::format("{:.1f} GFLOP/s", gflops)

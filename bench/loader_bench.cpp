@@ -104,21 +104,21 @@ void add_options(CLI::App& app, Options& options) {
     app.add_option(name, value, meaning)->check(CLI::Range(1, 1 << 24))->capture_default_str();
   };
   app.add_option("--threads", options.threads,
-                 "Background threads that prepare images; 0: the one that takes them")
+                 "Number of background threads that prepare images; 0 prepares them in the foreground")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
   count("--batch", options.batch, "Images handed over at once");
   count("--images", options.images, "cifar: images of the data set, 3 KiB each");
   count("--epochs", options.epochs, "Times to go through it");
-  app.add_option("--data", options.data, "Made-up CIFAR, or pictures")
+  app.add_option("--data", options.data, "Data: made-up CIFAR, or a folder of pictures")
       ->check(CLI::IsMember({"cifar", "image-folder"}))
       ->capture_default_str();
-  app.add_option("--data-dir", options.data_dir, "image-folder: DIR/train/CLASS/* or a pack");
-  count("--image-size", options.image_size, "image-folder: height and width");
-  app.add_option("--augment", options.augment, "As of training; none: only crop and normalise")
+  app.add_option("--data-dir", options.data_dir, "Folder of image-folder: DIR/train/CLASS/* or a pack");
+  count("--image-size", options.image_size, "Height and width of image-folder's images");
+  app.add_option("--augment", options.augment, "Augmentation as in training; none: only crop and normalise")
       ->check(CLI::IsMember(kAugments))
       ->capture_default_str();
-  app.add_flag("--json", options.json, "One JSON object");
+  app.add_flag("--json", options.json, "Print one JSON object");
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// What this machine can do at most, measured where it will be compared with.
+// The peak of this machine, measured on the device whose kernels are compared with it.
 #pragma once
 
 #include "kernels/backend.h"
@@ -14,7 +14,7 @@ struct Peak {
 // On as many threads as the kernels will have: the best of several tries, about half a second.
 Peak measure_peak(int threads);
 
-// Of the device of a backend, whose work `wait` waits for.
+// Measures the peak of the backend's device. `wait` waits for the work of the device.
 Peak measure_peak(Backend&, const Call& wait);
 
 }  // namespace crescendo::bench

@@ -49,8 +49,9 @@ void add_convolution_option(CLI::App& app, ConvolutionAlgorithm& convolution) {
   const auto set = [&convolution](const std::string& name) { convolution = algorithms().at(name); };
   std::vector<std::string> names;
   for (const auto& [name, algorithm] : algorithms()) names.push_back(name);
-  app.add_option_function<std::string>("--convolution", set,
-                                       "How 3x3, 1x3, 1x7 and their like are computed; own: on a GPU in bf16")
+  app.add_option_function<std::string>(
+         "--convolution", set,
+         "Algorithm for 3x3 and 1xN filters; own: this project's kernels, on a GPU in bf16")
       ->check(CLI::IsMember(names))
       ->default_str(name_of(convolution));
 }
@@ -66,7 +67,7 @@ void add_precision_option(CLI::App& app, Precision& precision) {
   names.reserve(kPrecisions.size());
   for (const Precision one : kPrecisions) names.emplace_back(name_of(one));
   const auto set = [&precision](const std::string& name) { precision = precision_named(name); };
-  app.add_option_function<std::string>("--precision", set, "Of activations and products on a GPU")
+  app.add_option_function<std::string>("--precision", set, "Precision of activations and products on a GPU")
       ->check(CLI::IsMember(names))
       ->default_str(std::string(name_of(precision)));
 }
@@ -82,7 +83,7 @@ void add_instruction_set_option(CLI::App& app, InstructionSet& set) {
   }
   app.add_option_function<std::string>(
          "--instruction-set", [&set, choices](const std::string& name) { set = choices.at(name); },
-         "What the kernels are compiled for")
+         "Instruction set of the CPU kernels")
       ->check(CLI::IsMember(names))
       ->default_str(std::string(name_of(set)));
 }

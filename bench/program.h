@@ -1,4 +1,4 @@
-// What the benchmark programs have in common: options, errors, a clock, medians.
+// Parts that the benchmark programs share: options, errors, a clock, medians.
 #pragma once
 
 #include <CLI/CLI.hpp>

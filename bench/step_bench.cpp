@@ -221,24 +221,26 @@ void add_options(CLI::App& app, Options& options) {
   const auto count = [&](const char* name, int64_t& value, int64_t least, const char* meaning) {
     app.add_option(name, value, meaning)->check(CLI::Range(least, int64_t{1} << 24))->capture_default_str();
   };
-  app.add_option("--model", options.training.model, "A model by name")->capture_default_str();
+  app.add_option("--model", options.training.model, "Network by name, such as wrn-16-4 or resnet-50")
+      ->capture_default_str();
   count("--image-size", options.image_side, 0,
-        "Rows and columns of an image; 0: 32 of wrn-D-W, of the others what ImageNet is trained with");
-  count("--batch", options.training.batch, 1, "Images of a step");
+        "Height and width of an image; 0 is 32 for wrn-D-W and the usual ImageNet size for others");
+  count("--batch", options.training.batch, 1, "Number of images per step");
   count("--ghost-batch", options.training.ghost_batch, 1, "Images that are normalised together");
   count("--micro-batch", options.training.micro_batch, 0, "Images computed at once; 0: one ghost batch");
-  app.add_option("--device", options.training.device, "cpu, cuda or cuda:N")->capture_default_str();
+  app.add_option("--device", options.training.device, "Device to compute on: cpu, cuda or cuda:N")
+      ->capture_default_str();
   add_precision_option(app, options.training.precision);
   add_threads_option(app, options.training.threads);
   add_convolution_option(app, options.training.convolution);
   add_instruction_set_option(app, options.training.instruction_set);
-  app.add_flag("--evaluate", options.evaluate, "Forward and loss only, as evaluation does them");
-  count("--steps", options.steps, 1, "Steps to time");
-  count("--warmup", options.warmup, 0, "Steps before them");
+  app.add_flag("--evaluate", options.evaluate, "Time evaluation: forward pass and loss only");
+  count("--steps", options.steps, 1, "Number of steps to time");
+  count("--warmup", options.warmup, 0, "Number of steps before the timed ones");
   app.add_flag(
       "--breakdown", options.breakdown,
-      "Time, GFLOP/s (of direct convolution) and GB/s (each operand once) of every kernel on every size");
-  app.add_flag("--json", options.json, "One JSON object");
+      "Show time, GFLOP/s (of direct convolution) and GB/s (each operand once) of every kernel and size");
+  app.add_flag("--json", options.json, "Print one JSON object");
 }
 
 }  // namespace

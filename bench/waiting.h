@@ -23,8 +23,8 @@ inline double seconds_of(const Call& call, const Call& wait, int64_t calls) {
   return watch.seconds();
 }
 
-// How many calls to make between two waits: so many that they take this long, beside which the wait and the
-// way to the device, some 20 microseconds, are little.
+// Seconds of calls between two waits. The wait and the way to the device, some 20 microseconds, are small
+// beside it.
 inline constexpr double kSecondsBetweenWaits = 0.02;
 
 inline int64_t calls_between_waits(const Call& call, const Call& wait) {

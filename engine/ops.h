@@ -78,8 +78,8 @@ struct NormLayer {
   BatchNormOptions options;
 };
 
-// conv2d(ghost_batch_norm(x), weight) + residual. If the device has a kernel for it, the normalised x is never
-// stored, and training computes the result's moments on the way.
+// conv2d(ghost_batch_norm(x), weight) + residual. If the device has a kernel for it, the normalised x is
+// never stored, and training computes the result's moments on the way.
 TensorWithMoments norm_conv2d(Tape&, const TensorWithMoments& x, const NormLayer&, const Tensor& weight,
                               const Conv2dOptions& = {}, const Tensor& residual = {});
 

@@ -78,12 +78,12 @@ class ParameterStore {
   // Copy part of a flat buffer, which has the layout of values() or statistic_values(), to and from the host.
   std::vector<real> download(const Tensor& flat, int64_t offset, int64_t count) const;
   void upload(const Tensor& flat, int64_t offset, std::span<const real> values);
-  // After values() changed from outside (a checkpoint): brings weight_copy() up to date.
+  // Recomputes weight_copy() after values() were set, by a checkpoint for example.
   void refresh_weight_copy();
 
-  // The next gradient contribution of every parameter overwrites.
+  // Lets the next contribution to each parameter's gradient overwrite it.
   void forget_gradients();
-  // What a replayed backward pass did: every parameter's gradient is written.
+  // Marks all gradients as written, after a replayed backward pass.
   void note_gradients();
   // Throws std::logic_error naming the first parameter that received no gradient since forget_gradients().
   void require_gradients() const;

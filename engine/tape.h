@@ -67,8 +67,8 @@ class Tape {
   void backward(const Tensor& output, double value = 1);
   void backward(const Tensor& output, const Tensor& output_gradient);
 
-  // If set, is called after each op, recorded or not, for each of its outputs. It serves to find the first non-finite value of a
-  // forward pass, and to list a model's layers.
+  // If set, is called after each op, recorded or not, for each of its outputs. It serves to find the first
+  // non-finite value of a forward pass, and to list a model's layers.
   std::function<void(const char* name, std::span<const Tensor> inputs, const Tensor& output)> observer;
 
  private:

@@ -1,4 +1,4 @@
-// What a device can do: memory, copies, and running kernels. The kernels and their contracts are in
+// The interface of a device: memory, copies, and running kernels. The kernels and their contracts are in
 // kernels/calls/.
 #pragma once
 

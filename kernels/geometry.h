@@ -25,7 +25,7 @@ struct Conv2dGeometry {
   bool operator==(const Conv2dGeometry&) const = default;
 };
 
-// How convolutions are computed. The choice affects speed and rounding.
+// Algorithm of the convolutions. The choice affects speed and rounding.
 enum class ConvolutionAlgorithm {
   automatic,  // CPU: Winograd's algorithm where it is faster; GPU: cuDNN
   winograd,   // CPU: Winograd's algorithm wherever it is possible: 3x3 of stride 1 or 2; 1x3, 3x1, 1x7, 7x1

@@ -20,7 +20,7 @@ using real = float;
 
 class activation;  // never defined
 
-// Whether a kernel replaces its output or adds to it.
+// Says if a kernel overwrites its output or adds to it.
 enum class Write { overwrite, add };
 
 }  // namespace crescendo

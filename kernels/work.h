@@ -1,4 +1,4 @@
-// How much a kernel call has to do by definition: what the plan, the dry run and the benchmarks share.
+// The work of a kernel call by definition. The plan, the dry run and the benchmarks share it.
 #pragma once
 
 #include <cstddef>

@@ -178,7 +178,8 @@ void add_options(CLI::App& app, Options& options) {
         "Input channels, and output channels; a multiple of 64");
   count("--size", options.layer.size, 8, 1024, "Rows, and columns, of an image; a multiple of 4");
   count("--batch", options.layer.images, 1, 4096, "Images");
-  count("--rounds", options.rounds, 1, 1000, "How often each version is timed; the table tells medians");
+  count("--rounds", options.rounds, 1, 1000,
+        "Number of times that each version is timed; the table shows medians");
   app.add_flag("--json", options.json, "One JSON object");
 }
 

@@ -21,7 +21,7 @@ struct ConvolutionWeight {
   bool operator==(const ConvolutionWeight&) const = default;
 };
 
-// What a convolution does to its sums before it stores them:
+// The steps between a convolution's sums and the stored y:
 //   y = act(norm(sum) + residual), or, without a norm, y = act(factor * (sum + bias) + residual)
 // act is ReLU if `relu`, else identity.
 struct ConvolutionEpilogue {

@@ -11,7 +11,7 @@
 
 namespace crescendo {
 
-// What a normalisation reads besides its input.
+// Parameters and statistics that a normalisation reads besides its input.
 struct NormOperands {
   const real* scale;     // [c]
   const real* shift;     // [c]

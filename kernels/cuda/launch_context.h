@@ -1,4 +1,4 @@
-// What our own kernels and CUDA's libraries need besides a call's operands.
+// Resources that our own kernels and CUDA's libraries need besides a call's operands.
 #pragma once
 
 #include <cuda_runtime.h>

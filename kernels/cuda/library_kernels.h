@@ -1,5 +1,6 @@
-// What the backend leaves to CUDA's libraries: convolutions without an epilogue, and matrix products. cuDNN
-// (conv2d.h) and cuBLASLt (matmul.h) compute them on a GPU, stand-ins on the processor in the tests.
+// Interfaces of CUDA's libraries, as far as the backend uses them: convolutions without an epilogue, and
+// matrix products. cuDNN (conv2d.h) and cuBLASLt (matmul.h) compute them on a GPU, stand-ins on the processor
+// in the tests.
 #pragma once
 
 #include <compare>

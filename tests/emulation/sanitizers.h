@@ -1,5 +1,5 @@
-// What a stack switch has to tell AddressSanitizer and ThreadSanitizer, declared in every build and called
-// where `if constexpr` finds the sanitizer.
+// Calls by which a stack switch informs AddressSanitizer and ThreadSanitizer, declared in every build and
+// used where `if constexpr` finds the sanitizer.
 #pragma once
 
 #include <cstddef>

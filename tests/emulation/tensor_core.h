@@ -1,4 +1,4 @@
-// What kernels/cuda/tensor_core.h is where there are no tensor cores: the same fragments in the same lanes
+// The stand-in for kernels/cuda/tensor_core.h without tensor cores: the same fragments in the same lanes
 // (PTX ISA: mma.m16n8k16, ldmatrix, cp.async), each instruction one collective of the whole warp.
 #pragma once
 

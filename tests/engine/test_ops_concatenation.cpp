@@ -1,5 +1,5 @@
 // Compares a Concatenation with concat_channels of the same parts. Results and gradients have equal bits, and
-// parts that are written to their places are not copied.
+// parts that are written to their slices are not copied.
 #include <doctest/doctest.h>
 
 #include "engine/ops.h"
@@ -50,11 +50,11 @@ struct Operands {
     for (const Tensor& tensor : {x, other}) tensor.set_needs_gradient(true);
   }
   std::vector<Tensor> parts(Tape& tape, const Concatenation* all) const {
-    const auto place = [&](int64_t first, int64_t channels) {
-      return all == nullptr ? Tensor() : all->place(first, channels);
+    const auto destination = [&](int64_t first, int64_t channels) {
+      return all == nullptr ? Tensor() : all->slice(first, channels);
     };
-    return {wide(tape, x, place(0, kWide)), max_pool2d(tape, x, kPool, place(kPooled, kIn)), other,
-            narrow(tape, x, place(kLast, kNarrow))};
+    return {wide(tape, x, destination(0, kWide)), max_pool2d(tape, x, kPool, destination(kPooled, kIn)),
+            other, narrow(tape, x, destination(kLast, kNarrow))};
   }
   Tensor copied(Tape& tape) const { return concat_channels(tape, parts(tape, nullptr)); }
   Tensor in_place(Tape& tape) const {
@@ -94,13 +94,13 @@ TEST_CASE("concatenation: siblings evaluate to their places as apart") {
   const Tensor x = random_activations(device, kX, 1);
   const Layer first(device, kWide, 1, 10), second(device, kNarrow, 1, 20);
   Tape tape = Tape::off();
-  const auto siblings = [&](const Tensor& first_place, const Tensor& second_place) {
-    const std::vector<SiblingNorm> layers{{first.weight, first.norm, first_place},
-                                          {second.weight, second.norm, second_place}};
+  const auto siblings = [&](const Tensor& first_destination, const Tensor& second_destination) {
+    const std::vector<SiblingNorm> layers{{first.weight, first.norm, first_destination},
+                                          {second.weight, second.norm, second_destination}};
     return sibling_conv2d_norm(tape, x, layers);
   };
   Concatenation all(device, {kImages, kSide, kSide, kWide + kNarrow});
-  for (const Tensor& part : siblings(all.place(0, kWide), all.place(kWide, kNarrow))) all.add(part);
+  for (const Tensor& part : siblings(all.slice(0, kWide), all.slice(kWide, kNarrow))) all.add(part);
   check_same_bits(all.result(tape).to_host(), concat_channels(tape, siblings({}, {})).to_host());
 }
 
@@ -139,7 +139,7 @@ TEST_CASE("concatenation: parts of no images") {
   Tape tape = Tape::training();
   const Tensor x = Tensor::activations(device, {0, kSide, kSide, kIn});
   x.set_needs_gradient(true);
-  all.add(max_pool2d(tape, x, kPool, all.place(0, kIn)));
+  all.add(max_pool2d(tape, x, kPool, all.slice(0, kIn)));
   all.add(x);
   const Tensor y = all.result(tape);
   CHECK(y.shape() == Shape{0, kSide, kSide, 2 * kIn});

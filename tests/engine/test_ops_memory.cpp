@@ -40,7 +40,7 @@ struct Network {
     }
     return x;
   }
-  void step(const std::function<void(size_t)>& probe) const {
+  void step(const std::function<void(size_t)>& probe) {
     store.forget_gradients();
     Tape tape = Tape::training({.ghost = 2});
     const Tensor y = forward(tape, probe);
