@@ -4,7 +4,7 @@
 
 #include <doctest/doctest.h>
 
-#include "engine/check.h"
+#include "base/check.h"
 
 namespace crescendo {
 namespace {
