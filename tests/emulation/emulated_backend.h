@@ -53,7 +53,8 @@ class EmulatedBackend final : public Backend {
  private:
   emulation::WithSchedule schedule_;
   DeviceStreams streams_;  // copies only: a kernel is done when its call returns
-  std::unique_ptr<Backend> cpu_ = make_cpu_backend(1);
+  // Winograd's algorithm would round more than a library does.
+  std::unique_ptr<Backend> cpu_ = make_cpu_backend(1, ConvolutionAlgorithm::direct);
   StandInConvolutions<T> convolutions_{*cpu_};
   StandInProducts<T> products_;
   std::vector<double> workspace_, partials_ = std::vector<double>(cuda::kPartials);

@@ -152,11 +152,11 @@ TEST_CASE("conv2d and conv2d_norm: reject a residual of another shape, and norms
   const Tensor room = Tensor::activations(device, {kImages, kSide, kSide, 2 * kOut});
   CHECK(message([&] {
           conv2d_norm(tape, operands.x, operands.weight, kSame, operands.norm, {}, room);
-        }).starts_with("conv2d_norm: a place of [4, 7, 7, 70] for [4, 7, 7, 35]"));
+        }).starts_with("conv2d_norm: a destination of [4, 7, 7, 70] for [4, 7, 7, 35]"));
   CHECK(message([&] {
           conv2d_norm(tape, operands.x, operands.weight, kSame, operands.norm, operands.residual,
                       room.channels(0, kOut));
-        }).starts_with("conv2d_norm: a residual, and a place for the result"));
+        }).starts_with("conv2d_norm: both a residual and a destination"));
   NormLayer narrow = operands.norm;
   narrow.scale = random_reals(device, {kIn}, 4);
   CHECK(message([&] {
