@@ -75,7 +75,7 @@ RUNS = [
     *(Run(f"convolution-{algorithm}", {"--model": "wrn-10-2", "--max-updates": "4", "--convolution": algorithm},
           ("predict",)) for algorithm in ("winograd", "direct")),
     *(Run(f"instruction-set-{name}", {"--model": "wrn-10-2", "--max-updates": "4", "--instruction-set": name},
-          ("predict",), feature) for name, feature in (("avx512", "avx512f"), ("avx2", "avx2"), ("generic", None))),
+          ("predict",), feature) for name, feature in (("avx512", "avx512bw"), ("avx2", "avx2"), ("generic", None))),
     Run("threads-2", {**GROWING, "--threads": "2"}),
     *(Run(f"loader-threads-{threads}", {"--loader-threads": threads}) for threads in ("0", "3")),
     *(Run(f"micro-batch-{size}", {**GROWING, "--batch": "64", "--micro-batch": size}) for size in ("16", "32", "64")),
