@@ -96,7 +96,7 @@ void describe(const Options& options, const Machine& machine) {
   const std::string peak = fmt::format("{:.1f}", 2 * machine.peak.multiply_adds / 1e9);
   const std::string bandwidth = fmt::format("{:.1f}", machine.peak.bytes / 1e9);
   benchmark::AddCustomContext("backend", machine.backend.name());
-  benchmark::AddCustomContext("convolution", name_of(options.machine.convolution));
+  benchmark::AddCustomContext("convolution", std::string(name_of(options.machine.convolution)));
   benchmark::AddCustomContext("peak_gflops", peak);
   benchmark::AddCustomContext("bandwidth_gbytes_per_second", bandwidth);
   if (!on_processor(options))

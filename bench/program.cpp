@@ -12,14 +12,6 @@
 namespace crescendo::bench {
 namespace {
 
-const std::map<std::string, ConvolutionAlgorithm>& algorithms() {
-  static const std::map<std::string, ConvolutionAlgorithm> names{{"auto", ConvolutionAlgorithm::automatic},
-                                                                 {"winograd", ConvolutionAlgorithm::winograd},
-                                                                 {"direct", ConvolutionAlgorithm::direct},
-                                                                 {"own", ConvolutionAlgorithm::own}};
-  return names;
-}
-
 int fail(const CLI::App& app, const char* what, int code) {
   fmt::print(stderr, "{}: {}\n", app.get_name(), what);
   return code;
@@ -46,20 +38,18 @@ void add_threads_option(CLI::App& app, int& threads) {
 }
 
 void add_convolution_option(CLI::App& app, ConvolutionAlgorithm& convolution) {
-  const auto set = [&convolution](const std::string& name) { convolution = algorithms().at(name); };
+  std::map<std::string, ConvolutionAlgorithm> algorithms;
   std::vector<std::string> names;
-  for (const auto& [name, algorithm] : algorithms()) names.push_back(name);
+  for (const auto& [name, algorithm] : kConvolutionNames) {
+    algorithms.emplace(name, algorithm);
+    names.emplace_back(name);
+  }
+  const auto set = [&convolution, algorithms](const std::string& name) { convolution = algorithms.at(name); };
   app.add_option_function<std::string>(
          "--convolution", set,
          "Algorithm for 3x3 and 1xN filters; own: this project's kernels, on a GPU in bf16")
       ->check(CLI::IsMember(names))
-      ->default_str(name_of(convolution));
-}
-
-std::string name_of(ConvolutionAlgorithm convolution) {
-  for (const auto& [name, algorithm] : algorithms())
-    if (algorithm == convolution) return name;
-  return "";
+      ->default_str(std::string(name_of(convolution)));
 }
 
 void add_precision_option(CLI::App& app, Precision& precision) {

@@ -6,7 +6,7 @@
 #include <functional>
 #include <vector>
 
-#include "kernels/geometry.h"
+#include "kernels/convolution_names.h"
 #include "kernels/instruction_set.h"
 #include "kernels/precision.h"
 
@@ -30,7 +30,6 @@ int64_t peak_resident_bytes();
 // what the processor has.
 void add_threads_option(CLI::App& app, int& threads);
 void add_convolution_option(CLI::App& app, ConvolutionAlgorithm& convolution);
-std::string name_of(ConvolutionAlgorithm);
 void add_precision_option(CLI::App& app, Precision& precision);
 void add_instruction_set_option(CLI::App& app, InstructionSet& set);
 int resolved_threads(int threads);

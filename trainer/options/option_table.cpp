@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "kernels/convolution_names.h"
 
 namespace crescendo {
 
@@ -267,10 +268,7 @@ void list_machine(Group group) {
       "convolution", &Options::convolution,
       "Convolution algorithm for 3x3 and 1xN filters: Winograd where it is faster (auto), always "
       "(winograd) or never (direct). GPU: cuDNN (auto), or own kernels in bf16 (own)",
-      {{"auto", ConvolutionAlgorithm::automatic},
-       {"winograd", ConvolutionAlgorithm::winograd},
-       {"direct", ConvolutionAlgorithm::direct},
-       {"own", ConvolutionAlgorithm::own}});
+      {kConvolutionNames.begin(), kConvolutionNames.end()});
   group.word<InstructionSet>(
       "instruction-set", &Options::instruction_set,
       "Instruction set of the CPU kernels; auto is the best the processor has, or for --resume the run's own",
