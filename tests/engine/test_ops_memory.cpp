@@ -53,7 +53,7 @@ struct Network {
 }  // namespace
 
 TEST_CASE("memory: an activation goes as soon as no backward pass needs it any more") {
-  const Network network;
+  Network network;
   const size_t before = network.use().in_use;
   std::vector<size_t> held;  // bytes in use when backward reaches layers 2, 1 and 0
   network.step([&](size_t) { held.push_back(network.use().in_use); });
@@ -66,7 +66,7 @@ TEST_CASE("memory: an activation goes as soon as no backward pass needs it any m
 }
 
 TEST_CASE("memory: the second step allocates nothing and gets the same places") {
-  const Network network;
+  Network network;
   std::vector<const void*> places[3];
   size_t allocations[3] = {}, peaks[3] = {};
   for (size_t step = 0; step < 3; ++step) {
@@ -86,7 +86,7 @@ TEST_CASE("memory: the second step allocates nothing and gets the same places") 
 }
 
 TEST_CASE("memory: evaluation keeps no activation beyond its use") {
-  const Network network;
+  Network network;
   const size_t before = network.use().in_use;
   Tape tape = Tape::off();
   size_t most = 0;
