@@ -1,5 +1,5 @@
-// Compares a Concatenation with concat_channels of the same parts. Results and gradients have equal bits, and
-// parts that are written to their slices are not copied.
+// A Concatenation, compared with concat_channels of the same parts: a part that is written to its slice is not
+// copied, and results and gradients have the same bits.
 #include <doctest/doctest.h>
 
 #include "engine/ops.h"
@@ -11,7 +11,7 @@ namespace crescendo::test {
 namespace {
 
 constexpr int64_t kImages = 4, kGhost = 2, kSide = 7, kIn = 18, kWide = 35, kNarrow = 16, kOther = 3;
-// First channels of the parts. Some are not multiples of a vector's width.
+// First channels of the parts. Some are not multiples of a vector.
 constexpr int64_t kPooled = kWide, kCopied = kPooled + kIn, kLast = kCopied + kOther, kAll = kLast + kNarrow;
 constexpr Pool2dOptions kPool{
     .window_h = 3, .window_w = 3, .stride_h = 1, .stride_w = 1, .padding = {1, 1, 1, 1}};
@@ -33,8 +33,8 @@ struct Layer {
         options{.padding = Padding::all(filter / 2)} {
     for (const Tensor& tensor : {norm.scale, norm.shift}) tensor.set_needs_gradient(true);
   }
-  Tensor operator()(Tape& tape, const Tensor& x, const Tensor& place) const {
-    return conv2d_norm(tape, x, weight, options, norm, {}, place);
+  Tensor operator()(Tape& tape, const Tensor& x, const Tensor& destination) const {
+    return conv2d_norm(tape, x, weight, options, norm, {}, destination);
   }
 };
 
@@ -50,11 +50,11 @@ struct Operands {
     for (const Tensor& tensor : {x, other}) tensor.set_needs_gradient(true);
   }
   std::vector<Tensor> parts(Tape& tape, const Concatenation* all) const {
-    const auto destination = [&](int64_t first, int64_t channels) {
+    const auto slice = [&](int64_t first, int64_t channels) {
       return all == nullptr ? Tensor() : all->slice(first, channels);
     };
-    return {wide(tape, x, destination(0, kWide)), max_pool2d(tape, x, kPool, destination(kPooled, kIn)),
-            other, narrow(tape, x, destination(kLast, kNarrow))};
+    return {wide(tape, x, slice(0, kWide)), max_pool2d(tape, x, kPool, slice(kPooled, kIn)), other,
+            narrow(tape, x, slice(kLast, kNarrow))};
   }
   Tensor copied(Tape& tape) const { return concat_channels(tape, parts(tape, nullptr)); }
   Tensor in_place(Tape& tape) const {
@@ -66,7 +66,7 @@ struct Operands {
 
 }  // namespace
 
-TEST_CASE("concatenation: evaluates as concat_channels, and parts stay in their places") {
+TEST_CASE("concatenation: evaluates as concat_channels, and parts stay in their slices") {
   const Device device = tested_device(2);
   const Operands operands(device);
   Tape tape = Tape::off();
@@ -83,20 +83,20 @@ TEST_CASE("concatenation: evaluates as concat_channels, and parts stay in their 
   for (const Placed placed : {Placed{0, 0}, {1, kPooled}, {3, kLast}}) {
     CAPTURE(placed.part);
     const Tensor& made = parts[placed.part];
-    const Tensor place = result.channels(placed.first, made.shape()[3]);
-    CHECK(made.as_channels() == place.as_channels());
-    check_same_bits(made.to_host(), place.to_host());
+    const Tensor slice = result.channels(placed.first, made.shape()[3]);
+    CHECK(made.as_channels() == slice.as_channels());
+    check_same_bits(made.to_host(), slice.to_host());
   }
 }
 
-TEST_CASE("concatenation: siblings evaluate to their places as apart") {
+TEST_CASE("concatenation: siblings have the same bits with and without destinations") {
   const Device device = tested_device(2);
   const Tensor x = random_activations(device, kX, 1);
   const Layer first(device, kWide, 1, 10), second(device, kNarrow, 1, 20);
   Tape tape = Tape::off();
-  const auto siblings = [&](const Tensor& first_destination, const Tensor& second_destination) {
-    const std::vector<SiblingNorm> layers{{first.weight, first.norm, first_destination},
-                                          {second.weight, second.norm, second_destination}};
+  const auto siblings = [&](const Tensor& first_slice, const Tensor& second_slice) {
+    const std::vector<SiblingNorm> layers{{first.weight, first.norm, first_slice},
+                                          {second.weight, second.norm, second_slice}};
     return sibling_conv2d_norm(tape, x, layers);
   };
   Concatenation all(device, {kImages, kSide, kSide, kWide + kNarrow});
@@ -147,22 +147,23 @@ TEST_CASE("concatenation: parts of no images") {
   CHECK(x.gradient().defined());
 }
 
-TEST_CASE("concatenation: places that do not fit are refused") {
+TEST_CASE("concatenation: rejects destinations that do not fit") {
   const Device device = tested_device(1);
   const Operands operands(device);
-  const Tensor room = Tensor::activations(device, kY), place = room.channels(0, kIn + 1);
+  const Tensor room = Tensor::activations(device, kY), destination = room.channels(0, kIn + 1);
   const NormLayer& norm = operands.narrow.norm;
   for (Tape tape : {Tape::off(), Tape::training({.ghost = kGhost})}) {
-    CHECK_THROWS_WITH_AS(max_pool2d(tape, operands.x, kPool, place),
-                         "max_pool2d: a place of [4, 7, 7, 19] for [4, 7, 7, 18]", std::invalid_argument);
-    CHECK_THROWS_AS(operands.narrow(tape, operands.x, place), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(max_pool2d(tape, operands.x, kPool, destination),
+                         "max_pool2d: a destination of [4, 7, 7, 19] for [4, 7, 7, 18]",
+                         std::invalid_argument);
+    CHECK_THROWS_AS(operands.narrow(tape, operands.x, destination), std::invalid_argument);
     const Tensor x = random_activations(device, {kImages, kSide, kSide, kNarrow}, 3);
     CHECK_THROWS_WITH_AS(
-        ghost_batch_norm(tape, x, norm.scale, norm.shift, norm.statistics, norm.options, {}, place),
-        "ghost_batch_norm: a place of [4, 7, 7, 19] for [4, 7, 7, 16]", std::invalid_argument);
+        ghost_batch_norm(tape, x, norm.scale, norm.shift, norm.statistics, norm.options, {}, destination),
+        "ghost_batch_norm: a destination of [4, 7, 7, 19] for [4, 7, 7, 16]", std::invalid_argument);
     CHECK_THROWS_WITH_AS(ghost_batch_norm(tape, x, norm.scale, norm.shift, norm.statistics, norm.options, x,
                                           room.channels(0, kNarrow)),
-                         "ghost_batch_norm: a residual, and a place for the result", std::invalid_argument);
+                         "ghost_batch_norm: both a residual and a destination", std::invalid_argument);
   }
 }
 
