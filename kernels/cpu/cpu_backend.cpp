@@ -8,6 +8,7 @@
 #include <new>
 
 #include "base/huge_pages.h"
+#include "kernels/cpu/visit.h"
 #include "kernels/instruction_set.h"
 
 namespace crescendo::CRESCENDO_CPU {
@@ -62,7 +63,7 @@ void CpuBackend::download_activations(int64_t n, const activation* from, real* h
 }
 
 void CpuBackend::run(const KernelCall& call) {
-  std::visit([this](const auto& one) { compute(one); }, call);
+  visit([this](const auto& one) { compute(one); }, call);
 }
 
 size_t CpuBackend::workspace(const KernelCall& call) const {
@@ -76,7 +77,7 @@ size_t CpuBackend::workspace(const KernelCall& call) const {
     else
       return 0;
   };
-  return std::visit(bytes, call);
+  return visit(bytes, call);
 }
 
 void CpuBackend::reserve_workspace(size_t bytes) {
