@@ -61,9 +61,9 @@ TEST_CASE("concat_channels: gradients equal central differences") {
     GradientCheck({a, b, c, scale, shift}, [&](Tape& tape) {
       Concatenation all(device, {2, 3, 2, 10});
       all.add(a);
-      all.add(ghost_batch_norm(tape, b, scale, shift, statistics, {}, {}, all.place(1, 5)));
+      all.add(ghost_batch_norm(tape, b, scale, shift, statistics, {}, {}, all.slice(1, 5)));
       all.add(
-          max_pool2d(tape, c, {.window_h = 1, .window_w = 1, .stride_h = 1, .stride_w = 1}, all.place(6, 4)));
+          max_pool2d(tape, c, {.window_h = 1, .window_w = 1, .stride_h = 1, .stride_w = 1}, all.slice(6, 4)));
       return all.result(tape);
     }).run();
   }
