@@ -63,7 +63,7 @@ void CpuBackend::download_activations(int64_t n, const activation* from, real* h
 }
 
 void CpuBackend::run(const KernelCall& call) {
-  visit([this](const auto& one) { compute(one); }, call);
+  visit_call([this](const auto& one) { compute(one); }, call);
 }
 
 size_t CpuBackend::workspace(const KernelCall& call) const {
@@ -77,7 +77,7 @@ size_t CpuBackend::workspace(const KernelCall& call) const {
     else
       return 0;
   };
-  return visit(bytes, call);
+  return visit_call(bytes, call);
 }
 
 void CpuBackend::reserve_workspace(size_t bytes) {
