@@ -88,22 +88,22 @@ Tensor masked_by_relu(const Tensor& y, const Tensor& dy) {
 
 }  // namespace
 
-Tensor ghost_batch_norm(Tape& tape, const TensorWithMoments& input, const Tensor& scale, const Tensor& shift,
+Tensor ghost_batch_norm(Tape& tape, const TensorWithMoments& x, const Tensor& scale, const Tensor& shift,
                         const NormStatistics& statistics, const BatchNormOptions& options,
                         const Tensor& residual, const Tensor& destination) {
-  const Tensor& x = input.tensor;
-  BatchNormGeometry g = batch_norm_geometry(tape, x, scale, shift, options);
+  const Tensor& in = x.tensor;
+  BatchNormGeometry g = batch_norm_geometry(tape, in, scale, shift, options);
   if (residual.defined()) {
-    require(residual.shape() == x.shape(), "ghost_batch_norm: residual ", residual.shape(), " for ",
-            x.shape());
+    require(residual.shape() == in.shape(), "ghost_batch_norm: residual ", residual.shape(), " for ",
+            in.shape());
     require(!destination.defined(), "ghost_batch_norm: both a residual and a destination");
   }
-  const Device& device = x.device();
-  const Moments moments = take_moments(tape, g, input, statistics, options.momentum);
-  const Tensor y = result_tensor("ghost_batch_norm", device, x.shape(), destination);
+  const Device& device = in.device();
+  const Moments moments = take_moments(tape, g, x, statistics, options.momentum);
+  const Tensor y = result_tensor("ghost_batch_norm", device, in.shape(), destination);
   g.y_channels = y.as_channels().pixel;
   device.run(Normalise{.geometry = g,
-                       .x = x.as_activations(),
+                       .x = in.as_activations(),
                        .norm = norm_operands(scale, shift, moments),
                        .residual = residual.defined() ? residual.as_activations() : nullptr,
                        .y = y.as_channels().first});
@@ -112,16 +112,16 @@ Tensor ghost_batch_norm(Tape& tape, const TensorWithMoments& input, const Tensor
   if (masks) g.relu = false;  // the mask has been applied before the kernel of dx
   const Tensor mask = masks ? y : Tensor();
   const Tensor through = residual.defined() ? residual.without_memory() : Tensor();
-  return tape.record("ghost_batch_norm", {x, scale, shift, residual}, y, [=, x = x](const Tensor& dy) {
+  return tape.record("ghost_batch_norm", {in, scale, shift, residual}, y, [=, in = in](const Tensor& dy) {
     const Tensor masked = mask.defined() ? masked_by_relu(mask, dy) : Tensor();
     const Tensor& gradient = mask.defined() ? masked : dy;
-    const auto [dx, write_dx] = input_slot(x);
+    const auto [dx, write_dx] = input_slot(in);
     const auto [dscale, dshift, write_parameters] = norm_slots(scale, shift);
     const auto [first_dy, dy_pixel] = gradient.as_channels();
     BatchNormGeometry backward = g;
     backward.y_channels = dy_pixel;
     device.run(GhostBatchNormBackward{.geometry = backward,
-                                      .x = x.as_activations(),
+                                      .x = in.as_activations(),
                                       .dy = first_dy,
                                       .norm = norm_operands(scale, shift, moments),
                                       .dx = dx.as_activations(),

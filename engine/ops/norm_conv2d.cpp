@@ -7,19 +7,19 @@
 
 namespace crescendo {
 
-TensorWithMoments norm_conv2d(Tape& tape, const TensorWithMoments& input, const NormLayer& norm,
+TensorWithMoments norm_conv2d(Tape& tape, const TensorWithMoments& x, const NormLayer& norm,
                               const Tensor& weight, const Conv2dOptions& options, const Tensor& residual) {
-  const Tensor& x = input.tensor;
-  const Conv2dGeometry g = conv2d_geometry(tape, x, weight, options);
-  const Device& device = x.device();
+  const Tensor& in = x.tensor;
+  const Conv2dGeometry g = conv2d_geometry(tape, in, weight, options);
+  const Device& device = in.device();
   const Tensor &scale = norm.scale, &shift = norm.shift;
   if (!device.backend().fuses_norm(g)) {
-    const Tensor normalised = ghost_batch_norm(tape, input, scale, shift, norm.statistics, norm.options);
+    const Tensor normalised = ghost_batch_norm(tape, x, scale, shift, norm.statistics, norm.options);
     const Tensor z = conv2d(tape, normalised, weight, options);
     return residual.defined() ? add(tape, residual, z) : z;
   }
-  const BatchNormGeometry n = batch_norm_geometry(tape, x, scale, shift, norm.options);
-  const Moments moments = take_moments(tape, n, input, norm.statistics, norm.options.momentum);
+  const BatchNormGeometry n = batch_norm_geometry(tape, in, scale, shift, norm.options);
+  const Moments moments = take_moments(tape, n, x, norm.statistics, norm.options.momentum);
   const Tensor y = Tensor::activations(device, {g.n, g.p, g.q, g.k});
   if (residual.defined())
     require(residual.shape() == y.shape(), "norm_conv2d: residual ", residual.shape(), " for ", y.shape());
@@ -28,7 +28,7 @@ TensorWithMoments norm_conv2d(Tape& tape, const TensorWithMoments& input, const 
     of_y = {Tensor::reals(device, {n.ghosts(), g.k}), Tensor::reals(device, {n.ghosts(), g.k})};
   device.run(NormConv2dForward{.geometry = g,
                                .norm_geometry = n,
-                               .x = x.as_activations(),
+                               .x = in.as_activations(),
                                .norm = norm_operands(scale, shift, moments),
                                .weight = weight.as_activations(),
                                .residual = residual.defined() ? residual.as_activations() : nullptr,
@@ -37,24 +37,24 @@ TensorWithMoments norm_conv2d(Tape& tape, const TensorWithMoments& input, const 
                                .y_variance = of_y.mean.defined() ? of_y.variance.as_reals() : nullptr});
 
   const Tensor through = residual.defined() ? residual.without_memory() : Tensor();
-  const auto backward = [=, x = x, scale = scale, shift = shift](const Tensor& dy) {
+  const auto backward = [=, in = in, scale = scale, shift = shift](const Tensor& dy) {
     const NormOperands operands = norm_operands(scale, shift, moments);
     if (weight.needs_gradient()) {
       const auto [dw, write] = weight.gradient_slot();
       device.run(NormConv2dBackwardWeight{.geometry = g,
                                           .norm_geometry = n,
-                                          .x = x.as_activations(),
+                                          .x = in.as_activations(),
                                           .norm = operands,
                                           .dy = dy.as_activations(),
                                           .dweight = dw.as_reals(),
                                           .write = write});
     }
-    const Tensor between = Tensor::activations(device, x.shape());
-    const auto [dx, write_dx] = input_slot(x);
+    const Tensor between = Tensor::activations(device, in.shape());
+    const auto [dx, write_dx] = input_slot(in);
     const auto [dscale, dshift, write_parameters] = norm_slots(scale, shift);
     device.run(NormConv2dBackwardData{.geometry = g,
                                       .norm_geometry = n,
-                                      .x = x.as_activations(),
+                                      .x = in.as_activations(),
                                       .norm = operands,
                                       .dy = dy.as_activations(),
                                       .weight = weight.as_activations(),
@@ -66,7 +66,7 @@ TensorWithMoments norm_conv2d(Tape& tape, const TensorWithMoments& input, const 
                                       .write_parameters = write_parameters});
     if (through.needs_gradient()) through.add_to_gradient(dy);
   };
-  return {tape.record("norm_conv2d", {x, scale, shift, weight, residual}, y, backward), of_y};
+  return {tape.record("norm_conv2d", {in, scale, shift, weight, residual}, y, backward), of_y};
 }
 
 }  // namespace crescendo

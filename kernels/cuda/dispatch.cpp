@@ -25,7 +25,7 @@ Dispatch<T>::Dispatch(const LaunchContext& context, ConvolutionLibrary& convolut
 
 template <class T>
 void Dispatch<T>::run(const KernelCall& call) {
-  std::visit([this](const auto& one) { compute(one); }, call);
+  std::visit([this](const auto& one) { this->compute(one); }, call);
 }
 
 // ---- Workspace
@@ -35,12 +35,12 @@ size_t Dispatch<T>::workspace(const KernelCall& call) const {
   const auto bytes = [this](const auto& one) -> size_t {
     if constexpr (requires { one.siblings; }) {
       size_t most = 0;
-      for (const auto& sibling : one.siblings) most = std::max(most, workspace_for(sibling.geometry));
+      for (const auto& sibling : one.siblings) most = std::max(most, this->workspace_for(sibling.geometry));
       return most;
     } else if constexpr (requires { one.norm_geometry; }) {
-      return workspace_for(one.geometry, one.norm_geometry);
-    } else if constexpr (requires { workspace_for(one.geometry); }) {
-      return workspace_for(one.geometry);
+      return this->workspace_for(one.geometry, one.norm_geometry);
+    } else if constexpr (requires { this->workspace_for(one.geometry); }) {
+      return this->workspace_for(one.geometry);
     } else {
       return 0;
     }

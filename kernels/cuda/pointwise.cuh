@@ -14,7 +14,7 @@ void OwnKernels<T>::compute_elements(const KernelCall& call) {
   const auto compute = [this]<class Call>(const Call& one) {
     if constexpr (Elementwise<Call>)
       one.elementwise([&](const auto& formula, Write write, auto* to, const auto*... from) {
-        map_write(stream(), one.n, write, values_of(to), formula, values_of(from)...);
+        map_write(this->stream(), one.n, write, values_of(to), formula, values_of(from)...);
       });
     else
       throw std::logic_error("cuda: this call is not elementwise");
