@@ -22,26 +22,26 @@ class OwnConvolutions {
   static size_t workspace(const Conv2dGeometry& g) { return implicit_conv2d::workspace(g); }
 
   // Leaves the epilogue to the caller.
-  void compute(const Conv2dForward& call) {
+  void compute(const Conv2dForward& call) const {
     implicit_conv2d::forward(context_.stream, call.geometry, values_of(call.x), nullptr,
                              values_of(call.weight.values), {nullptr, values_of(call.y), nullptr, nullptr},
                              nullptr);
   }
-  void compute(const Conv2dBackwardData& call) {
+  void compute(const Conv2dBackwardData& call) const {
     implicit_conv2d::backward_data(context_.stream, call.geometry, values_of(call.dy), values_of(call.weight),
                                    values_of(call.dx), call.write);
   }
-  void compute(const Conv2dBackwardWeight& call) {
+  void compute(const Conv2dBackwardWeight& call) const {
     implicit_conv2d::backward_weight(context_.stream, call.geometry, values_of(call.x), nullptr,
                                      values_of(call.dy), call.dweight, call.write, context_.workspace);
   }
-  void compute(const NormConv2dForward& call) {
+  void compute(const NormConv2dForward& call) const {
     const InputNorm input{call.norm_geometry, call.norm};
     implicit_conv2d::forward(
         context_.stream, call.geometry, values_of(call.x), &input, values_of(call.weight),
         {values_of(call.residual), values_of(call.y), call.y_mean, call.y_variance}, context_.workspace);
   }
-  void compute(const NormConv2dBackwardWeight& call) {
+  void compute(const NormConv2dBackwardWeight& call) const {
     const InputNorm input{call.norm_geometry, call.norm};
     implicit_conv2d::backward_weight(context_.stream, call.geometry, values_of(call.x), &input,
                                      values_of(call.dy), call.dweight, call.write, context_.workspace);

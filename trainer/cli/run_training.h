@@ -7,7 +7,7 @@
 
 namespace crescendo {
 
-// Trains `options` into options.run_dir and writes RUN/report.html there.
-TrainResult run_training(const TrainOptions& options, Progress& progress);
+// Trains as the given options say, into their run folder RUN, and writes RUN/report.html.
+TrainResult run_training(const TrainOptions& given, Progress& progress);
 
 }  // namespace crescendo
