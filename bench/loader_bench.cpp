@@ -52,15 +52,16 @@ std::shared_ptr<const Dataset> open_images(const Options& options) {
 // Seconds of each epoch. A first one, not counted, touches all memory and fills the queue.
 std::vector<double> measure(const Options& options, const std::shared_ptr<const Dataset>& dataset) {
   const int64_t batches = dataset->size() / options.batch, epochs = options.epochs + 1;
-  const auto next_range = [&, batch = int64_t{0}]() mutable -> std::optional<SampleRange> {
-    if (batch == batches * epochs) return {};
-    return SampleRange{batch++ * options.batch, options.batch};
-  };
-  Loader loader(dataset, {.shuffle = true, .seed = 1, .workers = options.threads}, next_range);
+  Loader loader(dataset, {.shuffle = true,
+                          .seed = 1,
+                          .chunk = options.batch,
+                          .workers = options.threads,
+                          .end = batches * options.batch * epochs});
   std::vector<double> seconds;
+  int64_t position = 0;
   for (int64_t epoch = 0; epoch < epochs; ++epoch) {
     const Stopwatch watch;
-    for (int64_t i = 0; i < batches; ++i) loader.give_back(*loader.next());
+    for (int64_t i = 0; i < batches; ++i, position += options.batch) loader.give_back(loader.next(position));
     if (epoch > 0) seconds.push_back(watch.seconds());
   }
   return seconds;

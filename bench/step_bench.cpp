@@ -69,10 +69,9 @@ class Network {
     model_->parameters.initialise(options_.seed);
     if (options.evaluate) return;
     optimizer_.emplace(options_, model_->parameters);
-    gradients_.emplace(
-        options_, options_.micro_batch, *model_, image_size_, device,
-        [classes = data.classes](const SampleRanges&) { return std::make_unique<MadeUpBatches>(classes); });
-    gradients_->start({}, {});
+    gradients_.emplace(options_, options_.micro_batch, *model_, image_size_, device,
+                       [classes = data.classes] { return std::make_unique<MadeUpBatches>(classes); });
+    gradients_->start({});
   }
 
   void train() {

@@ -16,9 +16,7 @@
 namespace crescendo {
 namespace {
 
-constexpr size_t kRangesAhead = 3;  // ranges that are being loaded or wait for next()
-
-// Returns how many images a worker claims at a time: 32 of CIFAR's, fewer if they are larger. So a range is
+// Returns how many images a worker claims at a time: 32 of CIFAR's, fewer if they are larger. So a chunk is
 // shared among the workers, and they stop promptly.
 int64_t images_at_once(const ImageSize& size) {
   constexpr int64_t kElements = 32 * 32 * 32 * 3;
@@ -27,7 +25,7 @@ int64_t images_at_once(const ImageSize& size) {
 
 static_assert(sizeof(float) == sizeof(int32_t));  // labels follow the images without padding
 
-// A range that is being loaded. Workers claim images in order. Each writes only the images it has claimed.
+// A chunk that is being loaded. Workers claim images in order. Each writes only the images it has claimed.
 struct Job {
   LoadedSamples samples;
   std::vector<EpochImage> order;  // [count]
@@ -36,6 +34,11 @@ struct Job {
 
   bool all_claimed() const { return claimed == samples.range.count; }
   bool complete() const { return finished == samples.range.count; }
+  // Leaves out what nobody has claimed.
+  void give_up() {
+    finished += samples.range.count - claimed;
+    claimed = samples.range.count;
+  }
 };
 
 }  // namespace
@@ -50,11 +53,9 @@ std::shared_ptr<void> plain_memory(size_t bytes) {
 
 // The mutex guards every member below it, except pixels and labels of images that a worker has claimed.
 struct Loader::State {
-  State(std::shared_ptr<const Dataset> set, const LoaderOptions& loader_options,
-        std::function<std::optional<SampleRange>()> ranges)
+  State(std::shared_ptr<const Dataset> set, const LoaderOptions& loader_options)
       : dataset(std::move(set)),
         options(loader_options),
-        next_range(std::move(ranges)),
         sampler(dataset->size(), options.shuffle, options.seed) {}
   State(const State&) = delete;
   State& operator=(const State&) = delete;
@@ -65,8 +66,8 @@ struct Loader::State {
   Job* claimable();
   void load(Job& job, int64_t first, int64_t last) const;
   void work();
-  std::optional<LoadedSamples> load_now();
-  std::optional<LoadedSamples> take();
+  void go_to(int64_t first, std::unique_lock<std::mutex>& lock);
+  LoadedSamples take(int64_t first);
 
   std::shared_ptr<const Dataset> dataset;
   LoaderOptions options;
@@ -74,12 +75,11 @@ struct Loader::State {
 
   std::mutex mutex;
   std::condition_variable work_to_do, job_finished;
-  std::function<std::optional<SampleRange>()> next_range;
   Sampler sampler;
   std::deque<Job> jobs;              // in order; a deque, since workers hold pointers to its elements
+  int64_t position = -1;             // of the next job; -1: nobody has asked for a chunk yet
   std::vector<LoadedSamples> spare;  // memory that was given back
-  size_t largest_bytes = 0;          // size of the largest range so far
-  bool exhausted = false, stopping = false;
+  bool stopping = false;
 };
 
 Loader::State::~State() {
@@ -91,44 +91,38 @@ Loader::State::~State() {
   for (std::thread& worker : workers) worker.join();
 }
 
-// Returns memory for a range: memory that was given back, if it is large enough.
+// Returns memory for a chunk: memory that was given back, if there is any.
 LoadedSamples Loader::State::room_for(const SampleRange& range) {
-  const auto count = static_cast<size_t>(range.count);
-  const size_t elements = count * static_cast<size_t>(dataset->image_size().elements());
-  const size_t bytes = (elements + count) * sizeof(float);
-  largest_bytes = std::max(largest_bytes, bytes);
+  const auto image = static_cast<size_t>(dataset->image_size().elements());
+  const auto count = static_cast<size_t>(range.count), most = static_cast<size_t>(options.chunk);
   LoadedSamples room;
-  if (!spare.empty()) {
+  if (spare.empty()) {
+    room.memory = options.allocate((image + 1) * most * sizeof(float));
+  } else {
     room = std::move(spare.back());
     spare.pop_back();
   }
-  if (room.capacity < bytes) {
-    room.memory = options.allocate(largest_bytes);
-    room.capacity = largest_bytes;
-  }
   auto* const images = static_cast<float*>(room.memory.get());
   room.range = range;
-  room.images = {images, elements};
-  room.labels = {reinterpret_cast<int32_t*>(images + elements), count};
+  room.images = {images, image * count};
+  room.labels = {reinterpret_cast<int32_t*>(images + image * count), count};
   return room;
 }
 
-// Adds a job for the next range, or a job with the error that next_range threw. Notes the end of the ranges.
+// Adds a job for the chunk at `position`. If that fails, the job holds the error and has no images.
 void Loader::State::open_job() {
-  Job job;
+  const SampleRange range{position, std::min(options.chunk, options.end - position)};
+  position += range.count;
+  Job& job = jobs.emplace_back();
   try {
-    const std::optional<SampleRange> range = next_range();
-    exhausted = !range;
-    if (!range) return;
-    job.samples = room_for(*range);
-    job.order.reserve(static_cast<size_t>(range->count));
-    for (int64_t i = 0; i < range->count; ++i) job.order.push_back(sampler.at(range->first + i));
+    job.samples = room_for(range);
+    job.order.reserve(static_cast<size_t>(range.count));
+    for (int64_t i = 0; i < range.count; ++i) job.order.push_back(sampler.at(range.first + i));
   } catch (...) {
-    exhausted = true;
-    job = {};
     job.error = std::current_exception();
+    job.samples.range = range;
+    job.give_up();
   }
-  jobs.push_back(std::move(job));
 }
 
 void Loader::State::load(Job& job, int64_t first, int64_t last) const {
@@ -140,25 +134,16 @@ void Loader::State::load(Job& job, int64_t first, int64_t last) const {
   }
 }
 
-std::optional<LoadedSamples> Loader::State::load_now() {
-  if (jobs.empty() && !exhausted) open_job();
-  if (jobs.empty()) return std::nullopt;
-  Job& job = jobs.front();
-  if (job.error) std::rethrow_exception(job.error);
-  load(job, 0, job.samples.range.count);
-  LoadedSamples samples = std::move(job.samples);
-  jobs.pop_front();
-  return samples;
-}
-
-// Returns a job with unclaimed images, and opens one if there is none and kRangesAhead allows it. Null if
+// Returns a job with unclaimed images, and opens one if there is none and options.ahead allows it. Null if
 // none.
 Job* Loader::State::claimable() {
   for (Job& job : jobs)
     if (!job.all_claimed()) return &job;
-  if (exhausted || jobs.size() >= kRangesAhead) return nullptr;
+  const bool nobody_asked = position < 0;
+  if (nobody_asked || position >= options.end || jobs.size() >= static_cast<size_t>(options.ahead))
+    return nullptr;
   open_job();
-  job_finished.notify_all();  // the end, an error or an empty range may let next() return at once
+  job_finished.notify_all();  // after an error the job is complete
   return claimable();
 }
 
@@ -187,10 +172,29 @@ void Loader::State::work() {
   }
 }
 
-std::optional<LoadedSamples> Loader::State::take() {
+// Makes the chunk at `first` the one to come: gives up the jobs before it, or all jobs and goes on from there.
+void Loader::State::go_to(int64_t first, std::unique_lock<std::mutex>& lock) {
+  const auto is_wanted = [&](const Job& job) { return job.samples.range.first == first; };
+  const auto wanted = std::find_if(jobs.begin(), jobs.end(), is_wanted);
+  if (wanted == jobs.end()) position = first;
+  for (auto job = jobs.begin(); job != wanted; ++job) job->give_up();
+  while (!jobs.empty() && !is_wanted(jobs.front())) {
+    job_finished.wait(lock, [&] { return jobs.front().complete(); });
+    if (jobs.front().samples.memory) spare.push_back(std::move(jobs.front().samples));
+    jobs.pop_front();
+  }
+  work_to_do.notify_all();
+}
+
+LoadedSamples Loader::State::take(int64_t first) {
   std::unique_lock lock(mutex);
-  job_finished.wait(lock, [&] { return jobs.empty() ? exhausted : jobs.front().complete(); });
-  if (jobs.empty()) return std::nullopt;
+  go_to(first, lock);
+  if (workers.empty()) {
+    if (jobs.empty()) open_job();
+    if (!jobs.front().error) load(jobs.front(), 0, jobs.front().samples.range.count);
+  } else {
+    job_finished.wait(lock, [&] { return !jobs.empty() && jobs.front().complete(); });
+  }
   // The job stays, so that every further call throws too.
   if (jobs.front().error) std::rethrow_exception(jobs.front().error);
   LoadedSamples samples = std::move(jobs.front().samples);
@@ -199,19 +203,22 @@ std::optional<LoadedSamples> Loader::State::take() {
   return samples;
 }
 
-Loader::Loader(std::shared_ptr<const Dataset> dataset, const LoaderOptions& options,
-               std::function<std::optional<SampleRange>()> next_range) {
+Loader::Loader(std::shared_ptr<const Dataset> dataset, const LoaderOptions& options) {
   require(dataset->size() > 0, "loader: the data set is empty");
   require(options.workers >= 0, "loader: ", options.workers, " workers, expected 0 or more");
-  state_ = std::make_unique<State>(std::move(dataset), options, std::move(next_range));
+  require(options.chunk > 0, "loader: chunks of ", options.chunk, " samples, expected 1 or more");
+  require(options.ahead > 0, "loader: ", options.ahead, " chunks ahead, expected 1 or more");
+  state_ = std::make_unique<State>(std::move(dataset), options);
   for (int i = 0; i < options.workers; ++i)
     state_->workers.emplace_back([state = state_.get()] { state->work(); });
 }
 
 Loader::~Loader() = default;
 
-std::optional<LoadedSamples> Loader::next() {
-  return state_->workers.empty() ? state_->load_now() : state_->take();
+LoadedSamples Loader::next(int64_t first) {
+  require(first >= 0 && first < state_->options.end, "loader: position ", first, ", expected 0 to ",
+          state_->options.end - 1);
+  return state_->take(first);
 }
 
 void Loader::give_back(LoadedSamples samples) {

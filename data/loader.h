@@ -2,8 +2,8 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <memory>
-#include <optional>
 #include <span>
 
 #include "data/dataset.h"
@@ -22,7 +22,6 @@ struct LoadedSamples {
   std::span<float> images;    // [count, h, w, c]
   std::span<int32_t> labels;  // [count]
   std::shared_ptr<void> memory;
-  size_t capacity = 0;  // size of the memory in bytes
 
   size_t bytes() const { return images.size_bytes() + labels.size_bytes(); }
 };
@@ -33,24 +32,26 @@ std::shared_ptr<void> plain_memory(size_t bytes);
 struct LoaderOptions {
   bool shuffle = true;  // true: order drawn from (seed, epoch); false: file order in every epoch
   uint64_t seed = 0;
-  int workers = 1;  // background threads; 0: load within next(). Affects speed, never the samples.
+  int64_t chunk = 128;  // samples loaded together; in training one ghost batch
+  int ahead = 3;        // chunks that are loaded, or wait, ahead of next()
+  int workers = 1;      // background threads; 0: load within next(). Affects speed, never the samples.
+  int64_t end = std::numeric_limits<int64_t>::max();  // no sample from this position on is loaded
   // Allocates memory for samples, at least 4-byte aligned. Any thread may call it, one at a time.
   std::function<std::shared_ptr<void>(size_t bytes)> allocate = plain_memory;
 };
 
 class Loader {
  public:
-  // `next_range` returns the ranges to load, in order, and nullopt after the last. Any thread may call it,
-  // one at a time; it runs a bounded number of ranges ahead of next().
-  Loader(std::shared_ptr<const Dataset>, const LoaderOptions&,
-         std::function<std::optional<SampleRange>()> next_range);
+  Loader(std::shared_ptr<const Dataset>, const LoaderOptions&);
   ~Loader();
 
-  // Returns the samples of the next range, and nullopt after the last. Rethrows a worker's exception.
-  std::optional<LoadedSamples> next();
+  // Returns the chunk of samples from position `first` on, fewer where the end is nearer. Meanwhile the
+  // chunks that follow it are loaded. A caller that asks for other positions than these gets them too, only
+  // later. Rethrows a worker's exception, in every further call for the same chunk too.
+  LoadedSamples next(int64_t first);
 
   // Returns the memory of samples to the loader, which reuses it. If all samples are given back, the loader
-  // stops allocating after the first few ranges, until a range is larger than any before.
+  // stops allocating after the first few chunks.
   void give_back(LoadedSamples samples);
 
  private:

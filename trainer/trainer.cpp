@@ -66,7 +66,7 @@ Trainer::Trainer(const TrainOptions& options, const TrainingData& data, const De
       model_(open_model(options, *data.train, device_)),
       optimizer_(options, model_->parameters),
       gradients_(options_, micro_batch_, *model_, data.train->image_size(), device_,
-                 [this](SampleRanges ranges) { return open_batches(std::move(ranges)); }),
+                 [this] { return open_batches(); }),
       folder_(options.run_dir, options.resume, [&progress](const std::string& line) { progress.warn(line); }),
       log_([&progress](const std::string& line) { progress.warn(line); }),
       saved_{.time = Clock::now()} {
@@ -158,27 +158,34 @@ TrainResult Trainer::run() {
   return result;
 }
 
-bool Trainer::wanted(const std::optional<Update>& update) const {
-  return update && (options_.max_updates < 0 || counters_.updates < options_.max_updates);
+Measurement Trainer::measured() const {
+  const NoiseMeasurement* noise = gradients_.noise();
+  return {.noise_scale = noise != nullptr ? noise->scale().value() : std::nullopt};
+}
+
+void Trainer::decide_next() { next_ = timeline_.next(counters_.samples_seen, measured()); }
+
+bool Trainer::next_is_wanted() const {
+  return next_ && (options_.max_updates < 0 || counters_.updates < options_.max_updates);
 }
 
 TrainResult Trainer::train() {
-  gradients_.start(ranges_to_come(), resumed_);
+  gradients_.start(resumed_);
+  decide_next();
   const auto stopped = [&] { return signals_.received() != 0; };
-  std::optional<Update> update = timeline_.next(counters_.samples_seen);
   while (!stopped()) {
-    if (evaluation_due(!update)) evaluate_now();
-    if (stopped() || !wanted(update)) break;
-    run_update(*update);
-    update = timeline_.next(counters_.samples_seen);
-    if (checkpoint_due() && wanted(update)) save();
+    if (evaluation_due(!next_)) evaluate_now();
+    if (stopped() || !next_is_wanted()) break;
+    const Update update = *next_;  // run_update() decides the next one
+    run_update(update);
+    if (checkpoint_due() && next_is_wanted()) save();
   }
   TrainResult result;
   result.signal = signals_.received();
   if (stopped())
     result.reason = fmt::format("stopped by {}", result.signal == SIGINT ? "SIGINT" : "SIGTERM");
   else
-    result.reason = update ? "reached --max-updates" : "finished";
+    result.reason = next_ ? "reached --max-updates" : "finished";
   if (counters_.updates != saved_.updates || evaluated_at_ != saved_.evaluated_at) save();
   folder_.rotate(options_.keep);
   require(!save_failed_, "the run's last state could not be saved in ", folder_.path());
@@ -187,25 +194,12 @@ TrainResult Trainer::train() {
   return result;
 }
 
-std::unique_ptr<Batches> Trainer::open_batches(SampleRanges ranges) const {
-  const LoaderOptions options{
-      .shuffle = options_.shuffle, .seed = options_.seed, .workers = options_.loader_threads};
-  return train_data_.batches(options, micro_batch_, std::move(ranges));
-}
-
-// A loader calls the result from its own thread, ahead of the run, so it holds copies.
-SampleRanges Trainer::ranges_to_come() const {
-  return [timeline = timeline_, micro_batch = micro_batch_, limit = options_.max_updates,
-          seen = counters_.samples_seen, updates = counters_.updates,
-          micro_batches = MicroBatches({}, micro_batch_)]() mutable -> std::optional<SampleRange> {
-    if (const auto range = micro_batches()) return range;
-    const std::optional<Update> update = timeline.next(seen);
-    if (!update || (limit >= 0 && updates >= limit)) return std::nullopt;
-    seen = update->end();
-    ++updates;
-    micro_batches = MicroBatches(samples_of(*update), micro_batch);
-    return micro_batches();
-  };
+std::unique_ptr<Batches> Trainer::open_batches() const {
+  return train_data_.batches({.shuffle = options_.shuffle,
+                              .seed = options_.seed,
+                              .chunk = options_.ghost_batch,
+                              .workers = options_.loader_threads},
+                             micro_batch_);
 }
 
 void Trainer::run_update(const Update& update) {
@@ -240,8 +234,8 @@ void Trainer::note_update(const Update& update, Clock::time_point start) {
   const int64_t lines_before = steps(counters_.samples_seen, grid);
   counters_.samples_seen = update.end();
   ++counters_.updates;
-  const bool line_due =
-      steps(counters_.samples_seen, grid) > lines_before || !timeline_.next(counters_.samples_seen);
+  decide_next();
+  const bool line_due = steps(counters_.samples_seen, grid) > lines_before || !next_;
   if (line_due) gradients_.read();  // waits for the device: part of the time measured
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
   counters_.seconds += seconds;

@@ -1,6 +1,6 @@
 // One training run: it puts data, model, schedule and optimizer together, evaluates, logs and saves
-// checkpoints. Everything that decides what is computed is a function of (options, samples seen), so a run
-// that was stopped and resumed ends in the same bits as one that was not.
+// checkpoints. Everything that decides what is computed is a function of (options, samples seen, what was
+// measured), so a run that was stopped and resumed ends in the same bits as one that was not.
 #pragma once
 
 #include <chrono>
@@ -8,11 +8,10 @@
 #include <memory>
 #include <optional>
 
-#include "data/loader.h"
 #include "trainer/plan/memory.h"
 #include "trainer/record/metrics.h"
 #include "trainer/record/progress.h"
-#include "trainer/schedule/schedule.h"
+#include "trainer/schedule/timeline.h"
 #include "trainer/signals.h"
 #include "trainer/step/device_data.h"
 #include "trainer/step/evaluation.h"
@@ -57,9 +56,10 @@ class Trainer {
   template <class Event>
   Event event_now() const;
   void log_end(const std::string& reason);
-  bool wanted(const std::optional<Update>& update) const;
-  std::unique_ptr<Batches> open_batches(SampleRanges ranges) const;
-  SampleRanges ranges_to_come() const;
+  Measurement measured() const;
+  void decide_next();
+  bool next_is_wanted() const;
+  std::unique_ptr<Batches> open_batches() const;
   void run_update(const Update& update);
   void show_progress(const Update& update, SamplesSeen seen);
   void note_update(const Update& update, Clock::time_point start);
@@ -82,6 +82,7 @@ class Trainer {
   DeviceData train_data_, test_data_;
   ScheduleOptions schedule_;
   Timeline timeline_;
+  std::optional<Update> next_;  // none when the run is over
   std::unique_ptr<Model> model_;
   Optimizer optimizer_;
   GradientSum gradients_;

@@ -58,14 +58,11 @@ std::vector<std::string> names_of(const PictureSource& source) {
 
 std::vector<float> all_pixels(const std::shared_ptr<const Dataset>& set, int workers) {
   std::vector<float> all;
-  int64_t next = 0;
-  Loader loader(set, {.shuffle = true, .seed = 5, .workers = workers}, [&]() -> std::optional<SampleRange> {
-    if (next == 21) return std::nullopt;
-    next += 7;
-    return SampleRange{next - 7, 7};
-  });
-  while (const auto samples = loader.next())
-    all.insert(all.end(), samples->images.begin(), samples->images.end());
+  Loader loader(set, {.shuffle = true, .seed = 5, .chunk = 7, .workers = workers, .end = 21});
+  for (const int64_t first : {0, 7, 14}) {
+    const LoadedSamples samples = loader.next(first);
+    all.insert(all.end(), samples.images.begin(), samples.images.end());
+  }
   return all;
 }
 

@@ -33,159 +33,174 @@ class Spelled final : public Dataset {
   std::vector<std::string> names_;
 };
 
-// Returns a function that gives consecutive ranges of these sizes, starting at `first`; endlessly many ranges
-// of 40 if `sizes` is empty.
-auto ranges(int64_t first, std::vector<int64_t> sizes) {
-  return [at = first, sizes = std::move(sizes), next = size_t{0}]() mutable -> std::optional<SampleRange> {
-    if (!sizes.empty() && next == sizes.size()) return std::nullopt;
-    const int64_t count = sizes.empty() ? 40 : sizes[next];
-    ++next;
-    at += count;
-    return SampleRange{at - count, count};
-  };
-}
-
-const std::vector<int64_t> kSizes{128, 1, 0, 31, 32, 33, 500, 640, 7, 100};
 constexpr int64_t kSize = 200;
+constexpr int64_t kPositions = 3 * kSize - 13;  // in almost three epochs
+
+// Checks that these are the images and labels that the sampler names, from `first` on.
+void check_samples(const LoadedSamples& loaded, int64_t first, int64_t count, Sampler& sampler) {
+  REQUIRE(loaded.range.first == first);
+  REQUIRE(loaded.range.count == count);
+  REQUIRE(loaded.images.size() == static_cast<size_t>(3 * count));
+  REQUIRE(loaded.labels.size() == static_cast<size_t>(count));
+  for (size_t i = 0; i < loaded.labels.size(); ++i) {
+    const EpochImage image = sampler.at(first + static_cast<int64_t>(i));
+    REQUIRE(loaded.images[3 * i] == static_cast<float>(image.index));
+    REQUIRE(loaded.images[3 * i + 1] == 9.0F);
+    REQUIRE(loaded.images[3 * i + 2] == static_cast<float>(image.epoch));
+    REQUIRE(loaded.labels[i] == image.index % 7);
+  }
+}
 
 }  // namespace
 
-TEST_CASE("positions arrive in order, with the images the sampler names, for any number of workers") {
+TEST_CASE(
+    "positions arrive in order, with the images the sampler names, for any chunk and number of workers") {
   for (const bool shuffle : {true, false})
-    for (int workers = 0; workers <= 4; ++workers) {
-      CAPTURE(workers);
-      Loader loader(std::make_shared<Spelled>(kSize), {.shuffle = shuffle, .seed = 9, .workers = workers},
-                    ranges(0, kSizes));
-      Sampler sampler(kSize, shuffle, 9);
-      int64_t position = 0;
-      for (const int64_t count : kSizes) {
-        const std::optional<LoadedSamples> loaded = loader.next();
-        REQUIRE(loaded.has_value());
-        CHECK(loaded->range.first == position);
-        CHECK(loaded->range.count == count);
-        REQUIRE(loaded->images.size() == static_cast<size_t>(3 * count));
-        REQUIRE(loaded->labels.size() == static_cast<size_t>(count));
-        for (size_t i = 0; i < loaded->labels.size(); ++i, ++position) {
-          const EpochImage image = sampler.at(position);
-          REQUIRE(loaded->images[3 * i] == static_cast<float>(image.index));
-          REQUIRE(loaded->images[3 * i + 1] == 9.0F);
-          REQUIRE(loaded->images[3 * i + 2] == static_cast<float>(image.epoch));
-          REQUIRE(loaded->labels[i] == image.index % 7);
+    for (const int64_t chunk : {1, 7, 31, 32, 33, 200, 500})
+      for (int workers = 0; workers <= 4; ++workers) {
+        CAPTURE(chunk);
+        CAPTURE(workers);
+        Loader loader(std::make_shared<Spelled>(kSize), {.shuffle = shuffle,
+                                                         .seed = 9,
+                                                         .chunk = chunk,
+                                                         .ahead = 1 + workers,
+                                                         .workers = workers,
+                                                         .end = kPositions});
+        Sampler sampler(kSize, shuffle, 9);
+        for (int64_t first = 0; first < kPositions; first += chunk) {
+          LoadedSamples loaded = loader.next(first);
+          check_samples(loaded, first, std::min(chunk, kPositions - first), sampler);
+          if (first % 2 == 0) loader.give_back(std::move(loaded));
         }
+        CHECK_THROWS_AS(loader.next(kPositions), std::invalid_argument);
       }
-      CHECK(!loader.next().has_value());
-      CHECK(!loader.next().has_value());
-    }
 }
 
-TEST_CASE("memory that is given back serves later ranges, and no more is allocated") {
+TEST_CASE("positions out of order arrive too: skipped, misaligned, backwards and twice") {
+  for (int workers = 0; workers <= 4; ++workers) {
+    CAPTURE(workers);
+    Loader loader(std::make_shared<Spelled>(kSize), {.seed = 9, .chunk = 40, .workers = workers});
+    Sampler sampler(kSize, true, 9);
+    const std::vector<int64_t> kOrder{80, 120, 200, 240, 245, 285, 40, 40, 80, 1000, 1040, 1120, 0, 40};
+    for (int round = 0; round < 20; ++round)
+      for (const int64_t first : kOrder) {
+        CAPTURE(first);
+        LoadedSamples loaded = loader.next(first);
+        check_samples(loaded, first, 40, sampler);
+        std::fill(loaded.images.begin(), loaded.images.end(), -1.0F);
+        loader.give_back(std::move(loaded));
+      }
+  }
+}
+
+TEST_CASE("memory that is given back serves later chunks, and no more is allocated") {
   for (int workers = 0; workers <= 4; ++workers) {
     CAPTURE(workers);
     std::atomic<int> allocations{0};
-    std::vector<size_t> asked_for;
     const auto allocate = [&](size_t bytes) {
       ++allocations;
-      asked_for.push_back(bytes);
+      CHECK(bytes == 40 * (3 + 1) * sizeof(float));
       return plain_memory(bytes);
     };
-    std::vector<int64_t> sizes(100, 40);
-    for (size_t i = 0; i < sizes.size(); i += 3) sizes[i] = 7;
-    sizes.resize(110, 50);
-    Loader loader(std::make_shared<Spelled>(kSize),
-                  {.shuffle = false, .workers = workers, .allocate = allocate}, ranges(0, sizes));
-    const int at_once = workers == 0 ? 1 : 3 + 1;  // the ranges ahead, and the one in use
-    int64_t position = 0;
-    for (size_t range = 0; range < sizes.size(); ++range) {
-      std::optional<LoadedSamples> loaded = loader.next();
-      REQUIRE(loaded->labels.size() == static_cast<size_t>(sizes[range]));
-      for (size_t i = 0; i < loaded->labels.size(); ++i, ++position) {
-        REQUIRE(loaded->images[3 * i] == static_cast<float>(position % kSize));
-        REQUIRE(loaded->labels[i] == position % kSize % 7);
-      }
-      std::fill(loaded->images.begin(), loaded->images.end(), -1.0F);
-      std::fill(loaded->labels.begin(), loaded->labels.end(), -1);
-      loader.give_back(*std::move(loaded));
-      if (range == 95) CHECK(allocations <= at_once + 1);  // + 1: the first one was small
+    Loader loader(
+        std::make_shared<Spelled>(kSize),
+        {.seed = 9, .chunk = 40, .ahead = 3, .workers = workers, .end = 4007, .allocate = allocate});
+    Sampler sampler(kSize, true, 9);
+    for (int64_t first = 0; first < 4007; first += first == 2000 ? 90 : 40) {  // jumps once
+      LoadedSamples loaded = loader.next(first);
+      check_samples(loaded, first, std::min<int64_t>(40, 4007 - first), sampler);
+      std::fill(loaded.images.begin(), loaded.images.end(), -1.0F);
+      std::fill(loaded.labels.begin(), loaded.labels.end(), -1);
+      loader.give_back(std::move(loaded));
     }
-    CHECK(allocations <= 2 * at_once + 1);
-    CHECK(std::is_sorted(asked_for.begin(), asked_for.end()));
-    CHECK(asked_for.back() == 50 * (3 + 1) * sizeof(float));
+    CHECK(allocations <= (workers == 0 ? 1 : 3 + 1));  // the chunks ahead, and the one in use
   }
 }
 
 TEST_CASE("memory that is not given back is not overwritten") {
   for (int workers = 0; workers <= 2; ++workers) {
-    Loader loader(std::make_shared<Spelled>(kSize), {.shuffle = false, .workers = workers},
-                  ranges(0, {9, 9, 9, 9}));
+    Loader loader(std::make_shared<Spelled>(kSize), {.shuffle = false, .chunk = 9, .workers = workers});
     std::vector<LoadedSamples> all;
-    while (auto loaded = loader.next()) {
-      all.push_back(*loaded);
-      if (all.size() == 2) loader.give_back(std::move(all[0]));
+    for (int64_t chunk = 0; chunk < 4; ++chunk) {
+      all.push_back(loader.next(9 * chunk));
+      if (chunk == 1) loader.give_back(std::move(all[0]));
     }
-    REQUIRE(all.size() == 4);
-    for (size_t range = 1; range < 4; ++range)
-      for (size_t i = 0; i < 9; ++i) CHECK(all[range].images[3 * i] == static_cast<float>(9 * range + i));
+    for (size_t chunk = 1; chunk < 4; ++chunk)
+      for (size_t i = 0; i < 9; ++i) CHECK(all[chunk].images[3 * i] == static_cast<float>(9 * chunk + i));
   }
 }
 
 TEST_CASE("starting at any position continues the run that began at zero") {
-  const auto load = [](int64_t first, std::vector<int64_t> sizes, int workers) {
-    Loader loader(std::make_shared<Spelled>(23), {.seed = 4, .workers = workers},
-                  ranges(first, std::move(sizes)));
+  const auto load = [](int64_t first, int64_t chunk, int workers) {
+    Loader loader(std::make_shared<Spelled>(23), {.seed = 4, .chunk = chunk, .workers = workers, .end = 70});
     std::vector<float> images;
-    while (const auto loaded = loader.next())
-      images.insert(images.end(), loaded->images.begin(), loaded->images.end());
+    for (int64_t position = first; position < 70; position += chunk) {
+      const LoadedSamples loaded = loader.next(position);
+      images.insert(images.end(), loaded.images.begin(), loaded.images.end());
+    }
     return images;
   };
-  const std::vector<float> whole = load(0, {70}, 0);
+  const std::vector<float> whole = load(0, 70, 0);
   for (int64_t first = 0; first < 70; ++first)
-    CHECK(load(first, {70 - first}, static_cast<int>(first % 3)) ==
+    CHECK(load(first, 1 + first % 9, static_cast<int>(first % 3)) ==
           std::vector<float>(whole.begin() + 3 * first, whole.end()));
 }
 
-TEST_CASE("a loader that nobody reads loads a bounded number of ranges, and stops") {
+TEST_CASE("a loader loads nothing before it is asked, then a bounded number of chunks, and stops") {
   const auto set = std::make_shared<Spelled>(kSize);
   for (int workers = 0; workers <= 4; ++workers) {
-    Loader untouched(set, {.workers = workers}, ranges(0, {}));
+    const Loader untouched(set, {.workers = workers});
   }
-  set->sampled = 0;
+  CHECK(set->sampled == 0);
   {
-    Loader loader(set, {.workers = 3}, ranges(0, {}));
-    for (int i = 0; i < 5; ++i) loader.next();
+    Loader loader(set, {.chunk = 40, .ahead = 3, .workers = 3});
+    for (int64_t chunk = 0; chunk < 5; ++chunk) loader.next(40 * chunk);
   }
   CHECK(set->sampled >= 5 * 40);
-  CHECK(set->sampled <= (5 + 4) * 40);
+  CHECK(set->sampled <= (5 + 3) * 40);
 }
 
-TEST_CASE("next() rethrows a worker's exception, after the ranges before it, on every call") {
+TEST_CASE("no sample beyond the end is loaded") {
+  const auto set = std::make_shared<Spelled>(kSize);
+  for (int workers = 0; workers <= 4; ++workers) {
+    set->sampled = 0;
+    {
+      Loader loader(set, {.chunk = 8, .workers = workers, .end = 20});
+      for (const int64_t first : {0, 8, 16}) loader.next(first);
+    }
+    CHECK(set->sampled == 20);
+  }
+}
+
+TEST_CASE("next() rethrows a worker's exception, after the chunks before it, until another chunk is wanted") {
   for (int workers = 0; workers <= 4; ++workers) {
     CAPTURE(workers);
-    Loader loader(std::make_shared<Spelled>(20, 13), {.shuffle = false, .workers = workers},
-                  ranges(0, {10, 3, 5, 2}));
-    CHECK(loader.next()->range.count == 10);
-    CHECK(loader.next()->range.count == 3);
-    CHECK_THROWS_WITH(loader.next(), "image 13 is unreadable");
-    CHECK_THROWS_WITH(loader.next(), "image 13 is unreadable");
+    Loader loader(std::make_shared<Spelled>(20, 13), {.shuffle = false, .chunk = 5, .workers = workers});
+    CHECK(loader.next(0).range.count == 5);
+    CHECK(loader.next(5).range.count == 5);
+    CHECK_THROWS_WITH(loader.next(10), "image 13 is unreadable");
+    CHECK_THROWS_WITH(loader.next(10), "image 13 is unreadable");
+    CHECK(loader.next(15).range.count == 5);
   }
 }
 
-TEST_CASE("next() rethrows the exception of next_range") {
+TEST_CASE("next() rethrows what the allocation throws") {
   for (int workers = 0; workers <= 2; ++workers) {
-    Loader loader(std::make_shared<Spelled>(20), {.workers = workers},
-                  [calls = 0]() mutable -> std::optional<SampleRange> {
-                    if (calls++ == 2) throw std::runtime_error("no third range");
-                    return SampleRange{0, 4};
-                  });
-    CHECK(loader.next()->range.count == 4);
-    CHECK(loader.next()->range.count == 4);
-    CHECK_THROWS_WITH(loader.next(), "no third range");
+    Loader loader(std::make_shared<Spelled>(20),
+                  {.chunk = 4, .workers = workers, .allocate = [](size_t) -> std::shared_ptr<void> {
+                     throw std::runtime_error("no memory for samples");
+                   }});
+    CHECK_THROWS_WITH(loader.next(0), "no memory for samples");
+    CHECK_THROWS_WITH(loader.next(0), "no memory for samples");
   }
 }
 
-TEST_CASE("an empty set and a negative number of workers are rejected") {
-  CHECK_THROWS_AS(Loader(std::make_shared<Spelled>(0), {}, ranges(0, {})), std::invalid_argument);
-  CHECK_THROWS_AS(Loader(std::make_shared<Spelled>(1), {.workers = -1}, ranges(0, {})),
-                  std::invalid_argument);
+TEST_CASE("an empty set and counts that make no sense are rejected") {
+  CHECK_THROWS_AS(Loader(std::make_shared<Spelled>(0), {}), std::invalid_argument);
+  const auto set = std::make_shared<Spelled>(1);
+  CHECK_THROWS_AS(Loader(set, {.workers = -1}), std::invalid_argument);
+  CHECK_THROWS_AS(Loader(set, {.chunk = 0}), std::invalid_argument);
+  CHECK_THROWS_AS(Loader(set, {.ahead = 0}), std::invalid_argument);
 }
 
 }  // namespace crescendo

@@ -61,8 +61,8 @@ Step step(double weight) {
   TrainOptions options;
   options.ghost_batch = kGhost;
   GradientSum gradients(options, kGhost, model, kImage, device,
-                        [](const SampleRanges&) { return std::make_unique<RandomBatches>(); });
-  gradients.start({}, {});
+                        [] { return std::make_unique<RandomBatches>(); });
+  gradients.start({});
   gradients.begin();
   gradients.add({0, kGhost});
   gradients.add({kGhost, kGhost});

@@ -99,14 +99,11 @@ TEST_CASE("loaded images arrive intact, whether the device copies early or late"
 TEST_CASE("a prepared batch outlives the batches object that prepared it") {
   const auto set = std::make_shared<TinyData>(48);
   for (const CopyTime copies : {CopyTime::first, CopyTime::last})
-    for (const int workers : {0, 2}) {
+    for (const auto& [workers, chunk] : {std::pair(0, 8), {2, 8}, {0, 4}, {2, 2}}) {
       const Traced traced(true, copies);
       const DeviceBatch batch(traced.device, set->image_size(), 8);
       DeviceData(traced.device, set)
-          .batches({.shuffle = false, .seed = 3, .workers = workers}, 8,
-                   [first = int64_t{-8}]() mutable {
-                     return std::optional(SampleRange{first += 8, 8});
-                   })
+          .batches({.shuffle = false, .seed = 3, .chunk = chunk, .workers = workers}, 8)
           ->prepare({0, 8}, batch);
       std::vector<real> expected(static_cast<size_t>(batch.images.size()));
       for (int64_t i = 0; i < 8; ++i) {
@@ -147,12 +144,10 @@ TEST_CASE("from the third on, micro-steps make the same calls with the same poin
     model->parameters.allocate(traced.device);
     model->parameters.initialise(1);
     const DeviceData data(traced.device, bytes ? byte_data(48, true) : std::make_shared<TinyData>(48));
-    GradientSum gradients(options, 8, *model, {8, 8, 3}, traced.device, [&](SampleRanges ranges) {
-      return data.batches({.workers = 0}, 8, std::move(ranges));
-    });
+    GradientSum gradients(options, 8, *model, {8, 8, 3}, traced.device,
+                          [&] { return data.batches({.chunk = options.ghost_batch, .workers = 0}, 8); });
     Optimizer optimizer(options, model->parameters);
-    int64_t next = 0;
-    gradients.start([&]() { return std::optional(SampleRange{8 * next++, 8}); }, {});
+    gradients.start({});
     std::vector<std::vector<KernelCall>> traces;
     const DeviceStreams& streams = traced.backend->streams();
     std::vector<int64_t> allocations, transfers, uploads, host_blocks;

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "trainer/schedule/schedule.h"
+#include "trainer/schedule/timeline.h"
 
 using namespace crescendo;
 
@@ -51,9 +51,9 @@ ScheduleOptions small(BaseSchedule base) {
 }
 
 std::vector<Update> updates(const ScheduleOptions& options) {
-  const Timeline timeline(options);
+  Timeline timeline(options);
   std::vector<Update> updates;
-  for (auto update = timeline.next(0); update; update = timeline.next(update->first + update->setting.batch))
+  for (auto update = timeline.next(0, {}); update; update = timeline.next(update->end(), {}))
     updates.push_back(*update);
   return updates;
 }
@@ -196,9 +196,52 @@ TEST_CASE("a batch of an odd size is halved exactly") {
   const auto schedule = make_schedule(options);
   CHECK(schedule->at(4996).learning_rate == 0.1);  // middle 4999.5
   CHECK(schedule->at(4997).learning_rate == 0.02);
-  const Timeline timeline(options);
-  CHECK(timeline.next(9996));  // middle 9999.5
-  CHECK_FALSE(timeline.next(9997));
+  Timeline timeline(options);
+  CHECK(timeline.next(9996, {}));  // middle 9999.5
+  CHECK_FALSE(timeline.next(9997, {}));
+}
+
+TEST_CASE("a policy decides each update by what was measured until then") {
+  // Doubles the batch, to 80 at most, if the measured noise scale is twice as large.
+  class Doubling final : public BatchPolicy {
+   public:
+    Setting next(SamplesSeen, const Measurement& measurement) override {
+      if (measurement.noise_scale.value_or(0) >= 2 * static_cast<double>(batch_))
+        batch_ = std::min<int64_t>(2 * batch_, 80);
+      return {.learning_rate = 0.1, .batch = batch_};
+    }
+    BatchBounds bounds(SamplesSeen) const override { return {batch_, 80}; }
+
+   private:
+    int64_t batch_ = 20;
+  };
+  const ScheduleOptions options = small(BaseSchedule::constant);
+  Timeline timeline(options, std::make_unique<Doubling>());
+  SamplesSeen seen = 0;
+  std::vector<int64_t> batches;
+  while (const std::optional<Update> update =
+             timeline.next(seen, {.noise_scale = static_cast<double>(seen) / 100})) {
+    CHECK(update->first == seen);
+    const int64_t expected = seen < 4000 ? 20 : seen < 8000 ? 40 : 80;
+    CHECK(update->setting.batch == expected);
+    seen = update->end();
+  }
+  CHECK(seen == 10000);
+  CHECK(possible_batches(Timeline(options, std::make_unique<Doubling>()), options.ghost_batch) ==
+        std::set<int64_t>{20, 30, 40, 50, 60, 70, 80});
+}
+
+TEST_CASE("the batches of a schedule are known before the run") {
+  const auto batches = [](const ScheduleOptions& options) {
+    return possible_batches(Timeline(options), options.ghost_batch);
+  };
+  CHECK(batches(cifar(0.1, 0.9, 128, Exchange::none, 0)) == std::set<int64_t>{128});
+  CHECK(batches(cifar(0.1, 0.9, 128, Exchange::batch, 5120)) == std::set<int64_t>{128, 640, 3200, 5120});
+  ScheduleOptions options = small(BaseSchedule::linear);
+  options.exchange = Exchange::batch;
+  std::set<int64_t> found;
+  for (const Update& update : updates(options)) found.insert(update.setting.batch);
+  CHECK(batches(options) == found);
 }
 
 TEST_CASE("cosine and linear follow their formulas") {

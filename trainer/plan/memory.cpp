@@ -7,7 +7,7 @@
 
 #include "engine/packed_weights.h"
 #include "kernels/dry_run.h"
-#include "trainer/schedule/schedule.h"
+#include "trainer/schedule/timeline.h"
 #include "trainer/step/gradient_sum.h"
 #include "trainer/step/optimizer.h"
 
@@ -29,11 +29,7 @@ class DryBatches final : public Batches {
 };
 
 std::set<int64_t> batches_of(const TrainOptions& options, int64_t train_images) {
-  const Timeline timeline(schedule_options(options, train_images));
-  std::set<int64_t> batches;
-  for (auto update = timeline.next(0); update; update = timeline.next(update->end()))
-    batches.insert(update->setting.batch);
-  return batches;
+  return possible_batches(Timeline(schedule_options(options, train_images)), options.ghost_batch);
 }
 
 // Returns the sizes of all micro-batches that updates of these batches are cut into.
@@ -105,13 +101,12 @@ TrainingMemory training_memory(const TrainOptions& options, const Device& modell
   const auto staged = [&](int64_t most) {
     return is_held_in_memory(options.data) ? Tensor() : staging(device, data.image_size, most);
   };
-  GradientSum gradients(options, micro_batch, *model, data.image_size, device, [&](const SampleRanges&) {
-    return std::make_unique<DryBatches>(staged(micro_batch));
-  });
-  gradients.start({}, {});
+  GradientSum gradients(options, micro_batch, *model, data.image_size, device,
+                        [&] { return std::make_unique<DryBatches>(staged(micro_batch)); });
+  gradients.start({});
   const bool one_size = micro_batch == options.ghost_batch;
-  for (const int64_t n : one_size ? std::set{micro_batch}
-                                  : micro_batch_sizes(batches_of(options, data.train_images), micro_batch)) {
+  const std::set<int64_t> batches = one_size ? std::set{micro_batch} : batches_of(options, data.train_images);
+  for (const int64_t n : micro_batch_sizes(batches, micro_batch)) {
     gradients.begin();
     for (int step = 0; step < 2; ++step) gradients.add({0, n});
   }

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "data/dataset.h"
+#include "trainer/schedule/timeline.h"
 
 namespace crescendo {
 
@@ -18,9 +19,9 @@ class Gatherer {
   explicit Gatherer(const ScheduleOptions& options) : options_(options) {}
 
   std::vector<PlanSegment> segments() {
-    const Timeline timeline(options_);
+    Timeline timeline(options_);
     SamplesSeen seen = 0;
-    while (const std::optional<Update> update = timeline.next(seen)) {
+    while (const std::optional<Update> update = timeline.next(seen, {})) {
       if (begins_segment(*update)) begin(*update);
       extend(update->setting);
       seen = update->end();

@@ -1,5 +1,4 @@
-// Learning rate, momentum, weight decay and batch at each point of a run, and the first sample of each
-// update: pure functions of samples seen.
+// Schedules: learning rate, momentum, weight decay and batch as pure functions of the samples seen.
 //
 // A base schedule gives a learning rate that decays from its initial value, eps(s) = eps0 * r(s). An exchange
 // turns the decay into growth of the batch (Smith, Kindermans, Ying, Le, ICLR 2018):
@@ -11,37 +10,21 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
-#include <string>
 #include <vector>
+
+#include "trainer/schedule/batch_policy.h"
 
 namespace crescendo {
 
-using SamplesSeen = int64_t;
-
-// The values that an update is made with.
-struct Setting {
-  double learning_rate = 0, momentum = 0, weight_decay = 0;
-  int64_t batch = 0;
-  bool operator==(const Setting&) const = default;
-};
-
-// Returns g = eps / (1 - m) * (N / B - 1), the scale of the noise in SGD's updates (Smith et al. 2018, eq. 5
-// and 6).
-inline double noise_scale(const Setting& setting, int64_t train_images) {
-  return setting.learning_rate / (1 - setting.momentum) *
-         (static_cast<double>(train_images) / static_cast<double>(setting.batch) - 1);
-}
-
-class Schedule {
+// The policy that ignores what was measured: a pure function of the samples seen.
+class Schedule : public BatchPolicy {
  public:
-  Schedule() = default;
-  Schedule(const Schedule&) = delete;
-  Schedule& operator=(const Schedule&) = delete;
-  virtual ~Schedule() = default;
   // Returns the setting of the update that begins after `seen` samples. A step schedule gives the setting of
   // the segment that contains the update's middle.
   virtual Setting at(SamplesSeen seen) const = 0;
+
+  Setting next(SamplesSeen seen, const Measurement&) final { return at(seen); }
+  BatchBounds bounds(SamplesSeen seen) const final { return {at(seen).batch, at(seen).batch}; }
 };
 
 enum class BaseSchedule { step, cosine, linear, constant };
@@ -75,28 +58,5 @@ void validate(const ScheduleOptions&);
 
 // Returns the schedule of these options. Throws as validate() does.
 std::unique_ptr<Schedule> make_schedule(const ScheduleOptions&);
-
-// One update: samples [first, end()).
-struct Update {
-  SamplesSeen first = 0;
-  Setting setting;
-  SamplesSeen end() const { return first + setting.batch; }
-};
-
-// The updates of a run in order. At least half of the last one lies inside the run.
-class Timeline {
- public:
-  explicit Timeline(const ScheduleOptions&);
-  // Returns the update that begins at `seen`; none when the run is over. If the rest of the epoch is dropped
-  // because it is too small for the update, the update begins at the next epoch's first sample. The one after
-  // it is next(update.end()).
-  std::optional<Update> next(SamplesSeen seen) const;
-
- private:
-  std::shared_ptr<const Schedule> schedule_;
-  int64_t train_images_;
-  SamplesSeen end_;
-  bool drop_;
-};
 
 }  // namespace crescendo

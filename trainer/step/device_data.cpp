@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <stdexcept>
-#include <utility>
 #include <vector>
 
 #include "base/rng.h"
@@ -12,8 +11,9 @@
 namespace crescendo {
 namespace {
 
-constexpr int64_t kImagesAtOnce = 1024;  // per upload
-constexpr int64_t kTable = 3 * 256;      // a float for each value of a byte, by channel
+constexpr int64_t kImagesAtOnce = 1024;    // per upload
+constexpr int64_t kTable = 3 * 256;        // a float for each value of a byte, by channel
+constexpr int64_t kMicroBatchesAhead = 3;  // that a loader loads ahead
 
 // An array of `count` plain values in device memory.
 template <class T>
@@ -38,57 +38,69 @@ class DeviceArray {
   T* values_;
 };
 
-// Batches from a loader. If samples must be uploaded, a micro-batch is copied into a staging buffer on the
-// device while the previous one is computed. A kernel then converts it from there.
+// Batches from a loader, put together from its chunks. If samples must be uploaded, a micro-batch is copied
+// into a staging buffer on the device while the previous one is computed. Kernels then convert it from there.
 class LoadedBatches final : public Batches {
  public:
   LoadedBatches(const Device& device, const std::shared_ptr<const Dataset>& dataset,
-                const LoaderOptions& options, int64_t max_samples, SampleRanges ranges)
+                const LoaderOptions& options, int64_t max_samples)
       : device_(device),
         elements_(dataset->image_size().elements()),
         staged_(staging(device, dataset->image_size(), max_samples)),
         upload_(device.backend().open_upload()),
-        loader_(dataset, with_memory(options), std::move(ranges)) {}
+        loader_(dataset, settled(options, max_samples)) {}
 
   void prepare(const SampleRange& next, const DeviceBatch& batch) override {
-    take(next);
-    const float* images = samples_.images.data();
-    const int32_t* labels = samples_.labels.data();
-    if (upload_) {
-      labels = staged_.as_indices() + samples_.images.size();
-      images = reinterpret_cast<const float*>(staged_.as_indices());
-      upload_->start(samples_.memory.get(), staged_.as_indices(), samples_.bytes());
+    give_back();
+    for (int64_t done = 0; done < next.count; done += chunks_.back().range.count) {
+      chunks_.push_back(loader_.next(next.first + done));
+      if (chunks_.back().range.count > next.count - done)
+        throw std::logic_error("batches: a micro-batch ends within a chunk of the loader");
+      convert(chunks_.back(), done, batch);
     }
-    device_.run(ConvertSamples{.n = next.count,
-                               .elements = elements_,
-                               .images = images,
-                               .labels = labels,
-                               .to_images = batch.images.as_activations(),
-                               .to_labels = batch.labels.as_indices()});
     if (upload_) upload_->taken();
   }
   void write(const StepCounters*, const DeviceBatch&) override {}
 
  private:
-  LoaderOptions with_memory(LoaderOptions options) const {
+  LoaderOptions settled(LoaderOptions options, int64_t max_samples) const {
+    const int64_t chunks = (max_samples + options.chunk - 1) / options.chunk;
+    options.ahead = static_cast<int>(kMicroBatchesAhead * chunks);
     if (upload_) options.allocate = [this](size_t bytes) { return upload_->host_memory(bytes); };
     return options;
   }
 
-  // Takes the next samples and hands the memory of the previous ones back to the loader.
-  void take(const SampleRange& next) {
+  // Hands the memory of the previous micro-batch back to the loader.
+  void give_back() {
     if (upload_) upload_->wait();
-    loader_.give_back(std::exchange(samples_, {}));
-    std::optional<LoadedSamples> samples = loader_.next();
-    if (!samples || samples->range.first != next.first || samples->range.count != next.count)
-      throw std::logic_error("batches: the loader was told of other ranges");
-    samples_ = *std::move(samples);
+    for (LoadedSamples& chunk : chunks_) loader_.give_back(std::move(chunk));
+    chunks_.clear();
+  }
+
+  // Makes a chunk samples `at` and following of the batch.
+  void convert(const LoadedSamples& chunk, int64_t at, const DeviceBatch& batch) {
+    const int64_t n = chunk.range.count;
+    const float* images = chunk.images.data();
+    const int32_t* labels = chunk.labels.data();
+    if (upload_) {
+      int32_t* const staged = staged_.as_indices() + at * (elements_ + 1);
+      upload_->start(chunk.memory.get(), staged, chunk.bytes());
+      images = reinterpret_cast<const float*>(staged);
+      labels = staged + n * elements_;
+    }
+    const Tensor to_images = batch.images.view(at * elements_, {n, elements_}, Element::activation);
+    device_.run(ConvertSamples{.n = n,
+                               .elements = elements_,
+                               .images = images,
+                               .labels = labels,
+                               .to_images = to_images.as_activations(),
+                               .to_labels = batch.labels.as_indices() + at});
   }
 
   Device device_;
   int64_t elements_;  // per image
   Tensor staged_;
-  LoadedSamples samples_;  // being uploaded: destroyed after upload_, which waits
+  std::vector<LoadedSamples> chunks_;  // being uploaded: destroyed after upload_, which waits
   std::unique_ptr<StagedUpload> upload_;
   Loader loader_;
 };
@@ -200,11 +212,10 @@ DeviceData::DeviceData(const Device& device, std::shared_ptr<const Dataset> data
     resident_ = std::make_shared<const Resident>(device_, *images);
 }
 
-std::unique_ptr<Batches> DeviceData::batches(const LoaderOptions& options, int64_t max_samples,
-                                             SampleRanges ranges) const {
+std::unique_ptr<Batches> DeviceData::batches(const LoaderOptions& options, int64_t max_samples) const {
   const bool two_epochs = max_samples <= dataset_->size() + 1;  // a range reaches into two epochs at most
   if (resident_ && two_epochs) return std::make_unique<ResidentBatches>(device_, resident_, options);
-  return std::make_unique<LoadedBatches>(device_, dataset_, options, max_samples, std::move(ranges));
+  return std::make_unique<LoadedBatches>(device_, dataset_, options, max_samples);
 }
 
 int64_t DeviceData::resident_bytes(int64_t n, const ImageSize& size) {

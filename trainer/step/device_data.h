@@ -43,9 +43,9 @@ class DeviceData {
  public:
   DeviceData(const Device& device, std::shared_ptr<const Dataset> dataset);
 
-  // Returns batches over `ranges`, in order, each with at most `max_samples` samples.
-  std::unique_ptr<Batches> batches(const LoaderOptions& options, int64_t max_samples,
-                                   SampleRanges ranges) const;
+  // Returns batches of at most `max_samples` samples. Each is loaded in chunks of options.chunk samples; the
+  // last chunk may be smaller. Sets options.ahead and options.allocate.
+  std::unique_ptr<Batches> batches(const LoaderOptions& options, int64_t max_samples) const;
 
   const Dataset& dataset() const { return *dataset_; }
   const Device& device() const { return device_; }

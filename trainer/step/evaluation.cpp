@@ -12,8 +12,9 @@ std::optional<Evaluation> evaluate(const Model& model, const DeviceData& data,
   const Device& device = data.device();
   const int64_t total = data.dataset().size();
   MicroBatches micro_batches({0, total}, options.micro_batch);
-  const LoaderOptions in_order{.shuffle = false, .workers = options.loader_threads};
-  const auto batches = data.batches(in_order, std::min(options.micro_batch, total), micro_batches);
+  const int64_t most = std::clamp<int64_t>(options.micro_batch, 1, std::max<int64_t>(total, 1));
+  const auto batches =
+      data.batches({.shuffle = false, .chunk = most, .workers = options.loader_threads, .end = total}, most);
   DeviceScalar<StepCounters> counters(device);
   counters.set({});
   PackedWeights packed;

@@ -17,8 +17,8 @@ GradientSum::GradientSum(const TrainOptions& options, int64_t micro_batch, Model
   if (options.noise_scale) noise_.emplace(device, model.parameters.size(), options.ghost_batch);
 }
 
-void GradientSum::start(SampleRanges ranges, const SampleSums& sums) {
-  batches_ = open_(std::move(ranges));
+void GradientSum::start(const SampleSums& sums) {
+  batches_ = open_();
   sums_ = sums;
   range_ = {};
   finished_.clear();
@@ -74,7 +74,7 @@ void GradientSum::reset() {
 }
 
 std::string GradientSum::explain(const SampleRange& update) {
-  const auto batches = open_(MicroBatches(update, micro_batch_));
+  const auto batches = open_();
   return explain_non_finite(step_, *batches, update, micro_batch_);
 }
 

@@ -34,14 +34,13 @@ class NonFiniteError : public std::runtime_error {
 
 class GradientSum {
  public:
-  // Opens batches of the given ranges, which are prepared in order.
-  using OpenBatches = std::function<std::unique_ptr<Batches>(SampleRanges)>;
+  using OpenBatches = std::function<std::unique_ptr<Batches>()>;
   // `options` and `model` must outlive this object.
   GradientSum(const TrainOptions& options, int64_t micro_batch, Model& model, const ImageSize& image_size,
               const Device& device, OpenBatches open);
 
-  // Starts a run, before its first update: the ranges of all micro-batches to come, and the sums to add to.
-  void start(SampleRanges ranges, const SampleSums& sums);
+  // Starts a run, before its first update, with the sums to add to.
+  void start(const SampleSums& sums);
   // Starts an update.
   void begin();
   // Adds one micro-batch: a whole number of ghost batches, and exactly one where the noise scale is measured.

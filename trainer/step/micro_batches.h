@@ -1,16 +1,12 @@
-// The one cut of samples into micro-batches, for training, evaluation, memory and the loaders.
+// The one cut of samples into micro-batches, for training, evaluation and memory.
 #pragma once
 
 #include <algorithm>
-#include <functional>
 #include <optional>
 
 #include "data/loader.h"
 
 namespace crescendo {
-
-// A generator of sample ranges, in order; none after the last.
-using SampleRanges = std::function<std::optional<SampleRange>()>;
 
 // The micro-batches of `samples`, in order: `size` samples each, the last one what remains.
 class MicroBatches {
