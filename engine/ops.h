@@ -30,8 +30,8 @@ struct ResidualSum {
   bool relu = false;  // act is max(0, .) if true, else identity
 };
 
-// x [n,h,w,c], weight [k,r,s,c], optional bias [k] -> [n,p,q,k], where p = (h + top + bottom - r) / stride_h
-// + 1, rounded down, and likewise q.
+// x [n,h,w,c], weight [k,r,s,c], optional bias [k] -> [n,p,q,k], where, rounded down,
+//   p = (h + top + bottom - r) / stride_h + 1,  q = (w + left + right - s) / stride_w + 1
 Tensor conv2d(Tape&, const Tensor& x, const Tensor& weight, const Conv2dOptions& = {},
               const Tensor& bias = {}, ResidualSum = {});
 
@@ -58,8 +58,8 @@ struct TensorWithMoments {
   Tensor tensor;
   Moments moments;  // undefined tensors if not computed
 
-  TensorWithMoments(Tensor values,
-                    Moments known = {})  // NOLINT(google-explicit-constructor): any tensor is one
+  // Converts implicitly, because any tensor is one.
+  TensorWithMoments(Tensor values, Moments known = {})
       : tensor(std::move(values)), moments(std::move(known)) {}
 };
 

@@ -26,8 +26,8 @@ HD inline Augmentation draw_augmentation(uint64_t key, int64_t epoch, int64_t in
           static_cast<int64_t>((words.word[2] * kOffsets) >> 32)};
 }
 
-// Returns the pixel that position i of a padded axis shows, of n pixels: 4 3 2 1 | 0 1 2 ... n-1 | n-2 n-3
-// ...
+// Returns the pixel, of n, that position i of a padded axis shows. Positions from 0 on show the pixels
+//   4 3 2 1 | 0 1 2 ... n-1 | n-2 n-3 n-4 n-5
 HD inline int64_t reflected(int64_t i, int64_t n) {
   const int64_t inside = i < kCropPadding ? kCropPadding - i : i - kCropPadding;
   return inside < n ? inside : 2 * (n - 1) - inside;

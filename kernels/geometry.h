@@ -133,8 +133,8 @@ struct OptimizerStep {
   double learning_rate;
   double weight_decay;    // L2: gradient + weight_decay * value
   double gradient_scale;  // 1 / batch: gradients are sums over samples
-  const StepCounters* counters =
-      nullptr;  // in the backend's memory; if they have stopped, nothing is updated
+  // In the backend's memory, or null. If they have stopped, nothing is updated.
+  const StepCounters* counters = nullptr;
 
   bool operator==(const OptimizerStep&) const = default;
 };

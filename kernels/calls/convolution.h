@@ -31,8 +31,8 @@ struct ConvolutionEpilogue {
   double epsilon = 0;                    // of the norm
   const activation* residual = nullptr;  // [n,p,q,k], or null
   bool relu = false;
-  int64_t y_channels =
-      0;  // channels of a pixel of y if y is a slice of larger pixels; 0: k. Excludes a residual.
+  // Channels of a pixel of y if y is a slice of larger pixels, which excludes a residual; 0: k.
+  int64_t y_channels = 0;
 
   bool does_nothing() const {
     return bias == nullptr && factor == 1 && !norm && residual == nullptr && !relu;

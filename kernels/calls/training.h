@@ -99,7 +99,8 @@ struct Sgd {
   bool operator==(const Sgd&) const = default;
 };
 
-// velocity = momentum * velocity + g value -= learning_rate * (nesterov ? g + momentum * velocity : velocity)
+// velocity = momentum * velocity + g
+// value -= learning_rate * (nesterov ? g + momentum * velocity : velocity)
 struct Momentum {
   static constexpr std::string_view kName = "momentum";
   MomentumStep step;

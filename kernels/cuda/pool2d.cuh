@@ -7,8 +7,8 @@
 
 namespace crescendo::cuda {
 
-// The pixels of x in the window of output (p, q), clipped at the borders: rows [top, bottom), columns [left,
-// right).
+// The pixels of x in the window of output (p, q), clipped at the borders:
+// rows [top, bottom), columns [left, right).
 struct Window {
   int64_t top, bottom, left, right;
 

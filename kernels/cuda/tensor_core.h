@@ -31,9 +31,9 @@ __device__ inline uint32_t shared_address(const void* place) {
 }
 #endif
 
-// Loads four matrices of 8 x 8 two-byte values from shared memory. The whole warp must take part: lane 8 i +
-// j names row j of matrix i, 16 bytes aligned to 16. Lane l receives row l / 4, columns 2 (l % 4) and the
-// next, of each.
+// Loads four matrices of 8 x 8 two-byte values from shared memory. The whole warp must take part:
+// lane 8 i + j passes the address of row j of matrix i, which is 16 bytes long and aligned to 16.
+// Lane l receives row l / 4, columns 2 (l % 4) and the next, of each matrix.
 __device__ inline void load_matrix_x4(uint32_t (&to)[4], const void* row) {
 #ifdef __CUDACC__
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
