@@ -14,10 +14,10 @@ class Replay {
  public:
   explicit Replay(const Device& device) : device_(device) {}
 
-  // Runs `work`, or replays its kernels without calling it, and then returns true. `work` must call the same
-  // kernels with the same pointers every time, copy nothing between host and device, and release all memory
-  // that it allocates. That memory must not be in use by others at a replay: throws std::logic_error if it
-  // is.
+  // Runs `work` and returns false, or replays its kernels without calling it and returns true. `work` must
+  // call the same kernels with the same pointers every time, copy nothing between host and device, and
+  // release all memory that it allocates. Throws std::logic_error if any of that memory is in use when the
+  // kernels are replayed.
   bool run(const std::function<void()>& work);
 
  private:

@@ -79,8 +79,8 @@ class Tensor {
   void add_to_gradient(const Tensor& gradient) const;
   // Returns the gradient so far; undefined before the first contribution.
   Tensor gradient() const;
-  // Sets the gradient's memory (for a parameter: its part of the flat buffer) and marks it as not yet
-  // written.
+  // Sets the gradient's memory (for a parameter: its part of the flat buffer), and marks the gradient as
+  // needed and not yet written.
   void bind_gradient(const Tensor& home) const;
   void forget_gradient() const;  // the next contribution overwrites
   // Returns a tensor with the same shape and gradient, but no memory: for ops whose backward does not read

@@ -1,4 +1,4 @@
-// y = max(0, x); NaN stays NaN. Backward: dx = dy where y > 0, else 0. Saved: y.
+// y = max(0, x); NaN stays NaN. Backward: dx = 0 where y <= 0, else dy. Saved: x and y.
 #include "engine/ops.h"
 
 namespace crescendo {

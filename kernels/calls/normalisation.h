@@ -34,7 +34,7 @@ struct GhostMoments {
 };
 
 // y = act((x - mean) / sqrt(variance + epsilon) * scale + shift + residual); act is ReLU if geometry.relu,
-// else identity. y may be x unless geometry.y_channels is set.
+// else identity. y may be x unless y is a slice of larger pixels.
 struct Normalise {
   static constexpr std::string_view kName = "normalise";
   BatchNormGeometry geometry;

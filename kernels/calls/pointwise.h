@@ -34,7 +34,7 @@ struct ReluForward {
   bool operator==(const ReluForward&) const = default;
 };
 
-// dx (=|+=) dy where y > 0, else 0.
+// dx (=|+=) 0 where y <= 0, else dy: a NaN in y lets dy through.
 struct ReluBackward {
   static constexpr std::string_view kName = "relu_backward";
   int64_t n;             // elements

@@ -1,5 +1,5 @@
-// Parallel loops. No other file starts threads. The caller divides a loop into pieces that do not depend on
-// the number of threads, so the number affects speed, never results.
+// Parallel loops of the CPU kernels, which start threads nowhere else. The caller divides a loop into pieces
+// that do not depend on the number of threads, so the number affects speed, never results.
 #pragma once
 
 #include <omp.h>

@@ -14,7 +14,7 @@ namespace crescendo::CRESCENDO_CPU {
 using Vector = Eigen::internal::packet_traits<real>::type;
 constexpr int kLanes = Eigen::internal::packet_traits<real>::size;
 
-// Size of a tile: kTileRows x kTileVectors sums in registers, which leaves three registers for the operands.
+// Size of a tile: kTileRows x kTileVectors sums in registers. At least three registers remain for operands.
 constexpr int kTileVectors = 2;
 constexpr int kTileRows = (EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS - 3) / kTileVectors;
 constexpr int kTileWidth = kTileVectors * kLanes;

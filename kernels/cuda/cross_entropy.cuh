@@ -1,7 +1,7 @@
 // Softmax and cross-entropy in double, one warp for each sample:
 //   loss = log(sum exp(z)) - (1 - smoothing) z[label] - smoothing mean(z)
 //   dloss/dz[j] = softmax(z)[j] - target[j]
-// A NaN or an infinity among the logits makes the loss NaN.
+// The loss is NaN if a logit is NaN or +infinity.
 #pragma once
 
 #include <cmath>

@@ -1,5 +1,5 @@
-// The norm that a convolution's loader applies to its input. It uses the expressions of ghost_batch_norm.cuh,
-// so the tensor cores receive the same bits that Normalise would have stored.
+// The norm that a convolution's loader applies to its input. Normalise calls the same functions
+// (ghost_sums.cuh), so the tensor cores receive the bits that it would have stored.
 #pragma once
 
 #include "kernels/cuda/implicit_conv2d.h"
