@@ -33,9 +33,9 @@ class Allocator {
   Allocator& operator=(const Allocator&) = delete;
   ~Allocator();
 
-  void* allocate(size_t bytes);  // throws std::bad_alloc
-  void release(void* block, size_t bytes);
-  void reserve_workspace(size_t bytes);  // grows the backend's workspace, which counts in the peak
+  void* allocate(size_t bytes);             // throws std::bad_alloc
+  void release(void* block, size_t bytes);  // `bytes` as in allocate()
+  void reserve_workspace(size_t bytes);     // grows the backend's workspace, which counts in the peak
   MemoryUse use() const;
 
   // Throws std::logic_error if any part of these pieces is handed out.

@@ -12,11 +12,12 @@ namespace crescendo {
 class Device {
  public:
   // Returns the CPU. `threads` 0 means one per core; the number affects speed, never results. Throws
-  // std::invalid_argument if the instruction set is not among instruction_sets().
+  // std::invalid_argument if the instruction set is not among instruction_sets(), or if the convolution
+  // algorithm exists on GPUs only.
   static Device cpu(int threads = 0, ConvolutionAlgorithm = ConvolutionAlgorithm::automatic,
                     InstructionSet = InstructionSet::automatic);
-  // Returns the GPU of that index. Throws std::invalid_argument if there is none, if it does not support the
-  // precision, or if the program was built without CUDA.
+  // Returns the GPU with this index, from 0. Throws std::invalid_argument if there is none, if it does not
+  // support the precision, or if the program was built without CUDA.
   static Device cuda(int index = 0, Precision = Precision::fp32,
                      ConvolutionAlgorithm = ConvolutionAlgorithm::automatic);
   // Returns a device that computes nothing and touches no memory. It counts the multiply-adds and the bytes

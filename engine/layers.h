@@ -54,13 +54,13 @@ class BatchNorm {
   StatisticHandle running_mean_, running_variance_;
 };
 
-// Returns convolution(norm(x)) + residual in one op. The residual is optional. The convolution must have no
-// bias.
+// Returns convolution(norm(x)) + residual in one op. The residual is optional. Throws std::logic_error if the
+// convolution has a bias.
 TensorWithMoments norm_conv2d(Tape& tape, const BatchNorm& norm, const Conv2d& convolution,
                               const TensorWithMoments& x, const Tensor& residual = {});
 
 // Returns act(norm(convolution(x)) + residual). The residual is optional; so is a destination (ops.h),
-// without a residual. The convolution must have no bias.
+// without a residual. Throws std::logic_error if the convolution has a bias.
 Tensor conv2d_norm(Tape& tape, const Conv2d& convolution, const BatchNorm& norm, const Tensor& x,
                    Tensor residual = {}, const Tensor& destination = {});
 
@@ -78,14 +78,14 @@ struct NormedChain {
   Tensor destination;
 };
 
-// Returns normed_convolutions of one x for each chain. Their first convolutions are computed together; they
-// must be 1x1, of stride 1, without padding or bias.
+// Returns normed_convolutions of one x for each chain. The first convolutions of all chains are computed
+// together; they must be 1x1, of stride 1, without padding or bias.
 std::vector<Tensor> sibling_chains(Tape& tape, std::span<const NormedChain> chains, const Tensor& x);
 
-// A linear layer. Declares "weight" [out, in], drawn from N(0, spread^2), and "bias" [out], zeros. The
-// default, spread^2 = 1 / in, keeps the logits of order one.
+// A linear layer. Declares "weight" [out, in], drawn from N(0, spread^2), and "bias" [out], zeros.
 class Linear {
  public:
+  // `spread` 0 stands for 1 / sqrt(in), which keeps the logits of order one.
   Linear(const Scope& scope, int64_t in, int64_t out, double spread = 0);
   Tensor operator()(Tape& tape, const Tensor& x) const;
 

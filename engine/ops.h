@@ -22,8 +22,8 @@ struct Conv2dOptions {
   Padding padding{};
 };
 
-// The sum that a convolution's result becomes part of: act(residual + factor * result). If this is not
-// training and the caller moves the residual in, the sum may reuse its memory.
+// The sum that a convolution's result becomes part of: act(residual + factor * result). Outside of training
+// the sum may reuse the residual's memory if the caller moves the residual in.
 struct ResidualSum {
   Tensor residual;  // of the result's shape; undefined: act(factor * result)
   double factor = 1;
@@ -100,7 +100,7 @@ struct SiblingNorm {
 // conv2d_norm of one x for each sibling. Throws std::invalid_argument in training.
 std::vector<Tensor> sibling_conv2d_norm(Tape&, const Tensor& x, std::span<const SiblingNorm>);
 
-Tensor relu(Tape&, const Tensor& x);
+Tensor relu(Tape&, const Tensor& x);  // max(0, x), of x's shape; NaN stays NaN
 Tensor add(Tape&, const Tensor& a, const Tensor& b, double factor = 1);  // a + factor * b, of equal shapes
 Tensor concat_channels(Tape&, std::span<const Tensor> parts);  // [n,h,w,c0], [n,h,w,c1].. -> [n,h,w,c0+c1..]
 
@@ -110,10 +110,12 @@ class Concatenation {
  public:
   // `shape` is the shape of the result.
   Concatenation(const Device&, const Shape& shape);
-  // Returns channels [first, first + channels) of the result, for ops that take a destination. Undefined on
-  // devices that cannot store among channels.
+  // Returns channels [first, first + channels) of the result, for ops that take a destination. Returns an
+  // undefined tensor on devices that cannot store among channels.
   Tensor slice(int64_t first, int64_t channels) const;
+  // Adds the next part. Parts follow one another in the result in the order of these calls.
   void add(const Tensor& part);
+  // Returns the concatenation. Throws std::invalid_argument if there are no parts, or if they do not fit.
   Tensor result(Tape&) const;
 
  private:
@@ -125,9 +127,11 @@ struct Pool2dOptions {
   int64_t window_h = 2, window_w = 2;
   int64_t stride_h = 2, stride_w = 2;
   Padding padding{};
-  bool count_padding = true;  // average pooling only
+  bool count_padding = true;  // average pooling: divide by all pixels of the window, or by those in x only
 };
 
+// x [n,h,w,c] -> [n,p,q,c], with p and q as in conv2d. Padding must be smaller than the window and never wins
+// a maximum.
 Tensor max_pool2d(Tape&, const Tensor& x, const Pool2dOptions&, const Tensor& destination = {});
 Tensor average_pool2d(Tape&, const Tensor& x, const Pool2dOptions&);
 Tensor global_average_pool(Tape&, const Tensor& x);  // [n,h,w,c] -> [n,c]
@@ -135,12 +139,13 @@ Tensor global_average_pool(Tape&, const Tensor& x);  // [n,h,w,c] -> [n,c]
 // x [n,in], weight [out,in], optional bias [out] -> [n,out].
 Tensor linear(Tape&, const Tensor& x, const Tensor& weight, const Tensor& bias = {});
 
-// Keeps each element with probability `keep` in (0, 1] and divides it by `keep`. Identity outside of
-// training. `layer` distinguishes the dropout layers of a model.
+// Keeps each element of x [n,...] with probability `keep` in (0, 1] and divides it by `keep`; the others
+// become 0. Returns x itself outside of training, or if `keep` is 1. `layer` tells a model's dropout layers
+// apart.
 Tensor dropout(Tape&, const Tensor& x, double keep, uint32_t layer);
 
 struct CrossEntropy {
-  Tensor losses;   // [n], real: one a sample; Tape::backward seeds their gradient
+  Tensor losses;   // [n], real: one per sample; the argument of Tape::backward
   Tensor correct;  // [n], index: 1 where the largest logit is the label's
 };
 

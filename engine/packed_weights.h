@@ -15,8 +15,8 @@ class PackedWeights {
   PackedWeights(const PackedWeights&) = delete;
   PackedWeights& operator=(const PackedWeights&) = delete;
 
-  // Returns the weight with its packed copy, which is made on first use. There is none if the device gains
-  // nothing by it.
+  // Returns the weight [k,r,s,c] with its packed copy, which is made on first use and again for images of
+  // another size. There is no copy if the device gains nothing by packing.
   ConvolutionWeight of(const Conv2dGeometry&, const Tensor& weight);
 
  private:

@@ -69,13 +69,14 @@ class ParameterStore {
   const Tensor& gradients() const { return gradients_; }
   const Tensor& statistic_values() const { return statistic_values_; }
   const Tensor& statistic_pending() const { return statistic_pending_; }
-  // Weights as activations, a copy that the optimizer updates; null if activations are reals, and
-  // convolutions read `values`.
+  // Returns the copy of values() as activations, from which ops read weights and which the optimizer updates.
+  // Returns null if activations are reals: ops then read weights from values().
   activation* weight_copy() const;
   int64_t norm_begin() const { return norm_begin_; }  // offset of the first norm parameter
   int64_t size() const { return values_.size(); }     // with padding
 
-  // Copy part of a flat buffer, which has the layout of values() or statistic_values(), to and from the host.
+  // Copy elements from `offset` on of a flat buffer, which has the layout of values() or statistic_values(),
+  // to and from the host.
   std::vector<real> download(const Tensor& flat, int64_t offset, int64_t count) const;
   void upload(const Tensor& flat, int64_t offset, std::span<const real> values);
   // Recomputes weight_copy() after values() were set, by a checkpoint for example.

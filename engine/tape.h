@@ -38,32 +38,34 @@ class Tape {
 
   bool is_training() const { return training_; }
   const TapeOptions& options() const { return options_; }
-  // Returns the ghost batch for a micro-batch of n images. Throws std::invalid_argument unless it divides n.
+  // Returns the number of images in a ghost batch for a micro-batch of n images. Throws std::invalid_argument
+  // if it does not divide n.
   int64_t ghost(int64_t n) const;
 
-  // Adds to the gradients of an op's inputs, given the gradient of its output.
+  // The backward pass of an op: adds to the gradients of its inputs, given the gradient of its output.
   using Backward = std::function<void(const Tensor& output_gradient)>;
 
-  // Records that `output` was computed from `inputs`, and `backward`. Returns `output`. The closure should
-  // capture only what it reads, because it keeps that alive. Nothing is recorded in evaluation, or if no
-  // input needs a gradient.
+  // Records that the op `name` computed `output` from `inputs`, with its backward pass. Returns `output`.
+  // `backward` should capture only what it reads, because the tape keeps that alive until backward() has run
+  // it. Nothing is recorded in evaluation, or if no input needs a gradient.
   Tensor record(const char* name, std::span<const Tensor> inputs, const Tensor& output, Backward backward);
   Tensor record(const char* name, std::initializer_list<Tensor> inputs, const Tensor& output,
                 Backward backward) {
     return record(name, std::span(inputs.begin(), inputs.size()), output, std::move(backward));
   }
 
-  // Records an operation with several outputs; outputs[i] was computed from inputs[i]. Outputs without a
-  // gradient have an undefined one; if no output has a gradient, `backward` is not called.
+  // Records an op with several outputs; outputs[i] was computed from inputs[i]. `backward` gets one gradient
+  // per output: an undefined tensor for an output that received none. It is not called if none received one.
   using SharedBackward = std::function<void(std::span<const Tensor> output_gradients)>;
   void record(const char* name, std::span<const std::vector<Tensor>> inputs, std::span<const Tensor> outputs,
               SharedBackward backward);
 
-  // Sets each element of the gradient of `output` to `value`: for outputs besides the one that backward()
-  // takes.
+  // Sets each element of the gradient of `output` to `value`. Call it for each further output of the pass
+  // before backward(), which takes one.
   void seed(const Tensor& output, double value = 1);
-  // Runs the recorded operations from last to first, and frees each one when it is done. The first form seeds
-  // the gradient of `output`, the second sets it.
+  // Runs the recorded operations from last to first, and frees each one when it is done. The first form sets
+  // each element of the gradient of `output` to `value`. The second sets the gradient to output_gradient, and
+  // throws std::invalid_argument if the shapes differ.
   void backward(const Tensor& output, double value = 1);
   void backward(const Tensor& output, const Tensor& output_gradient);
 

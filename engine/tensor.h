@@ -46,14 +46,16 @@ class Tensor {
   real* as_reals() const;
   int32_t* as_indices() const;
 
-  // Returns a tensor that shares part of this one's memory, from element `offset` on, and keeps that memory
-  // alive.
+  // Returns a tensor that shares part of this one's memory and keeps it alive. `offset` counts elements of
+  // the view's type. Throws std::logic_error if the view would exceed this tensor, or if this tensor is
+  // itself a view of channels.
   Tensor view(int64_t offset, const Shape& shape, Element element) const;
-  // Returns a view of channels [first, first + count) of activations [n,h,w,c]. It is not contiguous: only
-  // ops that say so accept it, and as_activations() and everything that uses it throw std::logic_error.
+  // Returns a view of channels [first, first + count) of activations [n,h,w,c]. Throws std::logic_error if
+  // there are no such channels. The view is not contiguous, so as_activations() and all that uses it throw
+  // std::logic_error. The destination of an op (ops.h) is such a view.
   Tensor channels(int64_t first, int64_t count) const;
   bool is_channels() const { return block_->pixel != 0; }  // true for a result of channels()
-  // The layout of activations [..,c], contiguous or a view of channels.
+  // The place of activations [..,c] in memory, contiguous or a view of channels.
   struct Channels {
     activation* first;  // first channel of the first pixel
     int64_t pixel;      // stride from one pixel to the next, in elements
@@ -61,7 +63,8 @@ class Tensor {
   };
   Channels as_channels() const;
 
-  // Copy between host and device. The sizes must agree.
+  // Copy between host and device, and wait for it. upload() throws std::invalid_argument unless there are
+  // size() values; to_host() is for activations and reals.
   void upload(std::span<const float> values) const;
   void upload(std::span<const int32_t> values) const;
   std::vector<real> to_host() const;

@@ -1,6 +1,6 @@
 // y = mask * x / keep. The mask is drawn by (seed, position of the image in the run, layer, element), so it
-// does not depend on the micro-batch. Backward: dx = mask * dy / keep with the mask drawn again. Saved:
-// nothing.
+// does not depend on the micro-batch. Backward: dx = mask * dy / keep, with the mask drawn again.
+// Saved: nothing.
 #include "base/rng.h"
 #include "engine/ops.h"
 

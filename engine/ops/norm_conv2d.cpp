@@ -1,7 +1,7 @@
 // y = conv2d(act(norm(x)), w) + residual in one kernel: the normalised x is computed where the convolution
 // reads x, forward and again for dw, and never stored. Backward: the kernel of dx goes through the
 // convolution and the norm; the residual's gradient is dy. Saved: x, its moments, and w. Where the device has
-// no such kernel, the three ops one after another.
+// no such kernel, the three ops run one after another.
 #include "engine/ops/conv2d.h"
 #include "engine/ops/ghost_batch_norm.h"
 

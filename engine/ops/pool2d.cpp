@@ -1,6 +1,6 @@
 // y = the maximum, or the average, over windows of pixels. Backward: dy goes to the winning pixel (the first
-// of equals), or in equal shares to all pixels of the window. Saved: the winners' positions (max); nothing
-// (average).
+// of equals), or in equal shares to all pixels of the window. Saved: the winners' positions for a maximum,
+// nothing for an average.
 #include "engine/ops/destination.h"
 #include "engine/ops/window.h"
 

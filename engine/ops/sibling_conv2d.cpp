@@ -1,6 +1,6 @@
-// y_i = x * w_i, and, outside of training, y_i = act(norm_i(x * w_i)), by 1x1 filters: several convolutions
-// that read one x. Backward: dx = sum of dy_i * w_i from the last to the first, dw_i as conv2d has it. Saved:
-// x and the w_i.
+// Several convolutions by 1x1 filters that read one x: y_i = x * w_i or, outside of training,
+// y_i = act(norm_i(x * w_i)). Backward: dx = sum of dy_i * w_i, from the last i to the first; dw_i as in
+// conv2d. Saved: x and all w_i.
 #include "engine/ops/conv2d.h"
 #include "engine/ops/ghost_batch_norm.h"
 

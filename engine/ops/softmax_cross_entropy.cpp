@@ -1,7 +1,7 @@
 // loss = -sum over classes of target * log softmax(logits),
 // target = (1 - smoothing) * one-hot + smoothing / classes.
-// Backward: dlogits = dloss * (softmax(logits) - target). Saved: logits and labels; the softmax is computed
-// again.
+// Backward: dlogits = dloss * (softmax(logits) - target), with the softmax computed again.
+// Saved: logits and labels.
 #include "engine/ops.h"
 
 namespace crescendo {
