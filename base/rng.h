@@ -30,7 +30,7 @@ inline PhiloxWords random_words(uint64_t key, uint64_t a, uint32_t b, uint32_t b
 struct NormalPair {
   double first, second;
 };
-// Computes them from two random words (Box & Muller 1958).
+// Returns a pair that is computed from two random words (Box & Muller 1958).
 NormalPair normal_pair(uint32_t word0, uint32_t word1);
 
 __extension__ using Uint128 = unsigned __int128;

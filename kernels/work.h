@@ -14,7 +14,7 @@ struct Work {
   int64_t multiply_adds = 0;
   int64_t activations = 0, reals = 0;
   int64_t indices = 0;  // int32
-  int64_t copies = 0;   // of parameters in the activation type; they exist only if that is not real
+  int64_t copies = 0;   // parameters copied as activations; there are no copies if activations are reals
 
   int64_t bytes(size_t activation_bytes) const {
     const int64_t as_activations = activations + (activation_bytes != sizeof(real) ? copies : 0);
@@ -24,7 +24,7 @@ struct Work {
   bool operator==(const Work&) const = default;
 };
 
-// Returns the work of reading or writing `tensors` tensors of n elements.
+// Return the work of reading or writing `tensors` tensors of n activations, or of n reals.
 inline Work streaming(int64_t n, int64_t tensors) { return {.activations = n * tensors}; }
 inline Work streaming_reals(int64_t n, int64_t tensors) { return {.reals = n * tensors}; }
 // Returns the work of moving n elements between reals and activations.

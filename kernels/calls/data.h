@@ -21,8 +21,8 @@ struct ImageSet {
   bool operator==(const ImageSet&) const = default;
 };
 
-// Writes the n samples from counters.position on. Sample p of the run is image order[p % images] of epoch
-// p / images.
+// Writes the n samples from counters.position on. Sample p of the run is image orders[e % 2, p % images],
+// where e = p / images is its epoch.
 struct GatherImages {
   static constexpr std::string_view kName = "gather_images";
   ImageGather geometry;
@@ -35,7 +35,7 @@ struct GatherImages {
   bool operator==(const GatherImages&) const = default;
 };
 
-// Converts n samples from the form in which a loader leaves them.
+// Converts n samples from a loader's form: floats become activations, and labels are copied.
 struct ConvertSamples {
   static constexpr std::string_view kName = "convert_samples";
   int64_t n;

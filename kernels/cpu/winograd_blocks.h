@@ -20,7 +20,7 @@ namespace crescendo::CRESCENDO_CPU::winograd {
 template <class Algorithm>
 struct BlockPlan {
   StripGrid grid;
-  int64_t strips, block_strips;                        // of all images, of a block
+  int64_t strips, block_strips;                        // number in all images, and in a block
   int64_t panel;                                       // output channels that a block computes at a time
   int64_t v_row, v_matrix, m_row, m_matrix, u_matrix;  // strides in elements
 

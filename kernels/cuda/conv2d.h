@@ -28,7 +28,7 @@ class Convolutions final : public ConvolutionLibrary {
  public:
   Convolutions(Precision, cudaStream_t);
 
-  // Makes the plans of all passes.
+  // Makes the plans of all passes, and returns the bytes of the largest workspace among them.
   size_t workspace(const Conv2dGeometry&) override;
 
   // Throw std::runtime_error if cuDNN has no engine.

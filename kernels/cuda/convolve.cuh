@@ -184,8 +184,7 @@ void launch_convolve(cudaStream_t stream, const Convolution& c) {
 }
 
 // Launches blocks of 128 channels, which read the pixels half as often as blocks of 64, if one ghost batch
-// still has a block for every multiprocessor of a large device; otherwise blocks of 64. The sums are the
-// same.
+// still has a block for every multiprocessor of a large device; otherwise blocks of 64. Both give equal bits.
 template <Direction direction, bool Normalise>
 void convolve(cudaStream_t stream, const Convolution& c) {
   constexpr int64_t kNarrow = 64, kWide = 128, kMultiprocessors = 128;

@@ -13,7 +13,7 @@
 
 namespace crescendo::cuda {
 
-// A block of the device's memory. Constructor and grow() throw std::bad_alloc.
+// A block of the device's memory. The constructor and grow() throw std::bad_alloc.
 class DeviceMemory {
  public:
   explicit DeviceMemory(size_t bytes);

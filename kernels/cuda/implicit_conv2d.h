@@ -27,9 +27,9 @@ bool normalises(const Conv2dGeometry&);
 size_t workspace(const Conv2dGeometry&);
 
 struct ForwardResult {
-  const bf16* residual;  // is added before y is rounded; or null
-  bf16* y;
-  real *mean, *variance;  // the moments of y; or null
+  const bf16* residual;   // [n,p,q,k], added before y is rounded; or null
+  bf16* y;                // [n,p,q,k]
+  real *mean, *variance;  // [ghosts,k], the moments of y; or null
 };
 // `norm` may be null.
 void forward(cudaStream_t, const Conv2dGeometry&, const bf16* x, const InputNorm* norm, const bf16* weight,

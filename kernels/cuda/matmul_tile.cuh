@@ -64,7 +64,8 @@ class TileSums {
   static constexpr int kWarpRows = 64, kWarpColumns = 32;
   static constexpr int kWarpsDown = Rows / kWarpRows, kWarpsAcross = Columns / kWarpColumns;
   static constexpr unsigned kThreads = kWarp * kWarpsDown * kWarpsAcross;
-  // Blocks for which a multiprocessor must have registers. A thread then has up to 168, or 128.
+  // Number of blocks for which a multiprocessor must have registers: a thread has up to 168 with three blocks
+  // of 128 threads, and up to 128 with two blocks of 256.
   static constexpr unsigned kBlocksAtOnce = kThreads <= 128 ? 3 : 2;
   static_assert(Rows % kWarpRows == 0 && Columns % kWarpColumns == 0);
 
