@@ -13,7 +13,7 @@ std::vector<BreakdownLine> longest_first(std::vector<BreakdownLine> lines) {
   return lines;
 }
 
-// The lines of each kernel added up; rates are those of all its calls together.
+// Returns one line per kernel: the sums of its lines, with the rates of all its calls together.
 std::vector<BreakdownLine> by_kernel(const std::vector<BreakdownLine>& lines) {
   std::map<std::string, BreakdownLine> sums;
   for (const BreakdownLine& line : lines) {

@@ -1,4 +1,4 @@
-// The peak of a device that is known by its kernels alone: a large matrix product's multiply-adds, and the
+// Measures a GPU's peak by the backend's own kernels: the multiply-adds of a large matrix product, and the
 // bytes of y = a + factor * b over arrays that no cache holds.
 #include <algorithm>
 
@@ -13,7 +13,7 @@ constexpr int kTries = 5;
 constexpr int64_t kMatrix = 8192;                     // rows and columns
 constexpr int64_t kTriadElements = int64_t{1} << 27;  // of each array
 
-// Returns the most calls a second.
+// Returns the largest number of calls per second in several tries.
 double best_rate(Backend& backend, const KernelCall& kernel, const Call& wait) {
   backend.reserve_workspace(backend.workspace(kernel));
   const Call call = [&] { backend.run(kernel); };

@@ -1,5 +1,5 @@
-// kernel_bench: every kernel's time beside what this machine can do at most, and beside a peer's. Built on
-// Google Benchmark, whose flags (--benchmark_filter, --benchmark_out, ...) it takes besides its own.
+// kernel_bench: times every kernel, and compares it with the device's peak and with another library. It is
+// built on Google Benchmark and also takes that library's flags (--benchmark_filter, --benchmark_out, ...).
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 #include <omp.h>
@@ -27,7 +27,7 @@ struct Options {
 
 struct Machine {
   Backend& backend;
-  Call wait;  // for the end of what a GPU was given
+  Call wait;  // waits for the work of a GPU; empty on the CPU
   Peak peak;
   Peer peer;
   int threads;
@@ -35,7 +35,8 @@ struct Machine {
 
 bool on_processor(const Options& options) { return options.machine.device == "cpu"; }
 
-// A download comes after all that the backend was given before it; nothing where calls end by themselves.
+// Returns a small download, which waits for all kernels before it. Empty on the CPU, where each call returns
+// when its work is done.
 Call wait_of(const Options& options, Backend& backend) {
   if (on_processor(options)) return {};
   const auto operands = std::make_shared<Operands>(backend);
@@ -45,7 +46,7 @@ Call wait_of(const Options& options, Backend& backend) {
   };
 }
 
-// Ours first, then the peer as often: with --benchmark_repetitions they take turns.
+// Times our kernel, then as many calls of the peer's. With --benchmark_repetitions the two take turns.
 void run_benchmark(benchmark::State& state, const KernelBenchmark& kernel, const Machine& machine) {
   const Call ours = kernel.prepare(machine.backend);
   const Call peer = kernel.prepare_peer ? kernel.prepare_peer(machine.peer, machine.threads) : Call();
@@ -77,13 +78,14 @@ KernelList chosen_kernels(const Options& options, const Backend& backend) {
   for (const LayerTable& table : layer_tables())
     if (options.layers == table.model || options.layers == "all")
       add_model(list, table, options.batch, backend);
-  // Models share sizes.
+  // Models share sizes. Each is timed once.
   std::set<std::string> names;
   std::erase_if(list, [&](const KernelBenchmark& kernel) { return !names.insert(kernel.name).second; });
   return list;
 }
 
-// The library's own flags, in the form it expects; throws for any other. It keeps the pointer `program`.
+// Passes Google Benchmark its flags. Throws std::invalid_argument for a flag that it does not know. It keeps
+// the pointer `program`.
 void initialise_library(char* program, std::vector<std::string> flags) {
   std::vector<char*> words{program};
   for (std::string& flag : flags) words.push_back(flag.data());
@@ -111,7 +113,7 @@ std::string heading(const Options& options, const Machine& machine) {
                   machine.backend.name(), name_of(options.machine.convolution),
                   2 * machine.peak.multiply_adds / 1e9, machine.peak.bytes / 1e9, how);
   if (machine.peer != Peer::none)
-    text += fmt::format("peer: {}; ratio: its time through ours\n", version_of(machine.peer));
+    text += fmt::format("peer: {}; ratio: its time divided by ours\n", version_of(machine.peer));
   return text;
 }
 
@@ -164,22 +166,21 @@ void add_options(CLI::App& app, Options& options) {
       ->capture_default_str();
   add_precision_option(app, options.machine.precision);
   add_threads_option(app, options.machine.threads);
-  app.add_option("--batch", options.batch, "Number of images of a model's layers")
+  app.add_option("--batch", options.batch, "Batch: number of images in each of a model's layers")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
   add_convolution_option(app, options.machine.convolution);
   add_instruction_set_option(app, options.machine.instruction_set);
   app.add_option(
          "--layers", options.layers,
-         "Sizes: the convolutions of a model, with the kernels that run on their outputs and once per "
-         "update; cases: all kernels on the sizes of their tests; all: both")
+         "Kernels and sizes: a model's convolutions, with the kernels that run on their outputs and once per "
+         "update; cases: all kernels on the sizes of their tests; all: the cases and every model")
       ->check(CLI::IsMember(layer_choices()))
       ->capture_default_str();
   app.add_option(
          "--peer", options.peer,
-         "Time the same convolution by another library, in turn with ours. onednn: on operands in the "
-         "layouts "
-         "that it chooses; onednn-reorder: including reorders from and to NHWC; eigen: im2col and a product")
+         "Also time each convolution by another library. onednn: on operands in the layouts that it "
+         "chooses; onednn-reorder: including reorders from and to NHWC; eigen: im2col and a matrix product")
       ->check(CLI::IsMember(peer_choices()))
       ->capture_default_str();
 }
@@ -190,19 +191,20 @@ void add_options(CLI::App& app, Options& options) {
 int main(int argc, char** argv) {
   using namespace crescendo::bench;
   CLI::App app(
-      "Times every kernel, beside the processor's peak and the memory's bandwidth, measured just before.",
+      "Times every kernel, and compares it with the device's peak and memory bandwidth, measured just "
+      "before.",
       "kernel_bench");
   Options options;
   add_options(app, options);
   app.allow_extras();
   app.footer(
-      "GFLOP/s count the multiply-adds of direct convolution, so Winograd's algorithm may exceed the peak; "
+      "GFLOP/s count the multiply-adds of direct convolution, so Winograd's algorithm may exceed the peak. "
       "GB/s count each\n"
-      "operand once, so small ones that stay in a cache may exceed the memory. On a GPU the peak is that of "
-      "a "
-      "matrix product.\n"
+      "operand once, so small operands that stay in a cache may exceed the memory bandwidth. On a GPU the "
+      "peak is that of\n"
+      "a matrix product.\n"
       "Google Benchmark's flags work as well, among them:\n"
-      "  --benchmark_filter=REGEX --benchmark_min_time=SECONDS --benchmark_repetitions=N (a line then tells "
+      "  --benchmark_filter=REGEX --benchmark_min_time=SECONDS --benchmark_repetitions=N (a line then shows "
       "medians)\n"
       "  --benchmark_out=FILE --benchmark_out_format=json|csv --benchmark_format=json "
       "--benchmark_list_tests\n"

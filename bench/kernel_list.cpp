@@ -16,7 +16,7 @@ void add_activation(KernelList& list, const Conv2dGeometry& g) {
   add_pointwise(list, g.n * g.p * g.q * g.k);
 }
 
-// Adds the kernels that run once an update, over n parameters.
+// Adds the kernels that run once per update, over n parameters.
 void add_update(KernelList& list, int64_t n) {
   add_flat(list, n);
   add_optimizers(list, n);

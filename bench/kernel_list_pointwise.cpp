@@ -1,11 +1,11 @@
-// Kernels over n elements: pointwise ones, transfers, reductions of flat stores, optimizers.
+// Kernels over n elements: pointwise kernels, transfers, reductions of flat stores, optimizers.
 #include "kernel_list_parts.h"
 #include "sizes_text.h"
 
 namespace crescendo::bench {
 namespace {
 
-// One row of channels cut out of another twice as wide.
+// Returns the upper half of the channels of each row.
 ChannelSlice half_of_channels(int64_t n) {
   constexpr int64_t kChannels = 64;
   return {.rows = n / kChannels,

@@ -31,7 +31,7 @@ Conv2dBackwardWeight backward_weight(const Conv2dGeometry& g, Operands& o) {
           .write = Write::overwrite};
 }
 
-// ---- With a norm before the convolution, a residual and moments behind it.
+// ---- Convolutions of a normalised input, with a residual and the moments of the result.
 
 BatchNormGeometry norm_before(const Conv2dGeometry& g) {
   return {.n = g.n, .pixels = g.h * g.w, .c = g.c, .ghost = g.ghost, .epsilon = 1e-5, .relu = true};

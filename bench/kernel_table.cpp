@@ -33,7 +33,7 @@ double seconds_of(const Run& run) {
   return run.GetAdjustedRealTime() / benchmark::GetTimeUnitMultiplier(run.time_unit);
 }
 
-// A repeated benchmark is told by its medians, another by its only run.
+// Returns true for the run that the table shows: the median of a repeated benchmark, or the only run.
 bool is_result(const Run& run) {
   const bool aggregate = run.run_type == Run::RT_Aggregate;
   return run.repetitions > 1 ? aggregate && run.aggregate_name == "median" : !aggregate;

@@ -1,4 +1,4 @@
-// The table that kernel_bench prints, and what each line of it is computed from.
+// The table that kernel_bench prints, and the counters that it shows.
 #pragma once
 
 #include <benchmark/benchmark.h>
@@ -10,19 +10,19 @@
 namespace crescendo::bench {
 
 // Names of the counters a benchmark sets; the JSON output has them too.
-inline constexpr char kGflops[] = "gflops";  // of the direct definition, 2 a multiply-add
+inline constexpr char kGflops[] = "gflops";  // per second, by the direct definition; 2 per multiply-add
 inline constexpr char kGigabytes[] = "gbytes_per_second";
 inline constexpr char kPeakShare[] = "peak_share";
 inline constexpr char kBandwidthShare[] = "bandwidth_share";
 inline constexpr char kTimesInModel[] = "times_in_model";
 inline constexpr char kPeerSeconds[] = "peer_seconds";
-inline constexpr char kRatio[] = "ratio";  // the peer's time through ours: above 1 we are faster
+inline constexpr char kRatio[] = "ratio";  // the peer's time divided by ours: above 1 we are faster
 
-// One line a benchmark; of repetitions, their medians. At the end, where benchmarks are layers of a model,
-// the sum of each pass over all its layers.
+// Prints one line per benchmark; with repetitions, the line shows their medians. If benchmarks are layers of
+// a model, sums over all its layers follow, one for each pass.
 class KernelTable final : public benchmark::BenchmarkReporter {
  public:
-  // `heading` comes before the table, once there is one.
+  // Prints `heading` before the table, but only if there are benchmarks to run.
   KernelTable(std::string heading, bool with_peer) : heading_(std::move(heading)), with_peer_(with_peer) {}
 
   bool ReportContext(const Context& context) override;

@@ -1,4 +1,4 @@
-// The convolutions of three models: every shape once, with how often the model has it.
+// The convolutions of three models: each shape once, with the number of times that it occurs in the model.
 #pragma once
 
 #include <string>
@@ -8,11 +8,11 @@
 
 namespace crescendo::bench {
 
-// One image: h x w pixels of c channels -> k channels, filter r x s, the same stride along both axes, padded
-// by pad_h rows above and below and pad_w columns left and right.
+// A convolution of an image: h x w pixels of c channels -> k channels, filter r x s. The stride is the same
+// along both axes; the padding is pad_h rows above and below, and pad_w columns left and right.
 struct Layer {
   int64_t h, w, c, k, r, s, stride, pad_h, pad_w;
-  int count;
+  int count;  // occurrences in the model
 
   Conv2dGeometry geometry(int64_t batch) const {
     return {.n = batch,

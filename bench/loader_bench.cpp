@@ -1,5 +1,5 @@
-// loader_bench: how many images a second the loader hands over, shuffled, augmented and normalised: CIFAR's,
-// of a data set made up in memory and as large, or those of a folder or a pack of pictures.
+// loader_bench: measures how many images per second the loader delivers, shuffled, augmented and normalised.
+// The images are a made-up CIFAR in memory, or come from a folder or a pack of pictures.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -49,7 +49,8 @@ std::shared_ptr<const Dataset> open_images(const Options& options) {
   return make_dataset(data, Split::train);
 }
 
-// Seconds of each epoch. A first one, not counted, touches all memory and fills the queue.
+// Returns the seconds of each epoch. An epoch that is not timed comes first: it touches all memory and fills
+// the queue.
 std::vector<double> measure(const Options& options, const std::shared_ptr<const Dataset>& dataset) {
   const int64_t batches = dataset->size() / options.batch, epochs = options.epochs + 1;
   Loader loader(dataset, {.shuffle = true,
@@ -92,7 +93,7 @@ int run(const Options& options) {
   }
   const auto [least, most] = std::minmax_element(seconds.begin(), seconds.end());
   fmt::print(
-      "{} images of {}x{} an epoch, batch {}, augmentation {}, {}\n", images, side, side, options.batch,
+      "{} images of {}x{} per epoch, batch {}, augmentation {}, {}\n", images, side, side, options.batch,
       options.augment,
       options.threads == 0 ? "loaded when asked for" : fmt::format("loader threads: {}", options.threads));
   fmt::print("images/s   {:.0f}, the median of {} epochs from {:.0f} to {:.0f}\n", rate(median(seconds)),
@@ -108,14 +109,15 @@ void add_options(CLI::App& app, Options& options) {
                  "Number of background threads that prepare images; 0 prepares them in the foreground")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
-  count("--batch", options.batch, "Images handed over at once");
-  count("--images", options.images, "cifar: images of the data set, 3 KiB each");
-  count("--epochs", options.epochs, "Times to go through it");
-  app.add_option("--data", options.data, "Data: made-up CIFAR, or a folder of pictures")
+  count("--batch", options.batch, "Batch: number of images that are delivered at once");
+  count("--images", options.images, "cifar: number of images in the data set, 3 KiB each");
+  count("--epochs", options.epochs, "Number of epochs to time");
+  app.add_option("--data", options.data, "Data: made-up CIFAR in memory, or a folder of pictures")
       ->check(CLI::IsMember({"cifar", "image-folder"}))
       ->capture_default_str();
-  app.add_option("--data-dir", options.data_dir, "Folder of image-folder: DIR/train/CLASS/* or a pack");
-  count("--image-size", options.image_size, "Height and width of image-folder's images");
+  app.add_option("--data-dir", options.data_dir,
+                 "image-folder: folder that contains train/CLASS/* or a pack of pictures");
+  count("--image-size", options.image_size, "image-folder: height and width of an image, in pixels");
   app.add_option("--augment", options.augment, "Augmentation as in training; none: only crop and normalise")
       ->check(CLI::IsMember(kAugments))
       ->capture_default_str();
@@ -128,9 +130,8 @@ void add_options(CLI::App& app, Options& options) {
 int main(int argc, char** argv) {
   using namespace crescendo::bench;
   CLI::App app(
-      "Times the loader: images a second, shuffled, augmented and normalised, from CIFAR's bytes in memory "
-      "or from "
-      "pictures.",
+      "Times the loader in images per second, shuffled, augmented and normalised, from CIFAR's bytes in "
+      "memory or from pictures.",
       "loader_bench");
   Options options;
   add_options(app, options);

@@ -1,4 +1,4 @@
-// Operands of the kernels that benchmarks time.
+// Operands of the kernels that are timed.
 #pragma once
 
 #include <functional>
@@ -9,29 +9,28 @@
 
 namespace crescendo::bench {
 
-// Returns n values in [-1, 1) that repeat after a few thousand: drawing each would take longer than any
-// kernel.
+// Returns n values that lie in [-1, 1) and repeat after a few thousand. To draw each of them would take
+// longer than any kernel.
 std::vector<float> repeated_noise(int64_t n);
 
 // Backend memory that is filled once and released with this object.
 class Operands {
  public:
-  // Without a backend all pointers are null: enough for the name, the sizes and the work of a call.
+  // Makes all pointers null. That is enough for the name, the sizes and the work of a call.
   Operands() = default;
   explicit Operands(Backend& backend) : backend_(&backend) {}
 
   activation* activations(int64_t n);  // noise
   real* reals(int64_t n);              // noise
-  real* reals(int64_t n, real value);  // all alike
+  real* reals(int64_t n, real value);  // all equal to `value`
   template <class T>
   T* zeros(int64_t n) {
     return backend_ != nullptr ? stored(std::vector<T>(static_cast<size_t>(n))) : nullptr;
   }
-  // Returns room for the optimizer's copy of n parameters; null where activations are reals, as the
-  // optimizers' contract has it.
+  // Returns memory for an optimizer's copy of n parameters as activations; null if activations are reals.
   activation* copy(int64_t n);
 
-  // Runs a call that computes an operand of another.
+  // Runs a call whose result is an operand of another call.
   void run(const KernelCall& call) {
     if (backend_ != nullptr) backend_->run(call);
   }

@@ -18,8 +18,8 @@ namespace {
 
 constexpr int kTries = 20;
 
-// Chains of dependent multiply-adds side by side: enough to hide their latency, and few enough for 16
-// registers.
+// Number of chains of dependent multiply-adds side by side: enough to hide their latency, and few enough for
+// 16 registers.
 constexpr int kChains = 12;
 constexpr int64_t kSteps = 2'000'000;
 
@@ -50,14 +50,14 @@ double measure_multiply_adds(int threads) {
   return best;
 }
 
-// a = b + s * c over arrays that no cache holds; counted are two reads and a write (McCalpin's STREAM).
+// McCalpin's STREAM triad, a = b + s * c, over arrays that no cache holds. It counts two reads and a write.
 constexpr int64_t kTriadElements = int64_t{1} << 24;
 
 double measure_bytes(int threads) {
   const auto a = std::make_unique_for_overwrite<real[]>(kTriadElements);
   const auto b = std::make_unique_for_overwrite<real[]>(kTriadElements);
   const auto c = std::make_unique_for_overwrite<real[]>(kTriadElements);
-  // Each thread touches first what it will read, so that the memory is near it.
+  // Each thread writes first to the elements that it will read, so that their memory is near its core.
   each(threads, kTriadElements, [&](int64_t i) { a[i] = 0, b[i] = 1, c[i] = 2; });
   real factor = 3;
   benchmark::DoNotOptimize(factor);

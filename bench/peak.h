@@ -1,4 +1,4 @@
-// The peak of this machine, measured on the device whose kernels are compared with it.
+// Measures what a device can do at most, to compare kernels with.
 #pragma once
 
 #include "kernels/backend.h"
@@ -7,14 +7,15 @@
 namespace crescendo::bench {
 
 struct Peak {
-  double multiply_adds = 0;  // a second: of real, in registers; on a GPU those of a matrix product
-  double bytes = 0;          // a second, to and from memory, as a triad counts them
+  double multiply_adds = 0;  // per second: CPU, of reals in registers; GPU, of a matrix product
+  double bytes = 0;          // per second, to and from memory, in y = a + factor * b
 };
 
-// On as many threads as the kernels will have: the best of several tries, about half a second.
+// Measures the CPU on as many threads as the kernels will have: the best of several tries, in about half a
+// second.
 Peak measure_peak(int threads);
 
-// Measures the peak of the backend's device. `wait` waits for the work of the device.
+// Measures the backend's device, which is a GPU. `wait` waits for its work.
 Peak measure_peak(Backend&, const Call& wait);
 
 }  // namespace crescendo::bench

@@ -1,5 +1,5 @@
-// The textbook convolution: each image's windows as the rows of a matrix (im2col), then one matrix product.
-// Images are shared out among threads; a product runs on the thread of its image.
+// The textbook convolution: the windows of an image become the rows of a matrix (im2col), and one matrix
+// product follows. Each thread takes some of the images, and runs their products alone.
 //   forward           y = windows * weight^T
 //   backward data     d windows = dy * weight, each added to the pixel it was taken from
 //   backward weights  dweight = sum over images of dy^T * windows
@@ -70,7 +70,7 @@ class EigenConvolution {
            g_.pad_top == 0 && g_.pad_left == 0;
   }
 
-  // f(row of x, row of windows, first column of windows) for each tap that lies inside the image.
+  // Calls f(row of x, row of windows, first column of windows) for each tap that lies inside the image.
   template <class F>
   void each_tap(int64_t image, const F& f) const {
     for (int64_t p = 0; p < g_.p; ++p)
@@ -96,7 +96,7 @@ class EigenConvolution {
   Conv2dGeometry g_;
   int threads_;
   Matrix x_, weight_, y_, dweight_;
-  std::vector<Matrix> windows_, sums_;  // of each thread
+  std::vector<Matrix> windows_, sums_;  // one for each thread
 };
 
 }  // namespace

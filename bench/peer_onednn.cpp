@@ -1,5 +1,5 @@
-// oneDNN 2's convolution: every operand in the layout that the primitive asks for (format any), the algorithm
-// its own choice. It runs on as many threads as OpenMP was told (omp_set_num_threads).
+// oneDNN 2's convolution. The primitive chooses the layout of every operand (format any) and the algorithm.
+// It runs on the number of threads that omp_set_num_threads has set.
 #include <fmt/format.h>
 
 #include <memory>
@@ -34,7 +34,7 @@ memory::desc described(const memory::dims& dims, Format format) {
   return {dims, memory::data_type::f32, format};
 }
 
-// One operand: in the primitive's layout, in ours where reorders are timed, and the reorder between them.
+// One operand in the primitive's layout. If reorders are timed, also in ours, with the reorder between them.
 struct Operand {
   memory theirs;
   std::optional<memory> ours;

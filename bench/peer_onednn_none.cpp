@@ -1,4 +1,4 @@
-// A build without oneDNN.
+// Replaces peer_onednn.cpp in a build without oneDNN.
 #include "peer.h"
 
 namespace crescendo::bench {

@@ -32,7 +32,7 @@ int64_t peak_resident_bytes() {
 }
 
 void add_threads_option(CLI::App& app, int& threads) {
-  app.add_option("--threads", threads, "Threads; 0: one per core")
+  app.add_option("--threads", threads, "Number of threads that compute; 0 is one per core")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
 }
@@ -47,7 +47,7 @@ void add_convolution_option(CLI::App& app, ConvolutionAlgorithm& convolution) {
   const auto set = [&convolution, algorithms](const std::string& name) { convolution = algorithms.at(name); };
   app.add_option_function<std::string>(
          "--convolution", set,
-         "Algorithm for 3x3 and 1xN filters; own: this project's kernels, on a GPU in bf16")
+         "Convolution algorithm for 3x3 and 1xN filters; own: this project's kernels, on a GPU in bf16")
       ->check(CLI::IsMember(names))
       ->default_str(std::string(name_of(convolution)));
 }

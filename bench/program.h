@@ -21,23 +21,26 @@ class Stopwatch {
   Clock::time_point start_ = Clock::now();
 };
 
-double median(std::vector<double> values);  // of at least one
+// Returns the median of at least one value.
+double median(std::vector<double> values);
 
-// The most memory this process has held, as the system counts it.
+// Returns the peak resident memory of this process in bytes, as the system counts it.
 int64_t peak_resident_bytes();
 
-// --threads, 0 being one per core, --convolution, --precision, and --instruction-set, for which `set` becomes
-// what the processor has.
+// Add the options --threads, --convolution, --precision and --instruction-set. The last one first sets `set`
+// to the fastest instruction set of this processor.
 void add_threads_option(CLI::App& app, int& threads);
 void add_convolution_option(CLI::App& app, ConvolutionAlgorithm& convolution);
 void add_precision_option(CLI::App& app, Precision& precision);
 void add_instruction_set_option(CLI::App& app, InstructionSet& set);
+// Returns the number of threads; for 0, one per core.
 int resolved_threads(int threads);
 
-// Exit codes: an error is one line.
+// Exit codes. An error prints one line.
 inline constexpr int kDone = 0, kOurError = 1, kBadInput = 2;
 
-// Parses, then runs `body`; returns its exit code, or that of what was thrown.
+// Parses the command line and runs `body`. Returns the exit code of `body`. For a wrong command line, or an
+// exception, prints an error and returns its exit code.
 int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& body);
 
 }  // namespace crescendo::bench

@@ -5,7 +5,7 @@
 namespace crescendo::bench {
 namespace {
 
-// "1" or, where the axes differ, "1x2".
+// Returns "1" or, if the axes differ, "1x2".
 std::string axes(int64_t vertical, int64_t horizontal) {
   return vertical == horizontal ? fmt::to_string(vertical) : fmt::format("{}x{}", vertical, horizontal);
 }

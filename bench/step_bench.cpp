@@ -1,5 +1,5 @@
-// step_bench: whole training steps (forward, loss, backward, Nesterov momentum) of a model, or its
-// evaluation, on made-up images that are in memory already.
+// step_bench: times whole training steps of a model (forward, loss, backward, Nesterov momentum), or its
+// evaluation, on made-up images that are already on the device.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -23,13 +23,13 @@ namespace {
 
 struct Options {
   TrainOptions training;   // model, batches, threads, convolution
-  int64_t image_side = 0;  // 0: of the data the model is made for
+  int64_t image_side = 0;  // 0: that of the data that the model is made for
   bool evaluate = false;
   int64_t steps = 10, warmup = 2;
   bool breakdown = false, json = false;
 };
 
-// CIFAR-10's or ImageNet's sizes.
+// Returns the sizes of CIFAR-10 for wide ResNets, those of ImageNet for other models.
 DatasetTraits data_of(const Options& options) {
   TrainOptions training = options.training;
   training.data = training.model.starts_with("wrn-") ? "cifar10" : "image-folder";
@@ -38,7 +38,7 @@ DatasetTraits data_of(const Options& options) {
   return data;
 }
 
-// Made-up images, which are on the device from the first step on.
+// Made-up images. The first step uploads them, and later steps use them again.
 class MadeUpBatches final : public Batches {
  public:
   explicit MadeUpBatches(int64_t classes) : classes_(classes) {}
@@ -53,10 +53,10 @@ class MadeUpBatches final : public Batches {
 
  private:
   int64_t classes_;
-  std::set<const int32_t*> filled_;  // batches, by where their labels are
+  std::set<const int32_t*> filled_;  // addresses of the labels of batches that were uploaded
 };
 
-// A model and what a step of it needs.
+// A model with all that its training steps and its evaluation need.
 class Network {
  public:
   Network(const Options& options, const DatasetTraits& data, const Device& device)
@@ -105,8 +105,8 @@ class Network {
   ImageSize image_size_;
   std::unique_ptr<Model> model_;
   MadeUpBatches made_up_;
-  std::map<int64_t, DeviceBatch> inputs_;  // of an evaluation
-  PackedWeights packed_;                   // likewise
+  std::map<int64_t, DeviceBatch> inputs_;  // for evaluation, by number of images
+  PackedWeights packed_;                   // for evaluation
   std::optional<Optimizer> optimizer_;
   std::optional<GradientSum> gradients_;
   int64_t updates_ = 0;
@@ -115,7 +115,7 @@ class Network {
 struct Result {
   int64_t image_side = 0;
   std::string device;
-  std::vector<double> seconds;  // of each step
+  std::vector<double> seconds;  // one for each step
   size_t allocator_bytes = 0;
   int64_t resident_bytes = 0;
   std::optional<Breakdown> breakdown;
@@ -123,12 +123,13 @@ struct Result {
   double step() const { return median(seconds); }
 };
 
-// The device, and who times its kernels if they are to be.
+// Opens the device. With --breakdown also returns the backend that times its kernels, otherwise null.
 std::pair<Device, TimingBackend*> open_timed(const Options& options) {
   const TrainOptions& training = options.training;
   if (!options.breakdown) return {open_device(training), nullptr};
   require(training.device == "cpu",
-          "--breakdown: a GPU's kernels run while the program goes on: time them with ", "Nsight Systems");
+          "--breakdown: needs --device cpu, because a GPU's kernels run beside the program; ",
+          "time them with Nsight Systems");
   auto timed = std::make_unique<TimingBackend>(
       make_cpu_backend(training.threads, training.convolution, training.instruction_set));
   TimingBackend* timing = timed.get();
@@ -197,7 +198,7 @@ void print_text(const Options& options, const Result& result) {
   fmt::print("images/s   {:.1f}\n", static_cast<double>(training.batch) / result.step());
   fmt::print("memory     {:.0f} MiB from the allocator at most, {:.0f} MiB resident at most\n",
              mebibytes(result.allocator_bytes), mebibytes(result.resident_bytes));
-  if (result.breakdown) fmt::print("\nOf a step, on average:\n{}", result.breakdown->table());
+  if (result.breakdown) fmt::print("\nMeans per step:\n{}", result.breakdown->table());
 }
 
 int run(Options& options) {
@@ -224,9 +225,11 @@ void add_options(CLI::App& app, Options& options) {
       ->capture_default_str();
   count("--image-size", options.image_side, 0,
         "Height and width of an image; 0 is 32 for wrn-D-W and the usual ImageNet size for others");
-  count("--batch", options.training.batch, 1, "Number of images per step");
-  count("--ghost-batch", options.training.ghost_batch, 1, "Images that are normalised together");
-  count("--micro-batch", options.training.micro_batch, 0, "Images computed at once; 0: one ghost batch");
+  count("--batch", options.training.batch, 1, "Batch: number of images per step");
+  count("--ghost-batch", options.training.ghost_batch, 1,
+        "Ghost batch: number of images over which batch norm computes its statistics");
+  count("--micro-batch", options.training.micro_batch, 0,
+        "Micro-batch: number of images per forward and backward pass; 0 is one ghost batch");
   app.add_option("--device", options.training.device, "Device to compute on: cpu, cuda or cuda:N")
       ->capture_default_str();
   add_precision_option(app, options.training.precision);

@@ -1,5 +1,4 @@
-// A backend that passes every call on to another and notes how long it took, kernel by kernel and size by
-// size: where a training step's time goes.
+// A backend that passes every call on to another and records the time that it takes, by kernel and size.
 #pragma once
 
 #include <map>
@@ -26,7 +25,7 @@ class TimingBackend final : public BackendDecorator {
  public:
   using BackendDecorator::BackendDecorator;
 
-  // Returns the times since the last forget(). Memory, workspace and transfers of bytes are not timed.
+  // Returns the times since the last forget(): of kernels, and of uploads and downloads of activations.
   const std::map<KernelName, KernelTime>& times() const { return times_; }
   void forget() { times_.clear(); }
 
