@@ -1,5 +1,5 @@
-// conv2d_ladder: the versions of one convolution (docs/ladder.md), each checked against the first, then timed
-// on one thread.
+// conv2d_ladder: checks the versions of one convolution (docs/ladder.md) against the first one, then
+// times them on one thread.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -44,9 +44,9 @@ struct Operands {
 
 struct Measured {
   Version version;
-  double difference = 0,
-         tolerance = 0;         // the largest from the first version's outputs; what rounding explains
-  std::vector<double> seconds;  // of a call, in each round
+  // The largest difference from an output of the first version, and the difference that rounding explains.
+  double difference = 0, tolerance = 0;
+  std::vector<double> seconds;  // per call, one value for each round
 
   bool agrees() const { return difference <= tolerance; }
   double milliseconds() const { return median(seconds) * 1e3; }
@@ -55,17 +55,18 @@ struct Measured {
   }
 };
 
-// Factors uniform in [-1, 1) have products with a root mean square of 1/3, whose partial sums grow as sqrt(l)
-// / 3. Each addition rounds by at most half an epsilon of them, so the errors of l additions add up, as a
-// random walk, to less than epsilon * l / 6. Each side may have six times that; by Winograd's algorithm nine
-// times as much again, since its products are so much larger (docs/derivations/winograd.md).
+// Returns the difference from the first version that rounding explains. Factors uniform in [-1, 1) have
+// products with a root mean square of 1/3, so a sum of l products is near sqrt(l) / 3. Each addition rounds
+// by at most half an epsilon of the sum. The errors of l additions add up, like a random walk, to less than
+// epsilon * l / 6. Each of the two versions may have six times that error. Winograd's algorithm may have
+// nine times as much as others, because its products are so much larger (docs/derivations/winograd.md).
 double tolerance(const Layer& layer, const Version& version) {
   const double one_side =
       static_cast<double>(std::numeric_limits<real>::epsilon()) * static_cast<double>(layer.filter());
   return version.winograd ? 10 * one_side : 2 * one_side;
 }
 
-// Infinite where `version` leaves an output unwritten.
+// Returns the largest difference from `expected`; infinity if `version` leaves an output unwritten.
 double largest_difference(const Version& version, const Operands& operands,
                           const std::vector<real>& expected) {
   std::fill_n(operands.y.get(), expected.size(), std::numeric_limits<real>::quiet_NaN());
@@ -89,7 +90,8 @@ std::vector<Measured> check_versions(const Layer& layer, const Operands& operand
   return all;
 }
 
-// Processor time, which other programs on the machine do not add to. One call at least.
+// Returns the processor time of a call, to which other programs on the machine do not add. Makes at least one
+// call.
 double seconds_per_call(const Version& version, const Operands& operands) {
   constexpr std::clock_t kLeast = CLOCKS_PER_SEC / 50;
   const std::clock_t start = std::clock();
@@ -103,7 +105,7 @@ double seconds_per_call(const Version& version, const Operands& operands) {
   return static_cast<double>(passed) / CLOCKS_PER_SEC / static_cast<double>(calls);
 }
 
-// All versions in turn, so that a slow moment of the machine meets each.
+// Times the versions in turn, so that a slow moment of the machine affects all of them.
 void time_versions(int64_t rounds, const Operands& operands, std::vector<Measured>& all) {
   for (int64_t round = 0; round < rounds; ++round)
     for (Measured& one : all) one.seconds.push_back(seconds_per_call(one.version, operands));
@@ -175,12 +177,12 @@ void add_options(CLI::App& app, Options& options) {
     app.add_option(name, value, meaning)->check(CLI::Range(least, most))->capture_default_str();
   };
   count("--channels", options.layer.channels, 64, 4096,
-        "Input channels, and output channels; a multiple of 64");
-  count("--size", options.layer.size, 8, 1024, "Rows, and columns, of an image; a multiple of 4");
-  count("--batch", options.layer.images, 1, 4096, "Images");
+        "Number of input channels and of output channels; a multiple of 64");
+  count("--size", options.layer.size, 8, 1024, "Height and width of an image in pixels; a multiple of 4");
+  count("--batch", options.layer.images, 1, 4096, "Batch: number of images");
   count("--rounds", options.rounds, 1, 1000,
         "Number of times that each version is timed; the table shows medians");
-  app.add_flag("--json", options.json, "One JSON object");
+  app.add_flag("--json", options.json, "Print one JSON object");
 }
 
 }  // namespace
@@ -189,16 +191,16 @@ void add_options(CLI::App& app, Options& options) {
 int main(int argc, char** argv) {
   using namespace crescendo::bench;
   CLI::App app(
-      "One convolution (3x3, stride 1, padding 1) in eight versions, from the formula as it reads to the "
-      "library's\n"
-      "kernel: what each idea brings, on one thread. docs/ladder.md explains them.",
+      "Times one convolution (3x3, stride 1, padding 1) in eight versions on one thread, from the formula as "
+      "it reads to\n"
+      "the library's kernel, and shows what each idea gains. docs/ladder.md explains the versions.",
       "conv2d_ladder");
   Options options;
   add_options(app, options);
   app.footer(
-      "Each version is first checked against the first: beyond what rounding explains, that is an error "
-      "(exit code "
-      "1).\nTimes are processor time of a call, weights rearranged each time. GFLOP/s count the direct "
+      "Each version is checked against the first one: a difference that rounding does not explain is an "
+      "error (exit code 1).\n"
+      "Times are processor time per call and include rearranging the weights. GFLOP/s count the direct "
       "definition,\n"
       "so Winograd's algorithm may exceed the peak.\n"
       "Examples:\n"

@@ -9,12 +9,11 @@ std::vector<Version> versions(const Layer& layer) {
   return {
       {"1 loops", "the formula as it reads", loops(layer)},
       {"2 loop order", "innermost over output channels: vectors", loop_order(layer)},
-      {"3 pixel in registers", "sums leave memory", pixel_in_registers(layer)},
+      {"3 pixel in registers", "sums stay in registers", pixel_in_registers(layer)},
       {"4 tile in registers", "pixels share each weight loaded", tile_in_registers(layer)},
-      {"5 packed panels", "weights in order of use, pixels where they lie", packed_panels(layer)},
+      {"5 packed panels", "weights in order of use, pixels not copied", packed_panels(layer)},
       {"6 Winograd", "a quarter of the products", winograd_whole(layer), true},
-      {"7 Winograd in blocks", "what lies between the steps stays in the cache", winograd_blocks(layer),
-       true},
+      {"7 Winograd in blocks", "intermediate values stay in the cache", winograd_blocks(layer), true},
       {"8 library", "lean transforms, prefetch", library(layer), true},
   };
 }
@@ -29,7 +28,7 @@ Memory allocate(int64_t n) {
 void pack_weights(const Layer& layer, const real* weight, int64_t width, real* packed) {
   const int64_t filter = layer.filter();
   const int64_t group =
-      std::min<int64_t>(16, width);  // filters read side by side, so as to write whole lines
+      std::min<int64_t>(16, width);  // filters that are read together, so that whole lines are written
   for (int64_t k = 0; k < layer.channels; k += group) {
     const real* from = weight + k * filter;
     real* to = packed + k / width * width * filter + k % width;

@@ -1,7 +1,7 @@
 // 1. The formula as it reads: a sum for each image, pixel and output channel over taps and input channels.
 //
 // Each addition waits for the one before it, because floating-point sums may not be reordered: three or four
-// cycles a multiply-add, in one lane of the sixteen that the processor has.
+// cycles per multiply-add, in one of the sixteen lanes that the processor has.
 #include "ladder.h"
 
 namespace crescendo::bench {

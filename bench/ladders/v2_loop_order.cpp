@@ -1,10 +1,9 @@
-// 2. The innermost loop runs over output channels, which lie side by side in y and, once the weights have
-// been transposed to [r][s][c][k], there as well. Its sums do not depend on each other: the compiler takes a
+// 2. The innermost loop runs over output channels. They are contiguous in y, and in the weights too once
+// these are transposed to [r][s][c][k]. The sums do not depend on each other, so the compiler computes a
 // vector of them at a time.
 //
-// Each multiply-add now loads a vector of weights and one of sums, and stores the sums: two loads and a store
-// for one multiply-add. And the sums come back from memory one input channel later, which takes longer than
-// the arithmetic.
+// Each multiply-add now loads a vector of weights and a vector of sums, and stores the sums. For the next
+// input channel the sums are loaded again, and that takes longer than the arithmetic.
 #include <algorithm>
 
 #include "ladder.h"
@@ -12,7 +11,7 @@
 namespace crescendo::bench {
 namespace {
 
-// y += x * weight. None of them overlap: else the compiler would have to check that in each call.
+// y += x * weight. `__restrict` states that they do not overlap; otherwise each call would have to check it.
 void add_scaled(int64_t channels, real x, const real* __restrict weight, real* __restrict y) {
   for (int64_t k = 0; k < channels; ++k) y[k] += x * weight[k];
 }

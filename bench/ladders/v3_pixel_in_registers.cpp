@@ -1,8 +1,8 @@
-// 3. Four vectors of sums of one pixel stay in registers until all taps and input channels have passed: a
-// multiply-add loads a vector of weights, and nothing is stored before the end.
+// 3. Four vectors of sums of one pixel stay in registers until all taps and input channels have been added. A
+// multiply-add loads one vector of weights, and nothing is stored before the end.
 //
-// Every pixel reads all weights, 9 * 64 * 64 * 4 bytes = 147 KB, more than the first-level cache holds: they
-// come from the second-level cache, as fast as that can deliver.
+// Every pixel reads all weights: 9 * 64 * 64 * 4 bytes = 147 KB, more than the first-level cache holds. They
+// come from the second-level cache, whose bandwidth is now the limit.
 #include "border.h"
 #include "kernels/cpu/simd.h"
 
@@ -14,12 +14,12 @@ namespace {
 
 constexpr int kVectors = 4, kWidth = kVectors * kLanes;
 
-// One pixel, kWidth output channels; `corner` is the pixel of the first tap.
+// Computes kWidth output channels of one pixel. `corner` is the pixel under the first tap.
 void convolve_pixel(const Layer& layer, const real* corner, const real* weights, real* y) {
   Vector sums[kVectors];
   for (Vector& sum : sums) sum = zero();
   for (int64_t r = 0; r < 3; ++r, corner += (layer.size + 2) * layer.channels)
-    for (int64_t i = 0; i < 3 * layer.channels; ++i) {  // three pixels' channels lie side by side
+    for (int64_t i = 0; i < 3 * layer.channels; ++i) {  // the channels of three pixels are contiguous
       const Vector left = broadcast(corner + i);
       for (int v = 0; v < kVectors; ++v) sums[v] = multiply_add(left, load(weights + v * kLanes), sums[v]);
       weights += layer.channels;

@@ -1,8 +1,8 @@
-// 4. Eight neighbouring pixels times two vectors of output channels stay in registers: a vector of weights is
+// 4. Eight neighbouring pixels times two vectors of output channels stay in registers. A vector of weights is
 // loaded once for eight multiply-adds, and an input is broadcast once for two.
 //
-// A step of one input channel is then 16 multiply-adds for two loads and eight broadcasts; from the
-// second-level cache come 128 bytes a step, 8 a multiply-add instead of 64.
+// A step of one input channel is then 16 multiply-adds for two loads and eight broadcasts. It takes 128 bytes
+// from the second-level cache, which is 8 per multiply-add instead of 64.
 #include "border.h"
 #include "kernels/cpu/simd.h"
 
@@ -12,10 +12,11 @@ using namespace CRESCENDO_CPU;
 
 namespace {
 
-// Where there are fewer than 32 registers, as many rows as fit.
+// Eight rows, or as many as fit if there are fewer than 32 registers.
 constexpr int kRows = std::min(8, kTileRows);
 
-// kRows pixels of a row of y, kTileWidth output channels; `corner` is the first pixel's first tap.
+// Computes kTileWidth output channels of kRows pixels in a row of y. `corner` is the pixel under the first
+// tap of the first pixel.
 void convolve_tile(const Layer& layer, const real* corner, const real* weights, real* y) {
   const int64_t channels = layer.channels;
   Vector sums[kRows][kTileVectors];

@@ -1,9 +1,10 @@
-// 5. The weights lie in panels as wide as the tile, in the order in which it reads them: one stream, which
-// the processor fetches ahead. The pixels are read where they lie: each tap has a pointer, to zeros outside
-// the borders, so the image needs no copy with a border, and a tile may run on into the next row.
+// 5. The weights are packed into panels as wide as the tile, in the order in which the tile reads them: one
+// stream, which the processor fetches ahead. The pixels are not copied: each tap of a pixel has a pointer,
+// which leads to zeros outside the borders. So the image needs no border, and a tile may continue in the next
+// row.
 //
-// In [r][s][c][k] the 128 bytes of two steps lie 4 * k bytes apart. With 64 channels that is every other 128
-// bytes of all; with 512, each step is half a page of memory further.
+// In [r][s][c][k] the 128 bytes of one step lie 4 * k bytes after those of the step before. With 64 channels
+// a tile reads every other 128 bytes; with 512, each step is half a page of memory further.
 #include <algorithm>
 
 #include "kernels/cpu/simd.h"
@@ -17,9 +18,10 @@ namespace {
 
 constexpr int kRows = std::min(8, kTileRows);
 
-// Where each tap of each of the pixels [first, first + kRows) of an image starts, counted row after row.
+// Pointers to the source pixel under each tap of kRows pixels.
 using Taps = const real* [9][kRows];
 
+// Finds the taps of pixels [first, first + kRows) of an image. Pixels are counted row after row.
 void find_taps(const Layer& layer, const real* image, const real* zeros, int64_t first, Taps& taps) {
   for (int m = 0; m < kRows; ++m) {
     const int64_t p = (first + m) / layer.size, q = (first + m) % layer.size;
@@ -31,7 +33,7 @@ void find_taps(const Layer& layer, const real* image, const real* zeros, int64_t
   }
 }
 
-// kRows pixels of y, the channels of one panel.
+// Computes the channels of one panel for kRows pixels of y.
 void convolve_tile(int64_t channels, const Taps& taps, const real* panel, real* y) {
   Vector sums[kRows][kTileVectors];
   for (auto& row : sums)

@@ -1,9 +1,10 @@
 // 6. Winograd's algorithm, which needs 36 products for 16 outputs instead of 144: transform all weights and
-// all inputs, multiply 36 matrices, transform back. The products are those of version 4's tile, as the
-// library has it.
+// all inputs, multiply 36 matrices, transform back. The products are computed by tiles as in version 4, with
+// the library's function (kernels/cpu/matmul_tile.h).
 //
-// V and M hold 36 values where x and y hold 16: at 8 images of 32x32 with 64 channels 4.7 MB each, written
-// and read again. The second-level cache has 1 MB, so they travel to the third level or to memory and back.
+// V and M hold 36 values where x and y hold 16. For 8 images of 32x32 with 64 channels, each has
+// 4.7 MB, which are written and read again. The second-level cache has 1 MB, so V and M go to the
+// third level or to memory.
 #include "kernels/cpu/simd.h"
 #include "winograd_tiles.h"
 

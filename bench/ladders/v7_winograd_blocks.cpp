@@ -1,8 +1,8 @@
-// 7. The same in blocks of 16 tiles, whose V and M stay in the second-level cache between the steps: with 64
-// channels 370 KB together. x is read and y written once; nothing else goes further than that cache but the
-// weights, 590 KB, which every block reads.
+// 7. The same in blocks of 16 tiles. With 64 channels, V and M of a block have 370 KB together and stay in
+// the second-level cache between the steps. x is read once and y is written once. Apart from them, only the
+// weights (590 KB, read by every block) come from beyond that cache.
 //
-// Rows and matrices lie 64 bytes further apart than their size. By powers of two, the 36 lines that a
+// Rows and matrices are padded by 64 bytes. At distances that are powers of two, the 36 lines that a
 // transform writes would compete for the same few places in the cache.
 #include <algorithm>
 

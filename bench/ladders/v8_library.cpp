@@ -1,7 +1,7 @@
-// 8. The library's kernel (kernels/cpu/winograd_blocks.h), by the call that the engine makes. Beyond
-// blocks, it transforms strips of neighbouring tiles, whose pixels it copies once, row group by row group so
-// that what is under way fits into the registers; and during the products it asks for the pixels of the next
-// block, so that memory works while the arithmetic does.
+// 8. The library's kernel (kernels/cpu/winograd_blocks.h), by the call that the engine makes. It adds two
+// ideas to version 7. It transforms strips of neighbouring tiles: it copies their pixels once, and
+// transforms a few rows at a time, so that intermediate values fit into the registers. And it prefetches the
+// pixels of the next block during the products.
 #include "kernels/cpu/backend.h"
 #include "ladder.h"
 

@@ -1,5 +1,5 @@
-// The transforms of lines, for the points 0, +-a, +-b and infinity, and of squares of pixels; a vector is as
-// many channels.
+// Transforms of lines, for the points 0, +-a, +-b and infinity, and of squares. Each element is a vector of
+// channels.
 #include "winograd_tiles.h"
 
 #include "kernels/cpu/matmul_tile.h"
@@ -12,7 +12,7 @@ namespace {
 
 constexpr real kA = 0.75, kB = 1.5, kA2 = kA * kA, kB2 = kB * kB;
 
-// B^T: six inputs to the six points.
+// B^T: transforms six inputs to the six points.
 void transform_input_line(const Vector (&x)[kPoints], Vector (&v)[kPoints]) {
   const Vector even_a = x[4] - kB2 * x[2], odd_a = kA * (x[3] - kB2 * x[1]);
   const Vector even_b = x[4] - kA2 * x[2], odd_b = kB * (x[3] - kA2 * x[1]);
@@ -24,7 +24,7 @@ void transform_input_line(const Vector (&x)[kPoints], Vector (&v)[kPoints]) {
   v[5] = kA2 * kB2 * x[1] - (kA2 + kB2) * x[3] + x[5];
 }
 
-// G: three weights to the six points.
+// G: transforms three weights to the six points.
 void transform_weight_line(const Vector (&g)[kTaps], Vector (&u)[kPoints]) {
   constexpr real at_a = 1 / (2 * kA2 * (kA2 - kB2)), at_b = 1 / (2 * kB2 * (kB2 - kA2));
   const Vector even_a = at_a * (g[0] + kA2 * g[2]), odd_a = at_a * kA * g[1];
@@ -37,7 +37,7 @@ void transform_weight_line(const Vector (&g)[kTaps], Vector (&u)[kPoints]) {
   u[5] = g[2];
 }
 
-// A^T: the products at the six points to four outputs.
+// A^T: transforms the products at the six points to four outputs.
 void transform_output_line(const Vector (&m)[kPoints], Vector (&y)[kOutputs]) {
   const Vector even_a = m[1] + m[2], odd_a = kA * (m[1] - m[2]);
   const Vector even_b = m[3] + m[4], odd_b = kB * (m[3] - m[4]);
@@ -47,7 +47,7 @@ void transform_output_line(const Vector (&m)[kPoints], Vector (&y)[kOutputs]) {
   y[3] = kA2 * odd_a + kB2 * odd_b + m[5];
 }
 
-// Transforms the columns of a square, then the rows of what that gives.
+// Transforms the columns of a square, then the rows of the result.
 template <int From, int To, class Line>
 void transform_square(const Line& line, const Vector (&from)[From][From], Vector (&to)[To][To]) {
   Vector half[To][From];
@@ -62,7 +62,6 @@ void transform_square(const Line& line, const Vector (&from)[From][From], Vector
 
 }  // namespace
 
-// All weights to U [point][panel of k][c][kTileWidth], from panels [r][s][c][kTileWidth].
 void transform_panels(const Layer& layer, const real* packed, const Matrices& u) {
   const int64_t tap = layer.channels * kTileWidth;
   for (int64_t k = 0; k < layer.channels; k += kTileWidth)
@@ -87,7 +86,6 @@ void multiply_matrices(int64_t channels, int64_t tiles, const Matrices& v, const
         Write::overwrite, nothing_ahead);
 }
 
-// The 6x6 pixels under a tile, zero outside the image, to V.
 void transform_inputs(const Layer& layer, const TilePlace& place, const real* x, real* v, int64_t matrix) {
   for (int64_t c = 0; c < layer.channels; c += kLanes) {
     Vector pixels[kPoints][kPoints], points[kPoints][kPoints];
@@ -104,7 +102,6 @@ void transform_inputs(const Layer& layer, const TilePlace& place, const real* x,
   }
 }
 
-// M to the 4x4 outputs of a tile.
 void transform_outputs(const Layer& layer, const TilePlace& place, const real* m, int64_t matrix, real* y) {
   for (int64_t k = 0; k < layer.channels; k += kLanes) {
     Vector points[kPoints][kPoints], outputs[kOutputs][kOutputs];
