@@ -28,7 +28,7 @@ std::string text_on(const Geometry& geometry) {
   return sizes_text(call);
 }
 
-TEST_CASE("a convolution tells its axes and its output where they differ") {
+TEST_CASE("a convolution shows both axes, and its output, where they differ") {
   Conv2dGeometry g = kConvolution;
   CHECK(text_on<Conv2dForward>(g) == "n32_h8_w8_c64_k48_r1_s1_t1_p0");
   g.s = 7;
@@ -44,7 +44,7 @@ TEST_CASE("siblings are one convolution with all filters") {
   CHECK(sizes_text(both) == "n32_h8_w8_c64_k96_r1_s1_t1_p0");
 }
 
-TEST_CASE("calls over elements tell how many") {
+TEST_CASE("calls over elements show how many") {
   CHECK(sizes_text(Fill{.n = 10, .value = 0, .to = nullptr}) == "n10");
   Momentum momentum{};
   momentum.step.n = 10;

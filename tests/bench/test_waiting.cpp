@@ -1,5 +1,5 @@
-// Timing of calls that return before their work is done, on a device whose calls only count until it is
-// waited for.
+// Timing of calls that return before their work is done. The device of these tests only counts the calls; the
+// wait takes as long as all counted calls.
 #include <doctest/doctest.h>
 
 #include <chrono>
@@ -10,7 +10,7 @@
 namespace crescendo::bench {
 namespace {
 
-// A call adds to what is pending; a wait takes as long as all of it.
+// A call adds one to `pending`; a wait takes seconds_of_call for each pending call.
 struct CountingDevice {
   double seconds_of_call;
   int64_t pending = 0, waits = 0, calls = 0;
@@ -28,26 +28,26 @@ struct CountingDevice {
   }
 };
 
-TEST_CASE("calls that end by themselves need no company") {
+TEST_CASE("without a wait, one call is made at a time") {
   CountingDevice device{0};
   CHECK(calls_between_waits(device.call(), {}) == 1);
   CHECK(device.calls == 0);
 }
 
-TEST_CASE("a call that takes long is waited for by itself") {
+TEST_CASE("every long call is followed by a wait") {
   CountingDevice device{1.5 * kSecondsBetweenWaits};
   CHECK(calls_between_waits(device.call(), device.wait()) == 1);
   CHECK(device.pending == 0);
 }
 
-TEST_CASE("of calls that return at once, no more are made than fill the time") {
+TEST_CASE("short calls are made until they fill the time between waits") {
   CountingDevice device{kSecondsBetweenWaits / 40};
   const int64_t calls = calls_between_waits(device.call(), device.wait());
   CHECK(calls <= 40);
   CHECK(device.pending == 0);
 }
 
-TEST_CASE("calls that take no time come to an end") {
+TEST_CASE("calls that take no time are made many times, but not without end") {
   const Call nothing = [] {};
   CHECK(calls_between_waits(nothing, nothing) > 1000);
 }

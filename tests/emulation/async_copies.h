@@ -1,5 +1,5 @@
-// The asynchronous copies of a thread (PTX: cp.async): under way from their start until a wait that names
-// their group, the target NaN meanwhile.
+// The asynchronous copies of a thread (PTX: cp.async). A copy is under way from its start until a wait for
+// its group; meanwhile its target holds NaN.
 #pragma once
 
 #include <cstddef>

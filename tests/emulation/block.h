@@ -1,4 +1,5 @@
-// One block of threads: who runs next, what opens barriers and completes collectives, what is an error.
+// One block of threads: decides which thread runs next, opens barriers, completes
+// collectives, and finds errors.
 #pragma once
 
 #include <array>
@@ -36,7 +37,7 @@ struct Thread {
   unsigned number = 0;  // in its block
   Index index = {};
   State state = State::exited;
-  Position at = {};  // the place it waits at
+  Position at = {};  // the source line at which it waits
   Collective collective = {};
   Contribution contribution = {};
   uint64_t result = 0;
@@ -57,7 +58,8 @@ class Block {
   void* shared_memory() const { return shared_.data(); }
   Thread* running() const { return running_; }
   void finish_running(std::exception_ptr failure);  // the running thread's end, on its fiber
-  // "block (0, 1, 0), thread (5, 0, 0), file.cu:12": the thread, at the place it waits at.
+  // Returns the thread and the source line at which it waits: "block (0, 1, 0), thread
+  // (5, 0, 0), file.cu:12".
   std::string name(const Thread& thread) const;
 
   // ---- Functions for the running thread.
@@ -65,11 +67,11 @@ class Block {
   uint64_t exchange(const Collective& collective);
   Gathered gather(const void* contribution, size_t bytes, Position at);
 
-  // Tells ThreadSanitizer that who acquires from `point` comes after the block.
+  // Tells ThreadSanitizer that whoever acquires from `point` comes after the block.
   void release_fibers(void* point) const;
 
  private:
-  struct Warp {  // a bit a lane
+  struct Warp {  // masks with one bit per lane
     uint32_t existing = 0, waiting = 0, exited = 0;
     std::array<Contribution, kWarpSize> gathered = {};
   };

@@ -1,5 +1,5 @@
-// Kernels with the faults that the emulator is there to find. Each is two: `correct`, and without the one
-// thing whose absence its comment describes. They map x[n] to y[n]; grids have whole blocks.
+// Kernels with the faults that the emulator must find. Each kernel has two versions: if `correct` is false,
+// it has the fault that its comment describes. They map x[n] to y[n]; grids consist of whole blocks.
 #pragma once
 
 #include <cuda_runtime.h>

@@ -1,4 +1,5 @@
-// A stack of its own for a function that can stop and go on, in the host thread that resumes it.
+// A fiber: a function with a stack of its own that can suspend itself. It runs in the host
+// thread that resumes it.
 #pragma once
 
 #include <ucontext.h>
@@ -16,9 +17,9 @@ class Pages {
   Pages& operator=(const Pages&) = delete;
   ~Pages();
 
-  // Fresh pages at the same place. ThreadSanitizer forgets what was accessed in the old ones.
+  // Puts fresh pages at the same address. ThreadSanitizer forgets what was accessed in the old ones.
   void renew();
-  // Takes the first page away: whoever runs over the end of a stack is stopped there.
+  // Makes the first page inaccessible, so that a stack overflow ends the program.
   void forbid_first();
   std::byte* data() const { return data_; }
   size_t bytes() const { return bytes_; }
@@ -36,16 +37,16 @@ class Fiber {
   Fiber& operator=(const Fiber&) = delete;
   ~Fiber();
 
-  // Drops what stands on the stack, destructors not run; the next resume() enters `entry`, which must end by
-  // leave().
+  // Drops the contents of the stack without running destructors. The next resume() enters `entry`, which must
+  // end by leave().
   void prepare(void (*entry)());
 
-  void resume();   // the host's: returns when the fiber suspends itself or leaves
-  void suspend();  // the fiber's own: returns at the next resume()
-  void leave();    // the fiber's own: never returns
+  void resume();   // called by the host: returns when the fiber suspends itself or leaves
+  void suspend();  // called by the fiber: returns at the next resume()
+  void leave();    // called by the fiber: never returns
 
-  // Tells ThreadSanitizer that this fiber released to, or acquired from, what others did at `point`. The
-  // host's to call, for a fiber that stands still.
+  // Tell ThreadSanitizer that this fiber released to, or acquired from, what others did at `point`. Called by
+  // the host while the fiber is suspended.
   void release(void* point) const;
   void acquire(void* point) const;
 

@@ -1,5 +1,5 @@
 // Stand-ins for cuDNN and cuBLASLt: the processor's convolutions and plain loops, on activations of type T.
-// They fill their workspace with NaN, so whoever keeps something in it is found out.
+// They fill their workspace with NaN, so code that keeps values there gives wrong results in the tests.
 #pragma once
 
 #include <cstring>

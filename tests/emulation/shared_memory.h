@@ -1,5 +1,5 @@
-// A block's dynamic shared memory: exactly as much as was asked for, NaN wherever a float or double is read
-// before it is written, between guard zones.
+// A block's dynamic shared memory: exactly as many bytes as the launch asked for, between guard zones. A
+// float or double that is read before it is written is NaN.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,8 @@ class SharedMemory {
  public:
   SharedMemory();
   void prepare(size_t bytes);
-  bool guards_intact() const;  // and lets the guard zones be touched again
+  // Returns true if the guard zones are intact, and makes them accessible again.
+  bool guards_intact() const;
   std::byte* data() const { return pages_.data() + kFront; }
 
  private:

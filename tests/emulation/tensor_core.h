@@ -1,5 +1,5 @@
-// The stand-in for kernels/cuda/tensor_core.h without tensor cores: the same fragments in the same lanes
-// (PTX ISA: mma.m16n8k16, ldmatrix, cp.async), each instruction one collective of the whole warp.
+// Stand-ins for the instructions of kernels/cuda/tensor_core.h (PTX ISA: mma.m16n8k16, ldmatrix, cp.async).
+// Lanes hold the same fragments. mma and ldmatrix are collectives of the whole warp.
 #pragma once
 
 #include <cstdint>
@@ -7,11 +7,11 @@
 // c [16,8] += a [16,16] * b [16,8], in bf16, summed in fp32 in order.
 void emulated_mma_bf16(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]);
 
-// Four matrices of 8 x 8 values of 16 bits; lane 8 i + j names row j of matrix i.
+// Load four matrices of 8 x 8 values of 16 bits; lane 8 i + j passes the address of row j of matrix i.
 void emulated_load_matrix_x4(uint32_t (&to)[4], const void* row);
 void emulated_load_matrix_x4_transposed(uint32_t (&to)[4], const void* row);
 
-// 16 bytes, or zeros; complete when a wait says so, and NaN until then.
+// Starts to copy 16 bytes, or zeros. The target holds NaN until a wait completes the copy.
 void emulated_copy_async(void* to, const void* from, bool zeros);
 void emulated_commit_copies();
 void emulated_wait_copies(unsigned running);

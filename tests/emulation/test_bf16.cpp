@@ -1,4 +1,4 @@
-// The kernels on bf16 activations give what those on float give from the same numbers, rounded once more.
+// Kernels on bf16 activations give the results of those on float for the same numbers, rounded once more.
 #include <doctest/doctest.h>
 
 #include <cmath>

@@ -1,4 +1,5 @@
-// Broken kernels are found out, by an error or a wrong result; their correct twins pass under every schedule.
+// The emulator shows the fault of each broken kernel, by an error or a wrong result. The correct versions
+// pass under every schedule.
 #include <doctest/doctest.h>
 
 #include <functional>

@@ -1,5 +1,5 @@
-// The dispatch that CUDA's backend shares with the emulated one: the work around a library's kernel, and
-// workspace.
+// The dispatch that the CUDA backend and the emulated one share: its own work before and after a library's
+// kernel, and its workspace.
 #include <doctest/doctest.h>
 
 #include "cases/conv2d.h"

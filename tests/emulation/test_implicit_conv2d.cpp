@@ -1,4 +1,4 @@
-// The own convolutions from inside: what the tests of all backends' convolutions do not see.
+// Our own convolutions (implicit_conv2d.h): properties that the tests for all backends do not check.
 #include <doctest/doctest.h>
 
 #include <array>

@@ -1,4 +1,5 @@
-// The stand-ins of the tensor cores' instructions, and of what feeds them: against what PTX says of them.
+// The stand-ins for the tensor cores' instructions, and for those that load operands,
+// follow PTX's definitions.
 #include <doctest/doctest.h>
 
 #include <algorithm>

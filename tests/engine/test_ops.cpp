@@ -101,7 +101,7 @@ TEST_CASE("add, relu and concat_channels: values, and shapes that differ") {
   CHECK_THROWS_AS(concat_channels(tape, misfits), std::invalid_argument);
 }
 
-TEST_CASE("dropout: keeps the right share, scaled, and passes everything off training") {
+TEST_CASE("dropout: keeps the right share, scaled, and everything outside of training") {
   const Tensor x = make_activations(device(), {10, 1000}, std::vector<real>(10000, 1));
   Tape off = Tape::off();
   CHECK(dropout(off, x, 0.3, 0).is(x));

@@ -41,7 +41,7 @@ TEST_CASE("scope: joins names by dots") {
   CHECK(small.mean->name == "a.bn.running_mean");
 }
 
-TEST_CASE("parameters: ones stand where a parameter would, and are none") {
+TEST_CASE("parameters: ones take the place of a parameter, but do not count as one") {
   Small small;
   const ParameterHandle ones = small.store.add_ones("b.bn.weight", 9);
   const ParameterHandle more = small.store.add_ones("c.bn.weight", 4);

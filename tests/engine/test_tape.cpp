@@ -85,7 +85,7 @@ TEST_CASE("tape: an operation that the output does not depend on is skipped") {
   CHECK(ran == std::vector<std::string>{"wanted"});
 }
 
-TEST_CASE("tape: nothing is recorded off training, nor where no input needs a gradient") {
+TEST_CASE("tape: nothing is recorded in evaluation, nor if no input needs a gradient") {
   const Device device = tested_device(1);
   std::vector<std::string> ran;
   const Tensor x = Tensor::activations(device, {2});

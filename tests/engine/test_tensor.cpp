@@ -31,7 +31,7 @@ TEST_CASE("tensor: memory comes with the first owner and goes with the last") {
   CHECK(in_use(device) == 0);
 }
 
-TEST_CASE("tensor: of no elements holds no memory and can be moved about") {
+TEST_CASE("tensor: one without elements holds no memory and can be uploaded and read") {
   const Device device = tested_device(1);
   const Tensor empty = Tensor::activations(device, {0, 8, 8, 3});
   CHECK(empty.defined());
@@ -75,7 +75,7 @@ TEST_CASE("tensor: memory is only given out as what it holds") {
   CHECK_THROWS_AS(i.as_reals(), std::logic_error);
 }
 
-TEST_CASE("tensor: channels of a larger tensor know where they lie, and nobody takes them for a whole one") {
+TEST_CASE("tensor: a view of channels knows its stride, and is refused where a contiguous tensor is needed") {
   const Device device = Device::cpu(1);
   const Tensor whole = Tensor::activations(device, {2, 3, 4, 7});
   const Tensor part = whole.channels(2, 3);
@@ -97,7 +97,7 @@ TEST_CASE("tensor: channels of a larger tensor know where they lie, and nobody t
   CHECK_FALSE(whole.is_channels());
 }
 
-TEST_CASE("tensor: channels come to the host side by side") {
+TEST_CASE("tensor: a view of channels arrives contiguous on the host") {
   const Device device = tested_device(1);
   std::vector<real> values(2 * 1 * 2 * 5);
   for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<real>(i);

@@ -1,7 +1,7 @@
-// export_fixture MODEL SIDE FOLDER [WEIGHTS]: exports a model with made-up weights, or those of a safetensors
-// file, to FOLDER/weights.safetensors and FOLDER/model.onnx, and writes to FOLDER/values.safetensors a few
-// images and what the model makes of them off training, both in PyTorch's layout. MODEL may end in
-// "-without-scale". Where the program is built without ONNX, there is no model.onnx.
+// export_fixture MODEL SIDE FOLDER [WEIGHTS]: exports a model, with made-up weights or those of a
+// safetensors file, to FOLDER/weights.safetensors and FOLDER/model.onnx. Writes a few images and their
+// logits in evaluation to FOLDER/values.safetensors, in PyTorch's layout. MODEL may end in "-without-scale".
+// A build without ONNX writes no model.onnx.
 #include <filesystem>
 #include <iostream>
 

@@ -1,4 +1,4 @@
-// Skipped (exit code 77) where there is no GPU.
+// Main function of the GPU tests. Without a GPU the program skips them (exit code 77).
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 

@@ -1,5 +1,5 @@
-// The choice among the instruction sets. That each computes the same is shown by running all tests of this
-// folder on each, against the same references within the same bounds.
+// The choice among the instruction sets. This file compares no results: all tests of this folder run on each
+// set, with the same references and tolerances.
 #include "kernels/instruction_set.h"
 
 #include <doctest/doctest.h>

@@ -61,8 +61,8 @@ class Activations {
   char* memory_ = nullptr;
 };
 
-// Returns the largest relative error of rounding to an activation. It is 0 where activations are reals: a
-// kernel's tolerance covers those.
+// Returns the largest relative error of rounding to an activation. It is 0 if activations are reals, whose
+// rounding a kernel's tolerance covers.
 inline double rounding_of(const Backend& backend) {
   return backend.capabilities().activation_bytes == sizeof(real) ? 0 : std::ldexp(1, -8);
 }

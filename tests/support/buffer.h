@@ -62,8 +62,8 @@ class Buffer {
   T* memory_ = nullptr;
 };
 
-// Returns `all`, rows of `width` elements, with the rows of `part`, `count` elements each, in its place from
-// element `first` of each row on.
+// Returns `all`, which has rows of `width` elements, with `count` elements of each row replaced, from element
+// `first` on, by the row of `part`.
 inline std::vector<real> with_channels(std::vector<real> all, int64_t width, int64_t first,
                                        const std::vector<real>& part, int64_t count) {
   for (size_t i = 0; i < part.size(); ++i) {

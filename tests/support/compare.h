@@ -52,6 +52,7 @@ inline void check_close(const std::vector<real>& actual, const std::vector<doubl
   }
 }
 
+// Checks that all elements have equal bits. Reports the first difference.
 template <class T>
 void check_same_bits(const std::vector<T>& a, const std::vector<T>& b) {
   REQUIRE(a.size() == b.size());
@@ -62,7 +63,7 @@ void check_same_bits(const std::vector<T>& a, const std::vector<T>& b) {
     }
 }
 
-// Runs the call make_call(output, write) over NaN with overwrite and over noise with add.
+// Checks the call make_call(output, write): with overwrite over an output of NaN, with add over one of noise.
 template <class MakeCall>
 void check_both_writes(Backend& backend, const std::vector<double>& expected, double tolerance,
                        const MakeCall& make_call) {

@@ -1,5 +1,5 @@
-// A device that works as late as it may: it runs kernels, in order, only once the host waits for them, and
-// copies beside them. If the host forgets to wait, it reads wrong values.
+// A device that works as late as it may. It runs kernels, in order, only when the host waits for them; copies
+// run beside kernels. A host that forgets to wait reads wrong values.
 #pragma once
 
 #include <algorithm>
@@ -24,7 +24,7 @@ class DeviceStreams {
   void finish() { run_until(called()); }
   std::unique_ptr<StagedUpload> open_upload(CopyTime when) { return std::make_unique<Upload>(*this, when); }
 
-  // Returns the number of kernels that were called and have not run.
+  // Returns the number of kernels that were called but have not run.
   size_t waiting() const { return kernels_.size(); }
   int64_t uploads = 0, host_blocks = 0;
 

@@ -1,4 +1,4 @@
-// Convolution and its gradients by definition, in double.
+// Convolution and its gradients by their definitions, in double.
 #pragma once
 
 #include <vector>
@@ -32,6 +32,7 @@ struct Conv2dSizes {
       : x(g.n * g.h * g.w * g.c), weight(g.k * g.r * g.s * g.c), y(g.n * g.p * g.q * g.k) {}
 };
 
+// Returns y [n,p,q,k]; `bias` is [k] or empty.
 inline std::vector<double> conv2d_reference(const Conv2dGeometry& g, const std::vector<real>& x,
                                             const std::vector<real>& weight, const std::vector<real>& bias) {
   std::vector<double> y(static_cast<size_t>(Conv2dSizes(g).y));

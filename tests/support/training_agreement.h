@@ -1,4 +1,4 @@
-// Three training steps of a small network on a device, compared with the CPU's.
+// Compares three training steps of a small network on a device with the same steps on the CPU.
 #pragma once
 
 #include <doctest/doctest.h>
