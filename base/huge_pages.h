@@ -6,8 +6,8 @@
 
 namespace crescendo {
 
-// Asks the system to use huge pages for a block that has not been written to yet. This is a hint: it affects
-// speed only.
+// Asks the system to use huge pages for a block that has not been written to yet.
+// This is a hint: it affects speed only.
 void prefer_huge_pages(void* block, size_t bytes);
 
 }  // namespace crescendo

@@ -1,6 +1,6 @@
 // Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): a pure function that
-// maps a 128-bit counter and a 64-bit key to 128 random bits. It has no state that a checkpoint would have to
-// store.
+// maps a 128-bit counter and a 64-bit key to 128 random bits.
+// It has no state that a checkpoint would have to store.
 #pragma once
 
 #include <array>

@@ -20,8 +20,8 @@ enum class Purpose : uint32_t {
 // Returns the Philox key for a seed and a purpose.
 uint64_t random_key(uint64_t seed, Purpose purpose);
 
-// Returns 128 random bits for the counter (a, b, block), e.g. sample, epoch, and block of numbers for this
-// sample.
+// Returns 128 random bits for the counter (a, b, block), e.g. sample, epoch,
+// and block of numbers for this sample.
 inline PhiloxWords random_words(uint64_t key, uint64_t a, uint32_t b, uint32_t block = 0) {
   return philox4x32({{static_cast<uint32_t>(a), static_cast<uint32_t>(a >> 32), b, block}}, key);
 }

@@ -49,8 +49,8 @@ std::shared_ptr<const Dataset> open_images(const Options& options) {
   return make_dataset(data, Split::train);
 }
 
-// Returns the seconds of each epoch. An epoch that is not timed comes first: it touches all memory and fills
-// the queue.
+// Returns the seconds of each epoch. An epoch that is not timed comes first:
+// it touches all memory and fills the queue.
 std::vector<double> measure(const Options& options, const std::shared_ptr<const Dataset>& dataset) {
   const int64_t batches = dataset->size() / options.batch, epochs = options.epochs + 1;
   Loader loader(dataset, {.shuffle = true,

@@ -18,8 +18,8 @@ namespace {
 
 constexpr int kTries = 20;
 
-// Number of chains of dependent multiply-adds side by side: enough to hide their latency, and few enough for
-// 16 registers.
+// Number of chains of dependent multiply-adds side by side:
+// enough to hide their latency, and few enough for 16 registers.
 constexpr int kChains = 12;
 constexpr int64_t kSteps = 2'000'000;
 

@@ -11,8 +11,8 @@ struct Peak {
   double bytes = 0;          // per second, to and from memory, in y = a + factor * b
 };
 
-// Measures the CPU on as many threads as the kernels will have: the best of several tries, in about half a
-// second.
+// Measures the CPU on as many threads as the kernels will have:
+// the best of several tries, in about half a second.
 Peak measure_peak(int threads);
 
 // Measures the backend's device, which is a GPU. `wait` waits for its work.

@@ -1,5 +1,5 @@
-// Convolutions by other libraries, for comparison. Each computes the same as our kernel, in fp32, on operands
-// of its own.
+// Convolutions by other libraries, for comparison.
+// Each computes the same as our kernel, in fp32, on operands of its own.
 #pragma once
 
 #include <map>

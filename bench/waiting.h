@@ -24,8 +24,8 @@ inline double seconds_of(const Call& call, const Call& wait, int64_t calls) {
   return watch.seconds();
 }
 
-// Time of the calls between two waits. The wait and the launch take some 20 microseconds, which is little in
-// comparison.
+// Time of the calls between two waits.
+// The wait and the launch take some 20 microseconds, which is little in comparison.
 inline constexpr double kSecondsBetweenWaits = 0.02;
 
 // Returns the number of calls to make between two waits; 1 if `wait` is empty.

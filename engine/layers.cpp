@@ -56,8 +56,8 @@ Tensor conv2d_norm(Tape& tape, const Conv2d& convolution, const BatchNorm& norm,
 
 namespace {
 
-// Applies a chain from its second convolution on. y is the result of the first, in evaluation already
-// normalised.
+// Applies a chain from its second convolution on. y is the result of the first,
+// in evaluation already normalised.
 Tensor rest_of_chain(Tape& tape, const NormedChain& chain, Tensor y, Tensor residual) {
   const auto& [convolutions, norms, destination] = chain;
   const size_t last = convolutions.size() - 1;

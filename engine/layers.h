@@ -42,8 +42,8 @@ class BatchNorm {
  public:
   BatchNorm(const Scope& scope, int64_t channels, const BatchNormOptions& options,
             NormScale scale = NormScale::from_one);
-  // Returns act(norm(x) + residual). The residual is optional; so is a destination (ops.h), without a
-  // residual.
+  // Returns act(norm(x) + residual).
+  // The residual is optional; so is a destination (ops.h), without a residual.
   Tensor operator()(Tape& tape, const TensorWithMoments& x, const Tensor& residual = {},
                     const Tensor& destination = {}) const;
   NormLayer layer() const;

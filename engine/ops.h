@@ -65,8 +65,8 @@ struct TensorWithMoments {
 
 // x [n,h,w,c] or [n,c], scale and shift [c] -> act(norm(x) + residual), of the same shape. Training
 // normalises each ghost batch by its own mean and biased variance (docs/derivations/ghost_batch_norm.md) and
-// updates the running statistics. Evaluation normalises by the running statistics. A destination excludes a
-// residual.
+// updates the running statistics. Evaluation normalises by the running statistics.
+// A destination excludes a residual.
 Tensor ghost_batch_norm(Tape&, const TensorWithMoments& x, const Tensor& scale, const Tensor& shift,
                         const NormStatistics&, const BatchNormOptions& = {}, const Tensor& residual = {},
                         const Tensor& destination = {});
@@ -130,8 +130,8 @@ struct Pool2dOptions {
   bool count_padding = true;  // average pooling: divide by all pixels of the window, or by those in x only
 };
 
-// x [n,h,w,c] -> [n,p,q,c], with p and q as in conv2d. Padding must be smaller than the window and never wins
-// a maximum.
+// x [n,h,w,c] -> [n,p,q,c], with p and q as in conv2d.
+// Padding must be smaller than the window and never wins a maximum.
 Tensor max_pool2d(Tape&, const Tensor& x, const Pool2dOptions&, const Tensor& destination = {});
 Tensor average_pool2d(Tape&, const Tensor& x, const Pool2dOptions&);
 Tensor global_average_pool(Tape&, const Tensor& x);  // [n,h,w,c] -> [n,c]
@@ -140,8 +140,8 @@ Tensor global_average_pool(Tape&, const Tensor& x);  // [n,h,w,c] -> [n,c]
 Tensor linear(Tape&, const Tensor& x, const Tensor& weight, const Tensor& bias = {});
 
 // Keeps each element of x [n,...] with probability `keep` in (0, 1] and divides it by `keep`; the others
-// become 0. Returns x itself outside of training, or if `keep` is 1. `layer` tells a model's dropout layers
-// apart.
+// become 0. Returns x itself outside of training, or if `keep` is 1.
+// `layer` tells a model's dropout layers apart.
 Tensor dropout(Tape&, const Tensor& x, double keep, uint32_t layer);
 
 struct CrossEntropy {

@@ -45,8 +45,8 @@ using StatisticHandle = std::shared_ptr<const Statistic>;
 
 class ParameterStore {
  public:
-  // Declare a parameter or a statistic, before allocate(). Throw std::invalid_argument if the name is already
-  // in use.
+  // Declare a parameter or a statistic, before allocate().
+  // Throw std::invalid_argument if the name is already in use.
   ParameterHandle add_parameter(const std::string& name, const Shape&, ParameterKind, Initial);
   StatisticHandle add_statistic(const std::string& name, const Shape&, double initial);
   // Declares ones [count] in place of a norm's scale. They are not trained and not in the flat buffers.

@@ -26,8 +26,8 @@ const std::map<std::string, uint64_t> kTypeBytes = {
     {"BF16", 2}, {"I32", 4}, {"U32", 4}, {"F32", 4},     {"I64", 8},     {"U64", 8}, {"F64", 8}};
 
 // Handles the events of the JSON parser and rejects everything that the format does not allow. So a malicious
-// header cannot fill the memory with other values. Depth 1 is the header, 2 a tensor or the metadata, 3 a
-// list.
+// header cannot fill the memory with other values.
+// Depth 1 is the header, 2 a tensor or the metadata, 3 a list.
 class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
  public:
   explicit HeaderReader(std::string where) : where_(std::move(where)) {}

@@ -15,8 +15,8 @@ class Shape {
   static constexpr int kMaxRank = 4;
 
   Shape() = default;
-  // Throws std::invalid_argument for more than four sizes, a negative size, or a product that exceeds 64
-  // bits.
+  // Throws std::invalid_argument for more than four sizes, a negative size,
+  // or a product that exceeds 64 bits.
   Shape(std::initializer_list<int64_t> sizes) {
     require(sizes.size() <= kMaxRank, "shape: at most ", kMaxRank, " dimensions, got ", sizes.size());
     for (int64_t size : sizes) {

@@ -1,6 +1,6 @@
 // The tape records the operations of a forward pass, in order; backward() runs their gradients from last to
-// first. Every op takes the tape as an argument, which also tells it whether the pass is training or
-// evaluation.
+// first. Every op takes the tape as an argument,
+// which also tells it whether the pass is training or evaluation.
 #pragma once
 
 #include <functional>
@@ -29,11 +29,11 @@ struct TapeOptions {
 
 class Tape {
  public:
-  // Makes a tape for training: it records, ghost_batch_norm uses the statistics of each ghost batch, dropout
-  // is on.
+  // Makes a tape for training: it records the ops, ghost_batch_norm uses the statistics of each ghost batch,
+  // and dropout is on.
   static Tape training(TapeOptions options = {}) { return Tape(true, options); }
-  // Makes a tape for evaluation: it records nothing, ghost_batch_norm uses the running statistics, dropout is
-  // off.
+  // Makes a tape for evaluation: it records nothing, ghost_batch_norm uses the running statistics, and
+  // dropout is off.
   static Tape off(TapeOptions options = {}) { return Tape(false, options); }
 
   bool is_training() const { return training_; }

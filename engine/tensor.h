@@ -1,5 +1,5 @@
-// A tensor: a block of device memory with a shape, and its gradient. Copies of a Tensor share memory and
-// gradient.
+// A tensor: a block of device memory with a shape, and its gradient.
+// Copies of a Tensor share memory and gradient.
 #pragma once
 
 #include <memory>
@@ -86,11 +86,11 @@ class Tensor {
   // needed and not yet written.
   void bind_gradient(const Tensor& home) const;
   void forget_gradient() const;  // the next contribution overwrites
-  // Returns a tensor with the same shape and gradient, but no memory: for ops whose backward does not read
-  // their input.
+  // Returns a tensor with the same shape and gradient, but no memory:
+  // for ops whose backward does not read their input.
   Tensor without_memory() const;
-  // The gradient without the tensor. The tape keeps it for an op's output, whose memory may be released
-  // before.
+  // The gradient without the tensor.
+  // The tape keeps it for an op's output, whose memory may be released before.
   std::shared_ptr<Gradient> gradient_home() const { return block_->gradient; }
 
  private:

@@ -13,8 +13,8 @@ enum class InstructionSet { automatic, avx512, avx2, generic };
 // Returns the name as the user writes it; automatic is "auto".
 std::string_view name_of(InstructionSet);
 
-// Returns the instruction sets that this program has kernels for and this processor can run, the fastest
-// first.
+// Returns the instruction sets that this program has kernels for
+// and this processor can run, the fastest first.
 const std::vector<InstructionSet>& instruction_sets();
 
 // Returns true if the set is among instruction_sets(). For automatic, returns true if there is any.

@@ -1,5 +1,5 @@
-// Counters of a training run in the backend's memory. Kernels update and read them, so that no step waits for
-// the host.
+// Counters of a training run in the backend's memory.
+// Kernels update and read them, so that no step waits for the host.
 #pragma once
 
 #include <cstdint>

@@ -96,8 +96,8 @@ ResNet::Block ResNet::make_block(const Scope& scope, const BlockShape& shape, co
 }
 
 Tensor ResNet::Block::operator()(Tape& tape, Tensor x) const {
-  // The projection comes first, so that its gradient comes last. Then pixels that its stride skips need no
-  // addition.
+  // The projection comes first, so that its gradient comes last.
+  // Then pixels that its stride skips need no addition.
   Tensor shortcut = projection ? conv2d_norm(tape, *projection, *projection_norm, x) : x;
   return normed_convolutions(tape, convolutions, norms, std::move(x), std::move(shortcut));
 }

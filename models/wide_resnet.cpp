@@ -65,8 +65,8 @@ WideResNet::Block WideResNet::make_block(const Scope& scope, int64_t in, int64_t
 TensorWithMoments WideResNet::Block::operator()(Tape& tape, const TensorWithMoments& x) const {
   if (!convdim) return norm_conv2d(tape, bn1, conv1, norm_conv2d(tape, bn0, conv0, x), x.tensor);
   const Tensor o = bn0(tape, x);
-  // The shortcut comes first, so that its gradient comes last. Then pixels that its stride skips need no
-  // addition.
+  // The shortcut comes first, so that its gradient comes last.
+  // Then pixels that its stride skips need no addition.
   const Tensor shortcut = (*convdim)(tape, o);
   return norm_conv2d(tape, bn1, conv1, conv0(tape, o), shortcut);
 }

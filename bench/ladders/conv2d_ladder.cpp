@@ -90,8 +90,8 @@ std::vector<Measured> check_versions(const Layer& layer, const Operands& operand
   return all;
 }
 
-// Returns the processor time of a call, to which other programs on the machine do not add. Makes at least one
-// call.
+// Returns the processor time of a call, to which other programs on the machine do not add.
+// Makes at least one call.
 double seconds_per_call(const Version& version, const Operands& operands) {
   constexpr std::clock_t kLeast = CLOCKS_PER_SEC / 50;
   const std::clock_t start = std::clock();

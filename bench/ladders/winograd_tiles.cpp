@@ -1,5 +1,5 @@
-// Transforms of lines, for the points 0, +-a, +-b and infinity, and of squares. Each element is a vector of
-// channels.
+// Transforms of lines, for the points 0, +-a, +-b and infinity, and of squares.
+// Each element is a vector of channels.
 #include "winograd_tiles.h"
 
 #include "kernels/cpu/matmul_tile.h"

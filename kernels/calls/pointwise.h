@@ -1,5 +1,5 @@
-// Calls that compute each element by itself, with the formulas of kernels/pointwise.h, and copies of
-// channels.
+// Calls that compute each element by itself, with the formulas of kernels/pointwise.h,
+// and copies of channels.
 #pragma once
 
 #include <string_view>

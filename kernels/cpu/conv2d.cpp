@@ -1,5 +1,5 @@
-// Convolutions: forward and backward data, both as gather convolutions (gather_convolution.h), and backward
-// weights.
+// Convolutions: forward and backward data,
+// both as gather convolutions (gather_convolution.h), and backward weights.
 #include <vector>
 
 #include "kernels/cpu/conv2d_direct.h"

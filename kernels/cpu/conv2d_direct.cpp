@@ -2,8 +2,8 @@
 // pixels under their taps, and the right operand is the packed weights, one tile of kTileWidth output
 // channels at a time. The source pixels of a block are first copied side by side, with their zero borders,
 // into a strip that stays in the second-level cache. The pixels under a target pixel are then one stretch of
-// the strip for each row of taps. Each output is one chain of multiply-adds over taps and channels, whatever
-// the block.
+// the strip for each row of taps.
+// Each output is one chain of multiply-adds over taps and channels, whatever the block.
 #include "kernels/cpu/conv2d_direct.h"
 
 #include <algorithm>
@@ -274,8 +274,8 @@ void write_tile(const GatherConvolution& d, const Left& left, int64_t begin, int
 }
 
 // Prefetches channels [first, last) of the target pixels of pointers [begin, end). `pixels` is the target
-// or an image with the target's layout. The processor does not predict these accesses, which are short and
-// far apart.
+// or an image with the target's layout.
+// The processor does not predict these accesses, which are short and far apart.
 void prefetch_pixels(const GatherConvolution& d, const Left& left, int64_t begin, int64_t end, int64_t first,
                      int64_t last, const real* pixels) {
   constexpr int64_t kLine = 64 / sizeof(real);

@@ -54,8 +54,8 @@ bool uses_winograd(const GatherConvolution& d, ConvolutionAlgorithm algorithm) {
   // InterleavedOutput requires that the odd target pixels are those with two taps.
   if (d.spread == 2 && (d.first_row % 2 == 0 || d.first_column % 2 == 0)) return false;
   // Measured: with stride 2, direct convolution is faster if less than three quarters of the tiles is
-  // used, or if the transformed weights leave the cache between their two uses. One-dimensional transforms
-  // cost less.
+  // used, or if the transformed weights leave the cache between their two uses.
+  // One-dimensional transforms cost less.
   const bool strided = d.step_h * d.spread == 2;
   if (strided && algorithm == ConvolutionAlgorithm::automatic &&
       winograd_weights_size(d) * static_cast<int64_t>(sizeof(real)) > kCachedBytes)

@@ -53,8 +53,8 @@ Gather gather_forward(const Conv2dGeometry&);
 // of one phase (h mod stride_h, w mod stride_w) use the same ones.
 std::vector<Gather> gather_backward(const Conv2dGeometry&);
 
-// Returns the backward data pass as one convolution, with `spread` equal to the stride. Both strides must be
-// equal.
+// Returns the backward data pass as one convolution, with `spread` equal to the stride.
+// Both strides must be equal.
 Gather gather_backward_whole(const Conv2dGeometry&);
 
 }  // namespace crescendo::CRESCENDO_CPU

@@ -211,8 +211,8 @@ void with_modes(bool relu, Write write, const F& f) {
 
 }  // namespace
 
-// Each image takes two rows of sums, and each ghost batch one row of factors. There are no more ghost batches
-// than images.
+// Each image takes two rows of sums, and each ghost batch one row of factors.
+// There are no more ghost batches than images.
 size_t CpuBackend::workspace_for(const BatchNormGeometry& g) const {
   return static_cast<size_t>(3 * g.n * g.c + finish_backward_workspace(g)) * sizeof(double);
 }

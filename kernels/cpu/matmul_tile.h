@@ -59,8 +59,8 @@ inline int64_t tile_count(int64_t rows, int64_t columns) {
 
 // Computes c [rows, columns] tile by tile, for any number of rows, which are row_stride apart in a. Columns
 // are padded to whole vectors. b consists of panels of kTileWidth columns; panels are b_panel elements apart,
-// and rows within a panel are b_stride(width of panel) apart. Before each tile the function advances `ahead`
-// by one step.
+// and rows within a panel are b_stride(width of panel) apart.
+// Before each tile the function advances `ahead` by one step.
 template <class RowStride, class BStride>
 void multiply_tiles(int64_t rows, int64_t columns, Stretches stretches, const real* a, RowStride row_stride,
                     int64_t depth_stride, const real* b, int64_t b_panel, const BStride& b_stride, real* c,

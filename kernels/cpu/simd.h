@@ -43,8 +43,8 @@ inline Vector interleave(const Vector& a, const Vector& b, std::integer_sequence
   return __builtin_shufflevector(a, b, (Upper ? kLanes / 2 : 0) + I / 2 + I % 2 * kLanes...);
 }
 
-// Transposes a square of rows and lanes. Each pass exchanges one bit of the row index with one bit of the
-// lane index.
+// Transposes a square of rows and lanes.
+// Each pass exchanges one bit of the row index with one bit of the lane index.
 inline void transpose(Vector (&rows)[kLanes]) {
   constexpr std::make_integer_sequence<int, kLanes> kAll;
   for (int pass = 1; pass < kLanes; pass *= 2) {

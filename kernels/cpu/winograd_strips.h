@@ -11,8 +11,8 @@
 
 namespace crescendo::CRESCENDO_CPU::winograd {
 
-// Padding between rows and between matrices. Distances that are powers of two would map to the same sets of
-// the cache.
+// Padding between rows and between matrices.
+// Distances that are powers of two would map to the same sets of the cache.
 constexpr int64_t kSkew = 16;
 
 // Largest width of a strip, in source pixels.

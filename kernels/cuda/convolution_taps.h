@@ -10,8 +10,8 @@
 namespace crescendo::cuda {
 
 // One axis. For every tap t, result pixel i adds source pixel first + i * step + t * tap_step, if it exists,
-// times the filter at filter_first + t * filter_step. Pixel i is stored at place_first + i * place_step of
-// the result.
+// times the filter at filter_first + t * filter_step.
+// Pixel i is stored at place_first + i * place_step of the result.
 struct TapAxis {
   int source, result;  // sizes in pixels
   int pixels, taps;    // i < pixels, t < taps

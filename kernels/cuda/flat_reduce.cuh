@@ -1,5 +1,5 @@
-// Reductions of flat stores: at most kPartials blocks leave one partial result each, and one block combines
-// them.
+// Reductions of flat stores: at most kPartials blocks leave one partial result each,
+// and one block combines them.
 #pragma once
 
 #include <algorithm>
@@ -30,8 +30,8 @@ struct Either {
   HD int operator()(int a, int b) const { return a | b; }
 };
 
-// Calls finish(value) in one thread, where value combines f(i) for i in [0, n) in an order that follows from
-// n alone.
+// Calls finish(value) in one thread,
+// where value combines f(i) for i in [0, n) in an order that follows from n alone.
 template <class V, class F, class Combine, class Finish>
 void reduce(cudaStream_t stream, int64_t n, V initial, const F& f, const Combine& combine, V* partials,
             const Finish& finish) {

@@ -36,8 +36,8 @@ struct Channels {
 
 // ---- Statistics
 
-// Sums x and its squares in double: even a mean many deviations from zero then costs no digits that a float
-// had.
+// Sums x and its squares in double:
+// even a mean many deviations from zero then costs no digits that a float had.
 template <class T, int Width>
 __global__ void __launch_bounds__(kThreads) moments_kernel(Slices s, const T* x, double* sums) {
   sum_slice<double, Width>(

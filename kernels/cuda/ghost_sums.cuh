@@ -3,8 +3,8 @@
 //
 // The geometry alone cuts the m rows of a ghost batch into slices. A block takes one slice of one ghost batch
 // and up to kMostVectors vectors of channels: a thread goes down the rows with one vector, and the block adds
-// its threads' sums in order. A second kernel adds the slices in order. Each kernel is launched once for all
-// ghost batches.
+// its threads' sums in order. A second kernel adds the slices in order.
+// Each kernel is launched once for all ghost batches.
 #pragma once
 
 #include <cmath>
@@ -100,8 +100,8 @@ __device__ void sum_slice(const Slices& s, const F& f, double* sums) {
 struct Totals {
   double first = 0, second = 0;
 };
-// Channels side by side in a block of kThreads threads that adds slices. The other dimension runs over
-// slices.
+// Channels side by side in a block of kThreads threads that adds slices.
+// The other dimension runs over slices.
 constexpr unsigned kAcross = 32;
 
 // Returns the totals of channel blockIdx.x * Across + threadIdx.x % Across of ghost batch blockIdx.y,

@@ -10,8 +10,8 @@ namespace crescendo::cuda {
 // Number of partial results, of at most eight bytes each, that a reduction of a flat store may leave.
 constexpr int64_t kPartials = 256;
 
-// The stream that all work goes to, and scratch memory. The backend owns both and updates `workspace` when it
-// grows.
+// The stream that all work goes to, and scratch memory.
+// The backend owns both and updates `workspace` when it grows.
 struct LaunchContext {
   cudaStream_t stream = nullptr;
   void* workspace = nullptr;  // the largest reservation; 256-byte aligned

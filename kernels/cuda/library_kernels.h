@@ -1,6 +1,6 @@
 // Interfaces of CUDA's libraries, as far as the backend uses them: convolutions without an epilogue, and
-// matrix products. cuDNN (conv2d.h) and cuBLASLt (matmul.h) compute them on a GPU, stand-ins on the processor
-// in the tests.
+// matrix products. cuDNN (conv2d.h) and cuBLASLt (matmul.h) compute them on a GPU,
+// stand-ins on the processor in the tests.
 #pragma once
 
 #include <compare>
@@ -12,8 +12,8 @@
 
 namespace crescendo::cuda {
 
-// Convolutions of activations. None of the sizes may be zero. `workspace` points to workspace(geometry)
-// bytes.
+// Convolutions of activations.
+// None of the sizes may be zero. `workspace` points to workspace(geometry) bytes.
 class ConvolutionLibrary {
  public:
   ConvolutionLibrary() = default;

@@ -79,8 +79,8 @@ __device__ inline void commit_copies() {
 #endif
 }
 
-// Waits until all of this thread's groups but the newest `Running` have arrived. Other threads see them after
-// a barrier.
+// Waits until all of this thread's groups but the newest `Running` have arrived.
+// Other threads see them after a barrier.
 template <int Running>
 __device__ void wait_copies() {
 #ifdef __CUDACC__

@@ -12,8 +12,8 @@ struct alignas(sizeof(T) * Width) Vector {
   T lanes[Width];
 };
 
-// Casts an address to that of a vector. A GPU faults on a misaligned one; in the emulation, sanitizers report
-// it.
+// Casts an address to that of a vector.
+// A GPU faults on a misaligned one; in the emulation, sanitizers report it.
 template <class V, class Memory>
 __device__ V* vector_at(Memory* memory) {
 #ifdef __CUDA_ARCH__

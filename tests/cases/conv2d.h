@@ -1,5 +1,5 @@
-// Convolutions around every boundary of an implementation; shared by kernel tests, gradient tests and
-// benchmarks.
+// Convolutions around every boundary of an implementation;
+// shared by kernel tests, gradient tests and benchmarks.
 #pragma once
 
 #include <vector>

@@ -23,8 +23,8 @@ const uint8_t* at(const DecodedPicture& picture, int64_t x, int64_t y) {
   return picture.bytes.get() + 3 * ((y - region.top) * region.width + x - region.left);
 }
 
-// Returns the largest difference of two pictures in the part [left, right) x [top, bottom) of the whole
-// picture.
+// Returns the largest difference of two pictures
+// in the part [left, right) x [top, bottom) of the whole picture.
 int largest_difference(const DecodedPicture& a, const DecodedPicture& b, const Rectangle& part) {
   int largest = 0;
   for (int64_t y = part.top; y < part.top + part.height; ++y)

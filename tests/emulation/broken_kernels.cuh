@@ -89,8 +89,8 @@ __global__ void reverse_all_but_last(const float* x, float* y, int n) {
   if (i < n - 1) y[i] = shared[blockDim.x - 1 - threadIdx.x];
 }
 
-// Adds the neighbour's value to all but the last. Shuffle after exit: that one has left, but the mask names
-// it.
+// Adds the neighbour's value to all but the last.
+// Shuffle after exit: that one has left, but the mask names it.
 template <bool correct>
 __global__ void add_neighbour(const float* x, float* y, int n) {
   const auto i = static_cast<int>(global_thread());

@@ -168,8 +168,8 @@ TEST_CASE("a norm on the way in gives the bits of one that is stored") {
 }
 
 TEST_CASE("an infinite pixel reaches the outputs whose filter meets it, and no others") {
-  // 72 values are summed in steps of 32: what fills the last one up must not be another row of pixels times
-  // 0.
+  // 72 values are summed in steps of 32:
+  // what fills the last one up must not be another row of pixels times 0.
   Problem problem(convolution(1, 8, 8, 8, 8, 3, 3, 1, 1, {1, 1, 1, 1}, 1));
   const Conv2dGeometry& g = problem.g;
   std::vector<real> x = problem.x.values();

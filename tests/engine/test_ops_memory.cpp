@@ -58,8 +58,8 @@ TEST_CASE("memory: an activation goes as soon as no backward pass needs it any m
   std::vector<size_t> held;  // bytes in use when backward reaches layers 2, 1 and 0
   network.step([&](size_t) { held.push_back(network.use().in_use); });
   REQUIRE(held.size() == 3);
-  // The backward pass of a layer releases the input of its convolution, and its own input if a residual sum
-  // made it.
+  // The backward pass of a layer releases the input of its convolution,
+  // and its own input if a residual sum made it.
   CHECK(held[0] >= held[1] + kActivation);
   CHECK(held[1] >= held[2] + kActivation);
   CHECK(network.use().in_use == before);

@@ -63,8 +63,8 @@ TEST_CASE("norm_conv2d: trains as the three ops do") {
   const Layer fused(winograd()), plain(winograd());
   const auto results = train(fused, [&](Tape& tape) { return fused.fused(tape); });
   const auto expected = train(plain, [&](Tape& tape) { return plain.one_by_one(tape); });
-  // Tolerance: sums over filters or pixels of normalised values, which are about 2, divided by deviations of
-  // about 0.5.
+  // Tolerance: sums over filters or pixels of normalised values, which are about 2,
+  // divided by deviations of about 0.5.
   const double tolerance = kWinogradAmplification.weight * 2 * sum_tolerance(kImages * kSide * kSide, 2);
   REQUIRE(results.size() == expected.size());
   for (size_t i = 0; i < results.size(); ++i) {

@@ -145,8 +145,8 @@ class GradientCheck {
   }
 
   // A central difference errs by h^2 f''' / 6 and by the rounding of f over h. The first is a third of how
-  // much the difference changes when the step doubles; if that is not small, the point is too near a kink to
-  // tell anything.
+  // much the difference changes when the step doubles;
+  // if that is not small, the point is too near a kink to tell anything.
   void check_slope(const Tensor& input, const Values& values, const Values& direction,
                    double expected) const {
     const double measured = difference(input, values, direction, kStep);

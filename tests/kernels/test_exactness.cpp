@@ -1,5 +1,5 @@
-// Results have equal bits for any number of threads and any division of a batch into micro-batches of whole
-// ghost batches.
+// Results have equal bits for any number of threads
+// and any division of a batch into micro-batches of whole ghost batches.
 #include <functional>
 
 #include "cases/conv2d.h"

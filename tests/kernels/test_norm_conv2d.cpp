@@ -11,8 +11,8 @@ using namespace crescendo::test;
 namespace {
 
 constexpr double kEpsilon = 1e-3;
-// The largest value that a norm gives here: noise of deviation 0.6 over sqrt(its variance), times scale, plus
-// shift.
+// The largest value that a norm gives here:
+// noise of deviation 0.6 over sqrt(its variance), times scale, plus shift.
 constexpr double kNormalised = 4;
 
 BatchNormGeometry norm_of(const Conv2dGeometry& g, bool relu) {
@@ -167,8 +167,8 @@ TEST_CASE("norm_conv2d's weight gradient is that of the normalised input") {
 TEST_CASE("norm_conv2d's data gradient goes through convolution, ReLU and norm") {
   each_case([](Backend& backend, const Conv2dGeometry& g, const BatchNormGeometry& norm,
                const Operands& operands) {
-    // The reference runs the kernels one after another. It rounds the gradient between them, as the fused
-    // kernel does.
+    // The reference runs the kernels one after another.
+    // It rounds the gradient between them, as the fused kernel does.
     const int64_t size = Conv2dSizes(g).x;
     Activations dnormalised(backend, poison(size)), dx(backend, poison(size)), room(backend, poison(size)),
         other_dx(backend, poison(size));
@@ -202,8 +202,8 @@ TEST_CASE("norm_conv2d's data gradient goes through convolution, ReLU and norm")
                                     .dshift = to_shift,
                                     .write_parameters = write};
     };
-    // Each gradient is a sum of r s k products times 1 / sqrt(epsilon) at most; the parameters' are sums of
-    // them.
+    // Each gradient is a sum of r s k products times 1 / sqrt(epsilon) at most;
+    // the parameters' are sums of them.
     const double tolerance = tolerance_of(winograd_amplification(g.r, g.s).image, g.r * g.s * g.k) /
                              std::sqrt(kEpsilon),
                  root = std::sqrt(static_cast<double>(norm.n * norm.pixels));

@@ -32,8 +32,8 @@ struct AdamFormula {
   }
 };
 
-// Compares kUpdates updates by the calls make_call(step, gradients, values, first, second) with the
-// formula's.
+// Compares kUpdates updates by the calls
+// make_call(step, gradients, values, first, second) with the formula's.
 template <class Step, class Formula, class MakeCall>
 void check_optimizer(Backend& backend, Step step, const Formula& formula, const MakeCall& make_call) {
   const std::vector<real> start = noise(step.n, 1);

@@ -24,8 +24,8 @@ Conv2dGeometry pointwise(int64_t n, int64_t h, int64_t w, int64_t c) {
   return convolution(n, h, w, c, 1, 1, 1, 1, 1, {0, 0, 0, 0}, 1);
 }
 
-// Returns families with pixels of one block and of several. Pixels of 1024 channels are copied before they
-// are read.
+// Returns families with pixels of one block and of several.
+// Pixels of 1024 channels are copied before they are read.
 std::vector<Family> families() {
   return {{pointwise(2, 5, 3, 17), {24}},           {pointwise(1, 8, 8, 20), {5, 33}},
           {pointwise(3, 35, 35, 40), {32, 32, 48}}, {pointwise(2, 6, 7, 1024), {16, 1}},

@@ -56,8 +56,8 @@ TEST_CASE("exactness: micro-batches and threads change no bit") {
     CHECK(*std::max_element(expected.gradients.begin(), expected.gradients.end()) > 0);
     for (const int64_t micro_batch : {8, 16, 24, 32})
       for (const int threads : {1, 2, 3, 8}) {
-        // For the larger models: all thread counts with one micro-batch, all micro-batches with two thread
-        // counts.
+        // For the larger models: all thread counts with one micro-batch,
+        // all micro-batches with two thread counts.
         if (name != "wrn-10-1" && micro_batch != 24 && threads != 3) continue;
         CAPTURE(name);
         CAPTURE(micro_batch);

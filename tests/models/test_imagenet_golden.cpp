@@ -17,8 +17,8 @@ constexpr int64_t kClasses = 10;
 
 struct Case {
   std::string file, model;
-  // The longest path: sum of r * s * c over its convolutions, sum of n * p * q over its norms, number of its
-  // ReLUs.
+  // The longest path: sum of r * s * c over its convolutions,
+  // sum of n * p * q over its norms, number of its ReLUs.
   double products, sums, relus;
 };
 

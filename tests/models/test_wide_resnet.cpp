@@ -18,8 +18,8 @@ void add_norm(std::vector<Expected>& list, const std::string& name, int64_t chan
   list.push_back({name + ".bias", {channels}});
 }
 
-// Parameters of WRN-16-4, with the names of the PyTorch port of the paper's code. Convolutions are [out, r,
-// s, in].
+// Parameters of WRN-16-4, with the names of the PyTorch port of the paper's code.
+// Convolutions are [out, r, s, in].
 std::vector<Expected> wrn_16_4() {
   std::vector<Expected> list{{"conv0.weight", {16, 3, 3, 3}}};
   int64_t in = 16;

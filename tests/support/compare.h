@@ -37,8 +37,8 @@ inline double double_tolerance(int64_t length, double value) {
   return 4 * std::numeric_limits<double>::epsilon() * std::sqrt(static_cast<double>(length)) * value;
 }
 
-// Checks |actual - expected| <= tolerance + relative * |expected| element by element. Reports the first
-// failure.
+// Checks |actual - expected| <= tolerance + relative * |expected| element by element.
+// Reports the first failure.
 inline void check_close(const std::vector<real>& actual, const std::vector<double>& expected,
                         double tolerance, double relative = 0) {
   REQUIRE(actual.size() == expected.size());

@@ -1,5 +1,5 @@
-// A minimal training state that has everything: a convolution, a linear layer, a norm, a statistic, an
-// optimizer.
+// A minimal training state that has everything:
+// a convolution, a linear layer, a norm, a statistic, an optimizer.
 #pragma once
 
 #include <memory>

@@ -1,5 +1,5 @@
-// Training on a device that has memory of its own, captures and replays micro-steps, and runs while the host
-// goes on.
+// Training on a device that has memory of its own, captures and replays micro-steps,
+// and runs while the host goes on.
 #include <doctest/doctest.h>
 
 #include "engine/replay.h"
@@ -173,8 +173,8 @@ TEST_CASE("from the third on, micro-steps make the same calls with the same poin
     CHECK(host_blocks[3] == host_blocks[1]);
     CHECK(transfers[3] == transfers[1]);
     CHECK(uploads[3] - uploads[1] == (bytes ? 0 : 2));
-    // The host has waited for no kernel of the last two updates, and only for the first one of the update
-    // before.
+    // The host has waited for no kernel of the last two updates,
+    // and only for the first one of the update before.
     CHECK(streams.waiting() >= 3 * traces[3].size());
   }
 }

@@ -1,5 +1,5 @@
-// The metrics file: what is written comes back, a torn tail costs one line, a resume takes back what it
-// repeats.
+// The metrics file: what is written comes back, a torn tail costs one line,
+// a resume takes back what it repeats.
 #include "trainer/record/metrics.h"
 
 #include <doctest/doctest.h>

@@ -1,5 +1,5 @@
-// Run folders: who may open one, which checkpoint is taken, which are kept, and what a fault at any call
-// leaves.
+// Run folders: who may open one, which checkpoint is taken, which are kept,
+// and what a fault at any call leaves.
 #include "trainer/store/run_folder.h"
 
 #include <doctest/doctest.h>

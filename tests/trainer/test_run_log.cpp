@@ -1,5 +1,5 @@
-// The run log: every sink receives every event, in order, and a sink that fails stops neither the run nor the
-// others.
+// The run log: every sink receives every event, in order,
+// and a sink that fails stops neither the run nor the others.
 #include "trainer/record/run_log.h"
 
 #include <doctest/doctest.h>
