@@ -1,4 +1,4 @@
-// Where the time of a step goes, kernel by kernel and size by size.
+// The time of a step, divided among kernels and their sizes.
 #pragma once
 
 #include <nlohmann/json.hpp>

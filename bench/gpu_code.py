@@ -108,12 +108,12 @@ def instructions(text):
 # ---- Facts of a kernel
 
 def snake_case(name):
-    """max_pool2d_forward, for MaxPool2dForward."""
+    """Returns e.g. max_pool2d_forward for MaxPool2dForward."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
 def short_name(demangled):
-    """The kernel call, its type, elements at once, + where it adds; or the kernel with its arguments."""
+    """Returns the kernel call with its type, its elements at once and, if it adds, a +; or the kernel's signature."""
     text = re.sub(r"\bcrescendo::(cuda::)?", "", demangled)
     text = re.sub(r"\(\w+\)(?=\d)", "", text)  # the type of an enumerator
     function = re.search(r"OwnKernels<(\w+)>::(?:compute\((\w+) const&\)|(\w+)\()", text)

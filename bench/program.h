@@ -21,7 +21,7 @@ class Stopwatch {
   Clock::time_point start_ = Clock::now();
 };
 
-// Returns the median of at least one value.
+// Returns the median of the values, of which there must be at least one.
 double median(std::vector<double> values);
 
 // Returns the peak resident memory of this process in bytes, as the system counts it.

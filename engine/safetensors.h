@@ -59,8 +59,9 @@ class SafetensorsFile {
 // types, with a message that begins with `where`.
 std::vector<real> reals_from(const StoredTensor&, std::span<const std::byte> bytes, const std::string& where);
 
-// Returns all bytes of a file before its data, and sets begin and end of the tensors, whose data must follow
-// in this order. Invalid UTF-8 in the metadata is replaced by U+FFFD.
+// Returns all bytes of a file before its data, and sets begin and end of each tensor. The tensors' data must
+// follow in this order. Replaces invalid UTF-8 by U+FFFD. Throws std::invalid_argument for an unknown type,
+// or if two tensors have the same name.
 std::string safetensors_prefix(std::vector<StoredTensor>& tensors,
                                const std::map<std::string, std::string>& metadata);
 

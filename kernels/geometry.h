@@ -81,7 +81,8 @@ struct BiasGeometry {
   bool operator==(const BiasGeometry&) const = default;
 };
 
-// `count` channels of each of `rows` rows, from one channel offset to another.
+// A copy of `count` channels in each of `rows` rows: from channel from_offset on of rows with from_channels
+// channels, to channel to_offset on of rows with to_channels channels.
 struct ChannelSlice {
   int64_t rows, count;
   int64_t from_channels, from_offset;
@@ -90,7 +91,7 @@ struct ChannelSlice {
   bool operator==(const ChannelSlice&) const = default;
 };
 
-// logits [n,classes] against labels [n]; target = (1 - smoothing) one-hot + smoothing / classes.
+// logits [n,classes] against labels [n]; target = (1 - smoothing) * one-hot + smoothing / classes.
 struct CrossEntropyGeometry {
   int64_t n, classes;
   double smoothing;

@@ -36,8 +36,8 @@ class Model {
 
   // Computes logits [n,classes] of images [n,h,w,c]. parameters.allocate() must have been called before.
   virtual Tensor forward(Tape&, const Tensor& images) const = 0;
-  // Computes the logits and those of the auxiliary head,
-  // whose loss has the weight options.auxiliary_weight in training.
+  // Computes the logits and, in training, those of the auxiliary head, whose loss has the weight
+  // options.auxiliary_weight.
   virtual ModelOutputs outputs(Tape& tape, const Tensor& images) const { return {forward(tape, images), {}}; }
 
   std::string name;

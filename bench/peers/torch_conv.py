@@ -27,13 +27,13 @@ def fail(text):
 
 
 def pair(text):
-    """"1" -> [1, 1], "0x3" -> [0, 3]."""
+    """Returns the sizes of both axes: [1, 1] for "1", [0, 3] for "0x3"."""
     numbers = [int(number) for number in text.split("x")]
     return numbers * 2 if len(numbers) == 1 else numbers
 
 
 def passes(geometry, layout, device, dtype):
-    """(kernel, function) for the three passes of a geometry."""
+    """Returns (kernel, function) for each of the three passes of a geometry."""
     match = GEOMETRY.fullmatch(geometry)
     if not match:
         fail(f"{geometry}: expected the form n32_h32_w32_c64_k64_r3_s3_t1_p1")
@@ -56,7 +56,7 @@ def passes(geometry, layout, device, dtype):
 
 
 def mean_seconds(function, least):
-    """Returns the mean of as many runs as fit into `least` seconds, after one that is not counted."""
+    """Returns the mean seconds of runs that take at least `least` seconds together, after one that is not counted."""
     function()
     start = time.perf_counter()
     runs = 0
@@ -67,7 +67,7 @@ def mean_seconds(function, least):
 
 
 def mean_seconds_of_events(function, least):
-    """Like mean_seconds on a GPU, which gets all runs at once. A few runs before tell how many."""
+    """Does as mean_seconds on a GPU, which gets all runs at once. A few runs before them show how many are needed."""
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
 
     def mean_of(runs):

@@ -5,7 +5,7 @@
 
 namespace crescendo {
 
-// Checks shapes, strides and padding, and returns the sizes.
+// Checks shapes, strides and padding, and returns the sizes. Throws std::invalid_argument.
 Conv2dGeometry conv2d_geometry(const Tape& tape, const Tensor& x, const Tensor& weight,
                                const Conv2dOptions& options);
 

@@ -19,7 +19,7 @@ class Dispatch {
 
   // Starts the call's kernels. context.workspace must have workspace(call) bytes.
   void run(const KernelCall& call);
-  // As Backend::workspace.
+  // Returns the bytes of workspace that the call needs, as Backend::workspace does.
   size_t workspace(const KernelCall& call) const;
 
   static Capabilities capabilities() {

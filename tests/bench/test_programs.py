@@ -20,7 +20,7 @@ CONVOLUTIONS = 9  # in wrn-10-1
 
 
 def multiply_adds(name):
-    """Of a convolution, from its benchmark's name: conv2d_forward/n1_h17_w17_c128_k160_r1_s7_t1_p0x3."""
+    """Returns those of a convolution from its benchmark's name: conv2d_forward/n1_h17_w17_c128_k160_r1_s7_t1_p0x3."""
     sizes = dict(re.fullmatch("([a-z])(.*)", part).groups() for part in name.split("/")[1].split("_"))
     n, h, w, c, k, r, s, stride = (int(sizes[letter]) for letter in "nhwckrst")
     top, left = (int(size) for size in (sizes["p"].split("x") * 2)[:2])
