@@ -104,7 +104,7 @@ const std::vector<CifarFormat>& cifar_formats() {
 const CifarFormat& cifar_format(const std::string& kind) {
   for (const CifarFormat& format : cifar_formats())
     if (format.kind == kind) return format;
-  require(false, "data: unknown kind \"", kind, "\", expected cifar10, cifar100 or shapes");
+  require(false, "data: unknown kind \"", kind, "\", expected cifar10, cifar100, shapes or image-folder");
   return cifar_formats().front();
 }
 

@@ -63,7 +63,7 @@ TEST_CASE("bad options are rejected with one line") {
   CHECK_THROWS_AS(make_dataset({.kind = "shapes", .directory = "", .train_images = -1}, Split::train),
                   std::invalid_argument);
   CHECK_THROWS_WITH(make_dataset({.kind = "mnist", .directory = ""}, Split::train),
-                    "data: unknown kind \"mnist\", expected cifar10, cifar100 or shapes");
+                    "data: unknown kind \"mnist\", expected cifar10, cifar100, shapes or image-folder");
 }
 
 TEST_CASE("pixels are normalised to about mean 0 and variance 1") {
