@@ -24,8 +24,7 @@ struct CifarReport {
 };
 
 // Checks the files against what is known of the official ones: names, sizes, valid labels, equally many
-// images of each class, no two files alike. Throws std::invalid_argument only if the directory has no CIFAR
-// files.
+// images of each class, no two files alike. Throws std::invalid_argument only if there are no CIFAR files.
 CifarReport verify_cifar(const CifarFormat&, const std::filesystem::path& directory);
 
 // Returns one split, after checking its files as verify_cifar does. Throws std::invalid_argument with the

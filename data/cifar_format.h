@@ -39,8 +39,7 @@ const std::vector<CifarFormat>& cifar_formats();
 // Returns the format of that kind. Throws std::invalid_argument naming the known kinds.
 const CifarFormat& cifar_format(const std::string& kind);
 
-// Returns the folder that has the files: `directory` or its subfolder with the official name. Empty if
-// neither.
+// Returns the folder that has the files: `directory` or its official subfolder; empty if neither has them.
 std::filesystem::path seek_cifar(const CifarFormat&, const std::filesystem::path& directory);
 // Returns the same folder, but throws std::invalid_argument if there is none. The message says what is there
 // instead: nothing, an archive that is not unpacked, the other CIFAR, or its Python version.

@@ -19,8 +19,7 @@ struct SampleKey {
   int64_t epoch = 0;
 };
 
-// A remark on a data set for the run's manifest: a one-line summary and the items that it counts, one per
-// line.
+// A remark on a data set for the run's manifest: a summary of one line, and a line for each item it counts.
 struct DatasetNote {
   std::string text;
   std::vector<std::string> lines;
@@ -40,8 +39,7 @@ class Dataset {
   virtual std::string digest() const = 0;
   virtual std::vector<DatasetNote> notes() const { return {}; }
 
-  // Writes the pixels [h,w,c] of image `index`, augmented if the set augments, and normalised. Returns its
-  // label.
+  // Writes the normalised pixels [h,w,c] of image `index`, augmented if the set augments. Returns its label.
   virtual int32_t sample(int64_t index, const SampleKey& key, float* pixels) const = 0;
 };
 

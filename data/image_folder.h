@@ -1,6 +1,5 @@
 // Reads folders of pictures in the usual layout of ImageNet: DIR/train/CLASS/* and DIR/val/CLASS/*. The val
-// folder may instead have no classes but a file labels.txt, which has a picture's name and its class in each
-// line.
+// folder may instead have all pictures in it and a file labels.txt, with a picture's name and class per line.
 #pragma once
 
 #include <filesystem>

@@ -50,8 +50,7 @@ struct PackFooter {
 // An open pack. Its footer and index have been checked, its records not yet.
 class PackFile {
  public:
-  // Opens a pack. Throws std::invalid_argument naming the file if it is not a pack, or was cut off or
-  // changed.
+  // Opens a pack. Throws std::invalid_argument naming the file if it is no pack, or was cut off or changed.
   explicit PackFile(const std::filesystem::path& path);
 
   const std::string& path() const { return path_; }

@@ -34,7 +34,7 @@ struct Job {
 
   bool all_claimed() const { return claimed == samples.range.count; }
   bool complete() const { return finished == samples.range.count; }
-  // Leaves out what nobody has claimed.
+  // Counts unclaimed images as finished, so that nobody loads them.
   void give_up() {
     finished += samples.range.count - claimed;
     claimed = samples.range.count;
@@ -77,7 +77,7 @@ struct Loader::State {
   std::condition_variable work_to_do, job_finished;
   Sampler sampler;
   std::deque<Job> jobs;              // in order; a deque, since workers hold pointers to its elements
-  int64_t position = -1;             // of the next job; -1: nobody has asked for a chunk yet
+  int64_t position = -1;             // start of the next job; -1: nobody has asked for a chunk yet
   std::vector<LoadedSamples> spare;  // memory that was given back
   bool stopping = false;
 };
@@ -134,8 +134,8 @@ void Loader::State::load(Job& job, int64_t first, int64_t last) const {
   }
 }
 
-// Returns a job with unclaimed images, and opens one if there is none and options.ahead allows it. Null if
-// none.
+// Returns a job with unclaimed images. If there is none, opens one, or returns null if options.ahead or the
+// end forbids that.
 Job* Loader::State::claimable() {
   for (Job& job : jobs)
     if (!job.all_claimed()) return &job;
@@ -172,7 +172,8 @@ void Loader::State::work() {
   }
 }
 
-// Makes the chunk at `first` the one to come: gives up the jobs before it, or all jobs and goes on from there.
+// Makes the chunk at `first` the next one. Gives up the jobs before it; if no job begins there, gives up all
+// jobs and continues at `first`.
 void Loader::State::go_to(int64_t first, std::unique_lock<std::mutex>& lock) {
   const auto is_wanted = [&](const Job& job) { return job.samples.range.first == first; };
   const auto wanted = std::find_if(jobs.begin(), jobs.end(), is_wanted);

@@ -1,4 +1,4 @@
-// Loads the samples of a run ahead of time, in background threads.
+// Loads the samples of a run chunk by chunk, ahead of time, in background threads.
 #pragma once
 
 #include <functional>
@@ -33,21 +33,23 @@ struct LoaderOptions {
   bool shuffle = true;  // true: order drawn from (seed, epoch); false: file order in every epoch
   uint64_t seed = 0;
   int64_t chunk = 128;  // samples loaded together; in training one ghost batch
-  int ahead = 3;        // chunks that are loaded, or wait, ahead of next()
+  int ahead = 3;        // chunks ahead of next(): at most so many are being loaded or wait
   int workers = 1;      // background threads; 0: load within next(). Affects speed, never the samples.
-  int64_t end = std::numeric_limits<int64_t>::max();  // no sample from this position on is loaded
+  int64_t end = std::numeric_limits<int64_t>::max();  // end of the positions; a chunk does not cross it
   // Allocates memory for samples, at least 4-byte aligned. Any thread may call it, one at a time.
   std::function<std::shared_ptr<void>(size_t bytes)> allocate = plain_memory;
 };
 
 class Loader {
  public:
+  // Starts the workers. Throws std::invalid_argument if the data set is empty or an option is out of range.
   Loader(std::shared_ptr<const Dataset>, const LoaderOptions&);
   ~Loader();
 
-  // Returns the chunk of samples from position `first` on, fewer where the end is nearer. Meanwhile the
-  // chunks that follow it are loaded. A caller that asks for other positions than these gets them too, only
-  // later. Rethrows a worker's exception, in every further call for the same chunk too.
+  // Returns the chunk that begins at position `first`: options.chunk samples, or fewer if options.end comes
+  // first. The workers go on with the chunks that follow it. A caller may jump to any position, but waits
+  // longer for it. Throws std::invalid_argument if `first` is not in [0, options.end). Rethrows a worker's
+  // exception, and does so again in every further call for that chunk.
   LoadedSamples next(int64_t first);
 
   // Returns the memory of samples to the loader, which reuses it. If all samples are given back, the loader

@@ -1,5 +1,4 @@
-// A file that is mapped into memory read-only. Nothing is copied, and pages are read when they are first
-// used.
+// A file mapped into memory, read-only. Nothing is copied, and pages are read when they are first used.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +9,7 @@ namespace crescendo {
 // If another program shortens the file, reading the missing bytes ends this one (SIGBUS).
 class MappedFile {
  public:
-  // Throws std::system_error.
+  // Maps the whole file. Throws std::system_error.
   explicit MappedFile(const std::filesystem::path& path);
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;

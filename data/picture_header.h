@@ -24,9 +24,8 @@ struct PictureHeader {
 // Largest picture that is accepted.
 inline constexpr int64_t kMostPixels = 100'000'000;
 
-// Reads the header of a file, whose format is recognised by its first bytes. Throws std::invalid_argument if
-// it is neither JPEG nor PNG, or has no pixels or more than kMostPixels. The message does not have the file's
-// name.
+// Reads the header of a file; the first bytes decide the format. Throws std::invalid_argument, without the
+// file's name, if it is neither JPEG nor PNG, or has no pixels or more than kMostPixels.
 PictureHeader read_picture_header(std::span<const uint8_t> file);
 
 // Returns true if the file has the end marker of its format. A file that was cut off has none.

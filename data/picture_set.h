@@ -38,8 +38,7 @@ class PictureSource {
   virtual bool needs_decoder() const = 0;  // true unless all pictures are raw
   virtual std::vector<DatasetNote> notes() const { return {}; }
 
-  // Reads a picture. The record may point into `buffer`. Throws std::invalid_argument, without the picture's
-  // name.
+  // Reads a picture. The record may point into `buffer`. Throws std::invalid_argument without the name.
   virtual PictureRecord read(int64_t index, std::vector<uint8_t>& buffer) const = 0;
 
   std::string path(int64_t index) const { return location() + "/" + name(index); }  // for messages
@@ -60,6 +59,7 @@ struct PictureChoice {
   std::vector<int64_t> chosen;  // [n images of the set], each the index of a picture in the source
   std::vector<DatasetNote> notes;
 };
+// Throws std::invalid_argument if no picture is left, or fewer than options.train_images are.
 PictureChoice choose_pictures(std::shared_ptr<const PictureSource> source, const DatasetOptions&, Split);
 
 // A data set of size x size images, cut out of pictures: at random for training, or as evaluation does.

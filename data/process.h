@@ -11,8 +11,8 @@ struct ProcessResult {
   std::string output;  // its standard output
 };
 
-// Runs arguments[0], which is looked up in PATH, and waits for its end. Its standard error is passed on, or
-// with `quiet` discarded.
+// Runs arguments[0], which is looked up in PATH, and waits for its end. Passes its standard error on, or
+// discards it if `quiet`. Throws std::system_error if no pipe can be made.
 ProcessResult run_process(const std::vector<std::string>& arguments, bool quiet);
 
 }  // namespace crescendo

@@ -18,8 +18,7 @@ inline constexpr int64_t kShapesTrainImages = 20000, kShapesTestImages = 4000;
 // Returns the names of the ten classes.
 const std::vector<std::string>& shape_names();
 
-// Draws picture `index` as bytes [32,32,3]. Returns its class, index % 10, so that the first N pictures are
-// balanced.
+// Draws picture `index` as bytes [32,32,3]. Returns its class, index % 10: the first N pictures are balanced.
 int32_t draw_shape(uint64_t seed, Split, int64_t index, uint8_t* pixels);
 
 // Draws a whole split. Throws std::invalid_argument if options.train_images exceeds kShapesTrainImages.
