@@ -13,8 +13,9 @@ namespace crescendo {
 TrainOptions with_instruction_set(TrainOptions options);
 
 // Throws std::invalid_argument with the first option that decides what is computed and differs from
-// `saved_config`, the text of the run's config.toml. Options that change only how it is computed (threads,
-// micro-batch, how often to save) may differ.
+// `saved_config`, the text of the run's config.toml. Options that never change a result (threads, micro-batch,
+// how often to save) may differ, and so may those that change only the rounding: instruction set, device,
+// precision, and a convolution algorithm that the device does not support. `checkpoint` is for the message.
 void require_same_run(const std::string& saved_config, const TrainOptions& options,
                       const std::string& checkpoint);
 

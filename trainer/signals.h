@@ -1,5 +1,5 @@
-// SIGINT and SIGTERM. The first signal asks a run to save and stop at its next update. A second one ends the
-// process.
+// SIGINT and SIGTERM. The first signal asks a run to save and stop at its next update; a second ends the
+// process at once, with exit code 128 + signal.
 #pragma once
 
 namespace crescendo {

@@ -1,5 +1,4 @@
-// The state of a Trainer in a checkpoint, besides weights and optimizer state: small numbers, exact to the
-// last bit.
+// The state of a Trainer in a checkpoint besides weights and optimizer state: a few numbers, exact to the bit.
 #include <fmt/format.h>
 
 #include <cstdlib>

@@ -1,5 +1,5 @@
-// Who decides the batch and the learning rate of each update: a policy, which is asked before each update
-// with the samples seen and what the run has measured.
+// A policy decides the batch and the learning rate of each update. It is asked before the update, with the
+// samples seen and what the run has measured.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,7 @@ struct Setting {
   bool operator==(const Setting&) const = default;
 };
 
-// Returns g = eps / (1 - m) * (N / B - 1), the scale of the noise in SGD's updates (Smith et al. 2018, eq. 5
-// and 6).
+// Returns g = eps / (1 - m) * (N / B - 1), the noise scale of SGD's updates (Smith et al. 2018, eq. 5 and 6).
 inline double noise_scale(const Setting& setting, int64_t train_images) {
   return setting.learning_rate / (1 - setting.momentum) *
          (static_cast<double>(train_images) / static_cast<double>(setting.batch) - 1);
@@ -25,7 +24,7 @@ inline double noise_scale(const Setting& setting, int64_t train_images) {
 
 // What a run has measured before an update.
 struct Measurement {
-  std::optional<double> noise_scale;  // B_simple (trainer/step/noise_scale.h); none: not measured, or not yet
+  std::optional<double> noise_scale;  // B_simple in images (trainer/step/noise_scale.h); none: not known
 };
 
 // Batches from `smallest` to `largest`, in whole ghost batches.
@@ -40,11 +39,11 @@ class BatchPolicy {
   BatchPolicy& operator=(const BatchPolicy&) = delete;
   virtual ~BatchPolicy() = default;
 
-  // Returns the setting of the update that begins after `seen` samples. Positions never go back. Asked twice
-  // for a position, with the same measurement, it answers the same.
+  // Returns the setting of the update that begins after `seen` samples. Callers never go back to an earlier
+  // position. Two calls with the same position and measurement return the same setting.
   virtual Setting next(SamplesSeen seen, const Measurement&) = 0;
-  // Returns the bounds of what next(seen, ...) can decide, whatever was measured until then. Equal bounds
-  // mean that the batch is known before the run.
+  // Returns bounds on the batch of next(seen, ...), whatever is measured until then. Equal bounds mean that
+  // the batch is known before the run.
   virtual BatchBounds bounds(SamplesSeen seen) const = 0;
 };
 

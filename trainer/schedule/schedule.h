@@ -16,7 +16,7 @@
 
 namespace crescendo {
 
-// The policy that ignores what was measured: a pure function of the samples seen.
+// A policy that ignores what was measured: a pure function of the samples seen.
 class Schedule : public BatchPolicy {
  public:
   // Returns the setting of the update that begins after `seen` samples. A step schedule gives the setting of
@@ -41,15 +41,15 @@ struct ScheduleOptions {
   int64_t batch = 0, ghost_batch = 0;
   BaseSchedule base = BaseSchedule::step;
   std::vector<double> milestones;  // epochs, ascending
-  double factor = 5;               // divisor of the learning rate at each milestone
+  double factor = 5;               // divisor of the learning rate at each milestone; hybrid: batch growth
   double warmup_epochs = 0;        // linear rise of the learning rate, update by update
   Exchange exchange = Exchange::none;
   ExchangeRule rule = ExchangeRule::linear;
-  int64_t max_batch = 0;  // 0: no maximum but the training set
+  int64_t max_batch = 0;  // largest batch; 0: the training set
   EpochEdge epoch_edge = EpochEdge::straddle;
 };
 
-// Returns the number of samples in so many epochs, rounded to the nearest.
+// Returns the number of samples in `epochs` epochs, rounded to the nearest whole number.
 SamplesSeen samples_in(double epochs, const ScheduleOptions&);
 
 // Throws std::invalid_argument with the option, the value found and the value expected. If train_images is 0,

@@ -25,7 +25,7 @@ std::optional<Update> Timeline::next(SamplesSeen seen, const Measurement& measur
 
 std::set<int64_t> possible_batches(Timeline timeline, int64_t ghost_batch) {
   std::set<int64_t> batches;
-  // Without a measurement: the run with the most updates, which asks the policy at the most positions.
+  // A run without measurements has the most updates, so it asks for the bounds at the most positions.
   for (auto update = timeline.next(0, {}); update; update = timeline.next(update->end(), {})) {
     const BatchBounds bounds = timeline.policy().bounds(update->first);
     for (int64_t batch = bounds.smallest; batch <= bounds.largest; batch += ghost_batch)

@@ -23,6 +23,7 @@ class Timeline {
  public:
   // The policy is the schedule of these options. Throws as make_schedule() does.
   explicit Timeline(const ScheduleOptions&);
+  // The options give only the training set's size, the epochs and what happens at an epoch's edge.
   Timeline(const ScheduleOptions&, std::unique_ptr<BatchPolicy>);
 
   // Returns the update that begins at `seen`; none when the run is over. If the rest of the epoch is dropped
@@ -39,7 +40,7 @@ class Timeline {
   bool drop_;
 };
 
-// Returns every batch that an update of the run may have, as far as its policy knows before the run.
+// Returns every batch, in images, that an update of the run may have by its policy's bounds.
 std::set<int64_t> possible_batches(Timeline timeline, int64_t ghost_batch);
 
 }  // namespace crescendo

@@ -11,9 +11,9 @@
 namespace crescendo {
 namespace {
 
-constexpr int64_t kImagesAtOnce = 1024;    // per upload
-constexpr int64_t kTable = 3 * 256;        // a float for each value of a byte, by channel
-constexpr int64_t kMicroBatchesAhead = 3;  // that a loader loads ahead
+constexpr int64_t kImagesAtOnce = 1024;    // images in an upload
+constexpr int64_t kTable = 3 * 256;        // floats: one for each channel and value of a byte
+constexpr int64_t kMicroBatchesAhead = 3;  // micro-batches that a loader loads ahead
 
 // An array of `count` plain values in device memory.
 template <class T>
@@ -77,7 +77,7 @@ class LoadedBatches final : public Batches {
     chunks_.clear();
   }
 
-  // Makes a chunk samples `at` and following of the batch.
+  // Converts a chunk to the samples of the batch from sample `at` on.
   void convert(const LoadedSamples& chunk, int64_t at, const DeviceBatch& batch) {
     const int64_t n = chunk.range.count;
     const float* images = chunk.images.data();

@@ -29,9 +29,9 @@ class Batches {
   Batches& operator=(const Batches&) = delete;
   virtual ~Batches() = default;
 
-  // Does the host's part for the next range: uploads whatever the device does not have yet.
+  // Does the host's part for the next range: loads and uploads what the device does not have yet.
   virtual void prepare(const SampleRange& next, const DeviceBatch& batch) = 0;
-  // Fills `batch` by kernels alone, so this can be captured. The range begins at the counters' position.
+  // Does the rest with kernels alone, so it can be captured. The range begins at the counters' position.
   virtual void write(const StepCounters* counters, const DeviceBatch& batch) = 0;
 };
 
@@ -43,14 +43,14 @@ class DeviceData {
  public:
   DeviceData(const Device& device, std::shared_ptr<const Dataset> dataset);
 
-  // Returns batches of at most `max_samples` samples. Each is loaded in chunks of options.chunk samples; the
-  // last chunk may be smaller. Sets options.ahead and options.allocate.
+  // Returns batches of at most `max_samples` samples, each a whole number of chunks of options.chunk samples.
+  // Only the chunk before options.end may be smaller. Chooses options.ahead and options.allocate itself.
   std::unique_ptr<Batches> batches(const LoaderOptions& options, int64_t max_samples) const;
 
   const Dataset& dataset() const { return *dataset_; }
   const Device& device() const { return device_; }
 
-  // Returns the device memory of a set of n byte images.
+  // Returns the bytes of device memory that a set of n byte images takes.
   static int64_t resident_bytes(int64_t n, const ImageSize& size);
 
   struct Resident;  // the set in device memory

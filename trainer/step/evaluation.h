@@ -20,8 +20,8 @@ struct Evaluation {
 struct EvaluationOptions {
   int64_t micro_batch = 128;
   int loader_threads = 1;
-  std::function<bool()> stop;  // called between micro-batches; true ends the evaluation
-  std::function<void(int64_t done)> progress;
+  std::function<bool()> stop;                  // called between micro-batches; true ends the evaluation
+  std::function<void(int64_t done)> progress;  // called after each micro-batch
 };
 
 // Evaluates a model. Returns none if it was stopped. The result does not depend on the options.

@@ -27,9 +27,8 @@ class NonFiniteError : public std::runtime_error {
  public:
   NonFiniteError(const std::string& message, const SampleRange& bad_update, int64_t updates)
       : std::runtime_error(message), update(bad_update), updates_not_made(updates) {}
-  SampleRange update;        // its samples so far
-  int64_t updates_not_made;  // finished updates that the device skipped: this one, if it was finished, and
-                             // all after it
+  SampleRange update;        // samples added to the bad update until it was noticed
+  int64_t updates_not_made;  // finished updates that the device skipped, the bad one included
 };
 
 class GradientSum {
@@ -52,15 +51,13 @@ class GradientSum {
   const StepCounters* counters() const { return update_.counters(); }
 
   // Waits for the device and brings sums() up to date. Throws NonFiniteError if an update since the last call
-  // was not finite, or if the loss of the present update is not. The parameters are then those before that
-  // update.
+  // was not finite, or the loss of the present update is not; the parameters are then as before that update.
   const SampleSums& read();
   // The sums over the samples added since start() or reset(), as of the last read().
   const SampleSums& sums() const { return sums_; }
   void reset();
 
-  // The measured noise scale; null unless options.noise_scale is set. Its pair is saved with the optimizer's
-  // state.
+  // The measured noise scale; null unless options.noise_scale is set.
   const NoiseMeasurement* noise() const { return noise_ ? &*noise_ : nullptr; }
   NoiseMeasurement* noise() { return noise_ ? &*noise_ : nullptr; }
 

@@ -18,15 +18,15 @@ class MicroStep {
   // All references must outlive this object.
   MicroStep(const TrainOptions& options, const Model& model, const ImageSize& image_size, UpdateSums& sums);
 
-  // Adds one micro-batch, `first` of its update or not. Gradients of the first overwrite.
+  // Adds one micro-batch to the sums. `first`: it is the first of its update, whose gradients overwrite.
   void run(Batches& batches, const SampleRange& range, bool first);
 
-  // The parts of a micro-batch, to compute it step by step.
+  // ---- The parts of run(), for a caller that looks at each.
+
   // Returns the samples of `range` in tensors of their own.
   DeviceBatch load(Batches& batches, const SampleRange& range);
   TapeOptions tape_options() const;
-  // Returns the loss and the hits of each sample. The loss of an auxiliary head, with its weight, enters the
-  // gradient only.
+  // Returns the loss and the hits of each sample. An auxiliary head's weighted loss enters the gradient only.
   CrossEntropy forward(Tape& tape, const DeviceBatch& batch) const;
 
   const Model& model() const { return model_; }

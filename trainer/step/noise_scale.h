@@ -4,7 +4,8 @@
 //   |G|^2 = (B |g_B|^2 - b |g_b|^2) / (B - b)
 //   S = (|g_b|^2 - |g_B|^2) / (1/b - 1/B)
 //   B_simple = mean S / mean |G|^2
-// (docs/derivations/noise_scale.md). It grows in training and is roughly the largest batch worth using.
+// (docs/derivations/noise_scale.md). B_simple, a number of samples, grows in training and is roughly the
+// largest batch worth using.
 #pragma once
 
 #include <cstdint>
@@ -39,19 +40,20 @@ class NoiseScale {
   State state_;
 };
 
-// Measures the noise scale from the sums of updates. An update of several ghost batches compares them with
-// their mean. Updates of one ghost batch are compared in pairs, as if two successive updates had the same
-// parameters.
+// Measures the noise scale from the sums of updates. In an update of several ghost batches, it compares their
+// gradients with the mean of them. Updates of one ghost batch are compared in pairs of successive updates, as
+// if both had the same parameters.
 class NoiseMeasurement {
  public:
   NoiseMeasurement(const Device& device, int64_t parameters, int64_t ghost_batch);
 
-  // Observes a finished update of `ghosts` ghost batches. Waits for the device, except after the first update
+  // Observes a finished update of `ghosts` ghost batches. Waits for the device, but not after the first update
   // of a pair.
   void observe(UpdateSums& sums, int64_t ghosts);
 
   const NoiseScale& scale() const { return scale_; }
-  // The gradients of a pair's first update, and whether the second is still to come.
+  // The gradients of a pair's first update, saved with the optimizer's state, and whether the second update is
+  // still to come.
   const Tensor& pair() const { return pair_; }
   bool pair_waiting() const { return pair_waiting_; }
   // Restores all but pair(), which is filled in place.

@@ -1,5 +1,4 @@
-// Everything that an update adds up over its ghost batches: gradients, loss, hits, running statistics and
-// squares.
+// The sums of an update over its ghost batches: gradients, loss, hits, running statistics and squares.
 #pragma once
 
 #include "engine/device_scalar.h"
@@ -31,8 +30,8 @@ class UpdateSums {
   void restart(const SampleSums& counts);
   // Starts an update: the next gradients overwrite those of the update before.
   void begin();
-  // Adds the store's gradients, which are one ghost batch's, and their squares. `write`: overwrite for the
-  // first.
+  // Adds the gradients in the store, those of one ghost batch, and their squares. `write` is overwrite for
+  // the first ghost batch of an update.
   void add_ghost(Write write);
   // Divides the pending running statistics by the number of ghost batches and blends them into the running
   // ones: running = (1 - momentum) * running + momentum * mean over the update's ghost batches.
