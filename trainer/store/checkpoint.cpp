@@ -170,7 +170,7 @@ std::string make_prefix(const TrainingState& state, const std::vector<StoredSlic
     tensors.push_back({slice.name, kStoredReal, stored_shape(slice.shape)});
   }
   const CheckpointInfo& info = state.info;
-  const Metadata metadata = {{"format", "pt"},  // what Python's readers ask for
+  const Metadata metadata = {{"format", "pt"},  // required by Python's readers
                              {"crescendo", kFormatVersion},
                              {"model", info.model},
                              {"classes", dump(info.class_names)},

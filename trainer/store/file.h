@@ -38,9 +38,8 @@ class FileSystem {
 int open_file(FileSystem&, const std::string& path, int flags);
 bool write_all(FileSystem&, int descriptor, const void* data, size_t bytes);
 
-// A file being written durably. Every failure throws FileError. Without commit() only the old file is left. A
-// failed sync must not be tried again, since the kernel may have dropped the pages: write the whole file
-// anew.
+// A file being written durably. Every failure throws FileError. Without commit() only the old file is left.
+// Do not retry a failed sync, since the kernel may have dropped the pages: write the whole file again.
 class DurableFile {
  public:
   explicit DurableFile(const std::string& path, FileSystem& files = FileSystem::system());
@@ -60,10 +59,11 @@ class DurableFile {
   bool exists_ = false;  // the temporary file
 };
 
+// Writes `text` to a file durably. Throws FileError.
 void write_durably(const std::string& path, const std::string& text,
                    FileSystem& files = FileSystem::system());
 
-// Syncs the entries of a folder.
+// Syncs the entries of a folder. Throws FileError.
 void sync_folder(const std::string& folder, FileSystem& files = FileSystem::system());
 
 // Removes the temporary files that killed writers left in a folder. Nobody may write there meanwhile.

@@ -36,7 +36,7 @@ class GraphBackend final : public DryRunBackend {
   void set_name(const void* memory, const std::string& name) { names_[memory] = name; }
   std::string name_of(const void* memory) const { return names_.at(memory); }
 
-  // Values keep their memory for themselves, and weights are as they were named.
+  // Nothing is fused, shared or packed: each value has memory of its own, and weights keep the named memory.
   Capabilities capabilities() const override {
     Capabilities modelled = DryRunBackend::capabilities();
     modelled.finishes_before_storing = modelled.stores_among_channels = false;
@@ -49,7 +49,7 @@ class GraphBackend final : public DryRunBackend {
     std::visit([this](const auto& one) { append(one); }, call);
   }
 
-  // Constants that are no tensors of the model.
+  // Returns the constants that are not tensors of the model, by name.
   const std::map<std::string, GraphConstant>& made() const { return made_; }
 
  private:
@@ -149,7 +149,7 @@ class GraphBackend final : public DryRunBackend {
     nodes_.push_back(std::move(node));
   }
   std::string factor_name(double factor) { return made_name(join("factor_", factor), {}, factor, 1); }
-  // Norms without a scale share their ones.
+  // Norms without a scale share one constant of ones.
   std::string scale_name(const real* scale, int64_t channels) {
     const auto found = names_.find(scale);
     return found != names_.end() ? found->second
@@ -162,7 +162,7 @@ class GraphBackend final : public DryRunBackend {
   }
 
   std::vector<GraphNode>& nodes_;
-  std::map<const void*, std::string> names_;  // of the value that memory holds at present
+  std::map<const void*, std::string> names_;  // name of the value that the memory holds now
   std::vector<std::string> parts_;
   std::map<std::string, GraphConstant> made_;
 };
@@ -178,7 +178,7 @@ void name_parameters(GraphBackend& backend, const ParameterStore& store) {
     backend.set_name(statistic->value.as_reals(), statistic->name);
 }
 
-// Everything that the nodes read and none of them makes.
+// Returns the names of all values that nodes read and no node computes.
 std::set<std::string> constant_names(const Graph& graph) {
   std::set<std::string> names;
   for (const GraphNode& node : graph.nodes) names.insert(node.inputs.begin(), node.inputs.end());

@@ -10,8 +10,7 @@
 namespace crescendo {
 
 // Writes parameters and running statistics. A norm without a scale gets a scale of ones. The auxiliary head
-// is left out, since the classes of torchvision and timm have none. Throws NonFiniteState (checkpoint.h) and
-// FileError.
+// is left out, since torchvision and timm have none. Throws NonFiniteState (checkpoint.h) and FileError.
 void save_for_pytorch(const std::string& path, const Model& model, FileSystem& files = FileSystem::system());
 
 }  // namespace crescendo

@@ -139,8 +139,7 @@ RunFolder::RunFolder(const std::string& path, bool resume, Log log, FileSystem& 
 
 RunFolder::~RunFolder() { ::close(lock_); }
 
-// The system releases the lock when this process ends, however it ends. The text in the file is for messages
-// only.
+// The system releases the lock when this process ends, however it ends. The text in the file is for messages.
 void RunFolder::lock() {
   const std::string file = path_ + "/lock";
   lock_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
@@ -192,8 +191,7 @@ std::optional<std::string> RunFolder::save(const TrainingState& state, int64_t k
   return std::nullopt;
 }
 
-// Counts verifiable checkpoints from the newest. Removes everything older than the last one kept, damaged or
-// not.
+// Keeps the newest `keep` verifiable checkpoints and removes everything older, damaged or not.
 void RunFolder::rotate(int64_t keep) {
   int64_t kept = 0;
   for (const std::string& path : checkpoints_of(path_)) {

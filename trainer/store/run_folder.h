@@ -24,8 +24,7 @@ class RunFolder {
  public:
   // Creates the folder if it does not exist, locks it for the object's life, and removes what killed writers
   // left. Throws std::invalid_argument with one line if the folder cannot be written, is in use by another
-  // process, or holds a run although `resume` is false. With `resume`, a folder without a run starts a new
-  // one.
+  // process, or holds a run although `resume` is false. `resume` also accepts a folder without a run.
   RunFolder(const std::string& path, bool resume, Log log, FileSystem& files = FileSystem::system());
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
@@ -65,8 +64,7 @@ class RunFolder {
 // Logs each damaged checkpoint that it passes over. Throws std::invalid_argument if all are damaged.
 std::optional<std::string> newest_checkpoint_of(const std::string& run, const Log& log);
 
-// Returns the newest checkpoint of a run whose header is undamaged; none if there is none. Does not read
-// tensors.
+// Returns the newest checkpoint of a run with an undamaged header, without reading tensors; none if none has.
 std::optional<std::string> newest_header_of(const std::string& run);
 
 // Returns the checkpoint that RUN on the command line means: a checkpoint file, or the newest checkpoint of a

@@ -22,7 +22,7 @@ struct StoredSlice {
 // Returns the slices of all parameters and running statistics.
 std::vector<StoredSlice> weight_slices(const ParameterStore& store);
 
-// Returns the shape in a file, and the values in that order.
+// Return the shape that a tensor has in a file, and the values of a slice in that order.
 std::vector<int64_t> stored_shape(const Shape& shape);
 std::vector<real> values_to_store(const ParameterStore& store, const StoredSlice& slice);
 bool all_finite(const std::vector<real>& values);
@@ -33,8 +33,8 @@ bool all_finite(const std::vector<real>& values);
 std::vector<const StoredTensor*> match(const SafetensorsFile& file, const std::vector<StoredSlice>& slices,
                                        const std::function<bool(const std::string& name)>& ignorable);
 
-// Loads the tensors into the slices. Reads all of them, and checks that they are finite, before it changes
-// anything.
+// Loads the tensors into the slices. Throws std::invalid_argument, before it changes anything, if a value is
+// not finite.
 void load_slices(const SafetensorsFile& file, const std::vector<StoredSlice>& slices,
                  const std::vector<const StoredTensor*>& tensors, ParameterStore& store);
 
