@@ -212,10 +212,11 @@ TEST_CASE("a file that holds something else is refused by line and field") {
     return error_of([&] { read_metrics(path); });
   };
   const std::string start = R"({"event":"start","segment":0,"samples":0,"updates":0,"time":"now"})";
-  CHECK(message(start + "\n[1]\n") == path + ": line 2: not an event of start, train, evaluate or end");
-  CHECK(message(R"({"event":7})") == path + ": line 1: not an event of start, train, evaluate or end");
+  CHECK(message(start + "\n[1]\n") ==
+        path + ": line 2: not an event, expected start, train, evaluate or end");
+  CHECK(message(R"({"event":7})") == path + ": line 1: not an event, expected start, train, evaluate or end");
   CHECK(message(start + "\n{\"event\":\"start\",\"segment\":0}\n") == path + ": line 2: samples is missing");
-  CHECK(message(R"({"event":"start","segment":"0"})") == path + ": line 1: segment is of the wrong type");
+  CHECK(message(R"({"event":"start","segment":"0"})") == path + ": line 1: segment has the wrong type");
 }
 
 TEST_CASE("the median accuracy is that of the last five epochs") {

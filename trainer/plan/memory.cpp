@@ -69,7 +69,7 @@ int64_t largest_micro_batch(const TrainOptions& options, const Device& device, c
   require(fits(1), "micro-batch: a ghost batch of ", options.ghost_batch, " images needs ",
           training_memory(options, device, data, options.ghost_batch).peak_bytes >> 20, " MiB, ", free >> 20,
           " MiB are free");
-  int64_t least = 1;  // fits, and `most` does not; memory grows between, but for what remainders need
+  int64_t least = 1;  // `least` fits and `most` does not; memory grows in between, except for remainders
   while (most - least > 1) {
     const int64_t middle = least + (most - least) / 2;
     (fits(middle) ? least : most) = middle;

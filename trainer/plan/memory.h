@@ -9,10 +9,10 @@
 
 namespace crescendo {
 
-// Returns the micro-batch: options.micro_batch if it is given. Otherwise it is one ghost batch on a
-// processor, which gains nothing from more. On a GPU it is the largest number of ghost batches, up to the
-// run's largest batch, with which the run fits into free memory, found by bisection. It is one ghost batch if
-// the noise scale is measured. Throws std::invalid_argument if not even one ghost batch fits.
+// Returns the micro-batch in images. If the noise scale is measured, it is one ghost batch. Otherwise it is
+// options.micro_batch, if that is given. On a processor it is one ghost batch, since more gains nothing. On a
+// GPU it is the largest multiple of the ghost batch, up to the run's largest batch, with which the run fits
+// into free memory; bisection finds it. Throws std::invalid_argument if not even one ghost batch fits.
 int64_t micro_batch_size(const TrainOptions& options, const Device& device, const DatasetTraits& data);
 
 struct TrainingMemory {
@@ -21,7 +21,7 @@ struct TrainingMemory {
   int64_t micro_batch = 0;
 };
 
-// Returns the memory of a run with this micro-batch on a device like `modelled`.
+// Returns the memory of a run with this micro-batch on a device like `modelled`. Allocates nothing there.
 TrainingMemory training_memory(const TrainOptions& options, const Device& modelled, const DatasetTraits& data,
                                int64_t micro_batch);
 
@@ -33,8 +33,8 @@ struct LayerCost {
   int64_t multiply_adds = 0;  // for one image
 };
 
-// Returns the cost of every op of a forward pass over one image, in order. Allocates `model` on a dry-run
-// device.
+// Returns the cost of every op of a forward pass over one image, in order. `model` is then allocated on a
+// dry-run device: it cannot compute.
 std::vector<LayerCost> layer_costs(Model& model, const ImageSize& image_size);
 
 }  // namespace crescendo

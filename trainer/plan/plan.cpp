@@ -119,19 +119,19 @@ void warn_of_large_batches(Plan& plan) {
   const auto largest = std::max_element(plan.segments.begin(), plan.segments.end(), larger);
   if (largest == plan.segments.end() || largest->batch <= plan.train_images / 10) return;
   plan.warnings.push_back(
-      fmt::format("batch {} is more than a tenth of the {} training images: the exchange is known to hold "
-                  "below that (--max-batch)",
+      fmt::format("batch {} is more than a tenth of the {} training images: growing the batch is known to "
+                  "work below that (--max-batch)",
                   largest->batch, plan.train_images));
 }
 
 void warn_of_idle_options(const ScheduleOptions& options, Plan& plan) {
   if (options.base != BaseSchedule::step && !options.milestones.empty())
-    plan.warnings.emplace_back("milestones are given but only --schedule step uses them");
+    plan.warnings.emplace_back("milestones are given, but only --schedule step uses them");
   if (options.exchange == Exchange::none && options.max_batch > 0)
-    plan.warnings.emplace_back("max-batch is given but without --exchange the batch does not grow");
+    plan.warnings.emplace_back("max-batch is given, but without --exchange the batch does not grow");
   const auto grown = [&](const PlanSegment& segment) { return segment.batch != options.batch; };
   if (options.exchange != Exchange::none && std::none_of(plan.segments.begin(), plan.segments.end(), grown))
-    plan.warnings.emplace_back("an exchange is asked for but the batch never grows");
+    plan.warnings.emplace_back("an exchange is given, but the batch never grows");
 }
 
 }  // namespace

@@ -31,8 +31,9 @@ struct Plan {
   std::vector<std::string> warnings;
 };
 
-// Returns the plan of these options. The number of images is options.train_images, or that of the data set as
-// published; its files are not read. Throws std::invalid_argument for options that cannot be trained with.
+// Returns the plan of these options. The number of images is options.train_images or, if that is 0, that of
+// dataset_traits() (data/dataset.h), which opens no image. Throws std::invalid_argument for options that
+// cannot be trained with.
 Plan make_plan(const TrainOptions& options);
 
 // Equally fast workers that take one ghost batch at a time. Exchanging gradients is assumed to cost nothing.
@@ -41,7 +42,7 @@ struct Workers {
   double seconds_per_ghost = 0;
 };
 
-// Return the time of `updates` updates of `batch` images, and that of the whole plan.
+// Return the seconds that `updates` updates of `batch` images take, and those of the whole plan.
 double predicted_seconds(int64_t updates, int64_t batch, int64_t ghost_batch, const Workers& workers);
 double predicted_seconds(const Plan& plan, const Workers& workers);
 

@@ -85,7 +85,7 @@ std::string time_lines(const Plan& plan, const Workers& workers) {
       predicted_seconds(plan.decaying_updates, plan.decaying_batch, plan.ghost_batch, workers);
   return fmt::format(
       "{} on {} {}, {} for the decaying schedule; assuming that each ghost batch takes {} s on one\n"
-      "worker, that an update waits for the last of them, and that exchanging gradients takes no time\n",
+      "worker, that an update waits for its last ghost batch, and that exchanging gradients takes no time\n",
       duration_text(predicted_seconds(plan, workers)), workers.count,
       workers.count == 1 ? "worker" : "workers", duration_text(decaying), workers.seconds_per_ghost);
 }

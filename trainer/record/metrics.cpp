@@ -101,7 +101,7 @@ struct FieldReader {
  private:
   const Json& field(const char* name, bool (Json::*right_type)() const noexcept) const {
     require(object.contains(name), where, ": ", name, " is missing");
-    require((object[name].*right_type)(), where, ": ", name, " is of the wrong type");
+    require((object[name].*right_type)(), where, ": ", name, " has the wrong type");
     return object[name];
   }
 };
@@ -127,7 +127,7 @@ void read_object(Metrics& metrics, const Json& object, const std::string& where)
   if (event == "train") return read_line(metrics.train, object, where);
   if (event == "evaluate") return read_line(metrics.evaluations, object, where);
   if (event == "end") return read_line(metrics.ends, object, where);
-  require(false, where, ": not an event of start, train, evaluate or end");
+  require(false, where, ": not an event, expected start, train, evaluate or end");
 }
 
 // Returns all lines as written. A line that a kill or a full disk cut short lacks its last brace, so it is
@@ -164,8 +164,8 @@ bool ends_with_newline(const std::string& path) {
 
 // ---- Resumes
 
-// Removes lines that a later segment took back. Of lines at the same number of samples only the latest
-// segment's stays.
+// Removes lines that a later segment took back. Where segments have lines at the same number of samples, only
+// those of the latest stay.
 template <class Line>
 void drop_superseded(std::vector<Line>& lines, const std::vector<StartMetrics>& starts) {
   const auto taken_back = [&](const Line& line) {

@@ -33,8 +33,8 @@ struct Metrics {
 // std::invalid_argument with file, line and field if the file cannot be read or holds anything else.
 Metrics read_metrics(const std::string& path);
 
-// Returns the median test accuracy of the last five epochs, the score of Goyal et al. (2017). It depends less
-// on the last evaluation than that evaluation alone. None if fewer than five evaluations lie in those epochs.
+// Returns the median test accuracy of the last five epochs, a fraction: the score of Goyal et al. (2017), which
+// varies less than the last evaluation alone. None if fewer than five evaluations lie in those epochs.
 std::optional<double> median_accuracy(const std::vector<EvaluateMetrics>& evaluations);
 
 // The sink that appends to a metrics file. After a failed write the next event begins on a new line.

@@ -20,15 +20,15 @@ struct ProgressPoint {
   std::optional<double> loss;  // mean over recent samples
 };
 
-// The sink that writes to the terminal. Of the events of a run it shows evaluations.
+// The sink that writes to the terminal. It shows a run's evaluations and no other event.
 class Progress final : public RunSink {
  public:
   // Writes to `out`; the line is live if `out` is a terminal.
   explicit Progress(bool quiet, std::FILE* out = stdout);
   ~Progress() override;
 
-  // Notes how far the run is, after every micro-batch. Returns true if it is time to show(). The caller may
-  // have to wait for the device to know what to show.
+  // Notes how far the run is; to be called after every micro-batch. Returns true if it is time to show(), for
+  // which the caller may have to wait for the device.
   bool advance(int64_t samples, int64_t batch);
   void show(const ProgressPoint& point);
   // Writes a line that stays, above the live one.

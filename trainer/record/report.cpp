@@ -198,7 +198,7 @@ double last_epoch(const std::vector<Line>& lines) {
   return lines.empty() ? 0 : lines.back().epoch;
 }
 
-// Returns "finished", the reason why the run ended earlier, or that no end was written.
+// Returns "finished", the reason why the run ended earlier, or a text if its last segment has no end event.
 std::string state(const Metrics& metrics) {
   bool ended = !metrics.ends.empty() &&
                (metrics.starts.empty() || metrics.ends.back().segment >= metrics.starts.back().segment);
@@ -215,8 +215,7 @@ void add_test_figures(Json& figures, const std::vector<EvaluateMetrics>& lines) 
   if (const auto median = median_accuracy(lines)) figures["median_accuracy"] = rounded(*median);
 }
 
-// Returns the final figures. The loss is that of the last epoch; images per second are those of training
-// alone.
+// Adds the mean loss of the last epoch, and seconds and images per second of training, without evaluations.
 void add_training_figures(Json& figures, const std::vector<TrainMetrics>& lines) {
   if (lines.empty()) return;
   size_t first = lines.size() - 1;
@@ -232,8 +231,8 @@ void add_training_figures(Json& figures, const std::vector<TrainMetrics>& lines)
   if (seconds > 0) figures["images_per_second"] = rounded(images / seconds);
 }
 
-// `most` is the end of the run with the most updates. Saving is a fraction of its updates, for runs that saw
-// as many images.
+// Returns a run's final figures. `most` is the last event of the run with the most updates. The saving is a
+// fraction of its updates; only runs that saw as many images have one.
 Json final_figures(const Metrics& metrics, const RunEvent& most) {
   RunEvent last = last_event(metrics);
   Json figures = {{"updates", last.updates}, {"samples", last.samples}};
@@ -250,7 +249,7 @@ Json final_figures(const Metrics& metrics, const RunEvent& most) {
 
 // ------------------------------------------------------------ the page
 
-// Options that do not make a run another run: its folder and how it was started.
+// Returns true for options that say where and how the program was started, not what the run computes.
 bool about_the_call(const std::string& key) { return key == "run-dir" || key == "resume" || key == "quiet"; }
 
 void add_settings(Json& report, const std::vector<Run>& runs) {
@@ -328,8 +327,8 @@ void write_report(const std::vector<std::string>& run_folders, const std::string
   std::vector<Run> runs = read_runs(run_folders);
   Json report = describe(runs);
   report["title"] = title.empty() ? default_title(runs) : title;
-  // Names and settings may hold anything. Broken UTF-8 is replaced, and no "<" is left that could end the
-  // script.
+  // Names and settings may hold anything. Broken UTF-8 is replaced, and escaping every "<" keeps the data from
+  // ending the script element.
   std::string data = replaced(report.dump(-1, ' ', false, Json::error_handler_t::replace), "<", "\\u003c");
   std::string escaped_title = replaced(replaced(report["title"], "&", "&amp;"), "<", "&lt;");
   std::string chart_js = replaced(std::string(embedded_file("chart.js")), "</script", "<\\/script");

@@ -1,5 +1,4 @@
-// The report: one self-contained HTML page with the curves of several runs, per epoch, per update and per
-// second.
+// The report: one self-contained HTML page that compares runs per epoch, per update and per second.
 #pragma once
 
 #include <string>
