@@ -142,7 +142,7 @@ TEST_CASE("mistakes in a configuration file are named with file, line and key") 
   CHECK(config_error("batch = 1.5") == "a.toml:1: batch: found \"1.5\", expected a whole number");
   CHECK(config_error("batch = 99999999999999999999") ==
         "a.toml:1: batch: 99999999999999999999 is too large or too small");
-  CHECK(config_error("micro-batch = some") == "a.toml:1: found some, expected strings to stand in quotes");
+  CHECK(config_error("micro-batch = some") == "a.toml:1: found some, expected quotes around a string");
   CHECK(config_error("micro-batch = \"some\"") ==
         "a.toml:1: micro-batch: found \"some\", expected a whole number or auto");
   CHECK(config_error("batch 128") == "a.toml:1: expected = after batch");

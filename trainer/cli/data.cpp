@@ -1,5 +1,4 @@
-// crescendo data verify DIR and crescendo data fetch NAME, for CIFAR; data_pictures.cpp has the commands for
-// pictures.
+// crescendo data verify and fetch, for CIFAR. data_pictures.cpp has the commands for pictures.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -17,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The archive may still lie beside the unpacked folder, or in it.
+// Prints the archive's checksum. The archive may lie beside the unpacked folder, or in it.
 void report_archive(const CifarFormat& format, const fs::path& folder) {
   for (const fs::path& near : {folder, fs::absolute(folder / ".").parent_path().parent_path()}) {
     const fs::path archive = near / format.archive;
@@ -86,18 +85,19 @@ struct DataArguments {
 };
 
 void add_verify(CLI::App& data) {
-  CLI::App* command = data.add_subcommand("verify", "Check the files of CIFAR-10 or CIFAR-100, or pictures");
+  CLI::App* command =
+      data.add_subcommand("verify", "Check CIFAR's files, or every picture of a folder or a pack");
   auto arguments = std::make_shared<DataArguments>();
   command
       ->add_option(
           "DIR", arguments->directory,
-          "Folder to check: CIFAR's .bin files or the folder above, DIR/{train,val}/CLASS/*, or a pack")
+          "CIFAR: the folder of the .bin files, or its parent. Pictures: DIR/{train,val}/CLASS/*, or a pack")
       ->required();
   command->add_option("--data", arguments->kind, "Data set to expect; default: the one that is found")
       ->check(CLI::IsMember(kinds()));
-  command->add_option("--val-dir", arguments->val_dir, "Folder of the validation pictures; default DIR/val");
+  command->add_option("--val-dir", arguments->val_dir, "Folder of the validation pictures; default: DIR/val");
   command->footer(
-      "Lists every file with its size and images, every problem, and the digests that runs write into their\n"
+      "Lists every file with its size and images, every problem, and the digests that runs write to their\n"
       "manifests. Decodes every picture. Exits with 2 if there is a problem.\n\n"
       "Example:\n  crescendo data verify datasets/cifar-10-batches-bin");
   command->callback([arguments] {

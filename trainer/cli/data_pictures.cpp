@@ -171,8 +171,8 @@ void add_info_command(CLI::App& data) {
   CLI::App* command = data.add_subcommand(
       "info", "Print the contents of a folder or pack of pictures, without decoding them");
   auto path = std::make_shared<std::string>(), val_dir = std::make_shared<std::string>();
-  command->add_option("DIR", *path, "DIR/{train,val}/CLASS/*, or a pack")->required();
-  command->add_option("--val-dir", *val_dir, "validation pictures, instead of DIR/val");
+  command->add_option("DIR", *path, "Pictures: DIR/{train,val}/CLASS/*, or a pack")->required();
+  command->add_option("--val-dir", *val_dir, "Folder of the validation pictures; default: DIR/val");
   command->footer("Example:\n  crescendo data info datasets/imagenet");
   command->callback([path, val_dir] {
     const DatasetOptions options = options_for(*path, *val_dir);
@@ -185,22 +185,28 @@ void add_info_command(CLI::App& data) {
 void add_pack_command(CLI::App& data) {
   CLI::App* command = data.add_subcommand("pack", "Put a folder of pictures into one file that loads faster");
   auto arguments = std::make_shared<PackArguments>();
-  command->add_option("DIR", arguments->directory, "DIR/{train,val}/CLASS/*")->required();
-  command->add_option("-o,--output", arguments->output, "the pack")->required();
-  command->add_option("--val-dir", arguments->val_dir, "validation pictures, instead of DIR/val");
+  command->add_option("DIR", arguments->directory, "Pictures: DIR/{train,val}/CLASS/*")->required();
+  command->add_option("-o,--output", arguments->output, "Pack to write")->required();
+  command->add_option("--val-dir", arguments->val_dir, "Folder of the validation pictures; default: DIR/val");
   CLI::Option* short_side =
-      command->add_option("--short-side", arguments->short_side, "reduce larger pictures to it, as JPEG")
+      command
+          ->add_option("--short-side", arguments->short_side,
+                       "Store JPEG files; reduce larger pictures to this short side in pixels")
           ->check(CLI::Range(8, 4096));
-  CLI::Option* quality = command->add_option("--quality", arguments->quality, "of these JPEGs")
-                             ->check(CLI::Range(1, 100))
-                             ->capture_default_str()
-                             ->needs(short_side);
-  command->add_option("--raw", arguments->raw, "reduce larger pictures to this short side, and keep pixels")
+  CLI::Option* quality =
+      command->add_option("--quality", arguments->quality, "JPEG quality with --short-side")
+          ->check(CLI::Range(1, 100))
+          ->capture_default_str()
+          ->needs(short_side);
+  command
+      ->add_option("--raw", arguments->raw,
+                   "Store pixels; reduce larger pictures to this short side in pixels")
       ->check(CLI::Range(8, 4096))
       ->excludes(short_side)
       ->excludes(quality);
   command
-      ->add_option("--bad-images", arguments->bad_images, "what cannot be decoded is an error, or left out")
+      ->add_option("--bad-images", arguments->bad_images,
+                   "Pictures that cannot be decoded: fail, or skip them")
       ->check(CLI::IsMember({"fail", "skip"}))
       ->capture_default_str();
   command->footer(

@@ -1,5 +1,5 @@
 // crescendo demo: the paper's claim in a few minutes, on the built-in data set. It trains one small network
-// three ways. Per epoch the curves coincide, with fewer and fewer updates.
+// three ways. Per epoch the curves coincide, but growing the batch takes fewer updates.
 #include <fmt/format.h>
 
 #include <array>
@@ -69,8 +69,7 @@ void run_demo(const DemoOptions& options) {
   const std::string page = options.folder + "/report.html";
   write_report(folders, page);
   fmt::print(
-      "\n{}\nPer epoch the three learn alike; the batch grows where the learning rate fell, so updates "
-      "fall.\n"
+      "\n{}\nPer epoch the three learn alike, but growing the batch takes fewer updates.\n"
       "Open {} in a browser.\n",
       table, page);
 }

@@ -1,4 +1,4 @@
-// crescendo evaluate RUN: accuracy and loss on the test images, each once.
+// crescendo evaluate RUN: prints accuracy and loss over all test images.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -54,19 +54,21 @@ void evaluate_run(const EvaluateOptions& options) {
 
 void add_evaluate_command(CLI::App& app) {
   auto options = std::make_shared<EvaluateOptions>();
-  CLI::App* command = app.add_subcommand("evaluate", "Accuracy and loss of a trained run on its test images");
+  CLI::App* command = app.add_subcommand("evaluate", "Print accuracy and loss of a run on its test images");
   command->add_option("RUN", options->run, "A run folder (its newest checkpoint) or a checkpoint file")
       ->required();
   command->add_option("--data-dir", options->data_dir, "Data folder; default: that of the run");
-  command->add_option("--val-dir", options->val_dir,
-                      "image-folder: folder of the test images; default: val in the data folder");
+  command->add_option(
+      "--val-dir", options->val_dir,
+      "image-folder: folder of the test images; default: that of the run, or val in --data-dir");
   command->add_option("--split", options->split, "Images to evaluate on")
       ->check(CLI::IsMember({"test", "train"}))
       ->capture_default_str();
   add_computer_options(*command, options->computer);
   command->add_option("--loader-threads", options->loader_threads, "Background threads that load images")
       ->check(CLI::NonNegativeNumber);
-  command->add_flag("--json", options->json, "One JSON object: accuracy (a fraction), loss, correct, total");
+  command->add_flag("--json", options->json,
+                    "Print a JSON object: accuracy (a fraction), loss, correct, total, checkpoint");
   command->footer(
       "Examples:\n  crescendo evaluate runs/a\n"
       "  crescendo evaluate runs/a/checkpoints/0000050000.safetensors --json");

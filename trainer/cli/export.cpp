@@ -1,4 +1,4 @@
-// crescendo export RUN -o FILE: a trained model for other programs.
+// crescendo export RUN -o FILE: writes a trained model for other programs.
 #include <fmt/format.h>
 
 #include <filesystem>
@@ -58,7 +58,7 @@ void add_export_command(CLI::App& app) {
       ->required();
   command
       ->add_option("--image-size", options->image_size,
-                   "Height and width of the ONNX model's images; default: those of the run's data")
+                   "ONNX: height and width of the images in pixels; default: those of the run's data")
       ->check(CLI::Range(1, 65536));
   command->footer(
       "Examples:\n  crescendo export runs/a -o resnet50.safetensors\n"

@@ -1,5 +1,5 @@
-// crescendo import FILE --model NAME --data KIND -o CHECKPOINT: makes a checkpoint of weights from elsewhere,
-// for evaluate and predict.
+// crescendo import FILE --model NAME --data KIND -o CHECKPOINT: makes a checkpoint of PyTorch's weights, for
+// evaluate and predict.
 #include <fmt/format.h>
 
 #include "trainer/cli/commands.h"

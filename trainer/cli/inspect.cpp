@@ -48,7 +48,7 @@ void print_table(const Model& model, const std::vector<LayerCost>& layers, int64
     fmt::print("{:<28} {:>20} {:>12} {:>14}\n", layer.name, layer.output.text(),
                layer.parameters ? std::to_string(layer.parameters) : "",
                layer.multiply_adds ? std::to_string(layer.multiply_adds) : "");
-  fmt::print("\n{}: {} parameters, {:.1f} M multiply-adds an image\n", model.name,
+  fmt::print("\n{}: {} parameters, {:.1f} M multiply-adds per image\n", model.name,
              model.parameters.parameter_count(), static_cast<double>(multiply_adds) / 1e6);
   fmt::print("training with Nesterov momentum and a micro-batch of {}: {:.0f} MiB\n", options.batch,
              static_cast<double>(memory) / (1 << 20));
@@ -95,7 +95,7 @@ void inspect_run(InspectOptions options) {
 void add_inspect_command(CLI::App& app) {
   auto options = std::make_shared<InspectOptions>();
   CLI::App* command =
-      app.add_subcommand("inspect", "Layers, parameters, multiply-adds and memory of a model or a run");
+      app.add_subcommand("inspect", "Print layers, parameters, multiply-adds and memory of a model or a run");
   auto* run =
       command->add_option("RUN", options->run, "A run folder (its newest checkpoint) or a checkpoint file");
   auto* model =
@@ -105,7 +105,7 @@ void add_inspect_command(CLI::App& app) {
       ->needs(model);
   command
       ->add_option("--image-size", options->image_size,
-                   "Height and width of an image; default: those of the run's data, or 32")
+                   "Height and width of an image in pixels; default: those of the run's data, or 32")
       ->check(CLI::Range(1, 65536));
   command->add_option("--micro-batch", options->batch, "Micro-batch for which the memory is computed")
       ->check(CLI::Range(1, 1 << 24))

@@ -36,7 +36,7 @@ int run(int argc, char** argv) {
       "(Smith, Kindermans, Ying, Le: Don't Decay the Learning Rate, Increase the Batch Size, ICLR 2018).",
       "crescendo");
   app.set_version_flag("--version", version_text(),
-                       "Version, compiler, instruction sets (the best first) and libraries");
+                       "Print version, compiler, instruction sets (the best first) and libraries");
   app.require_subcommand(1);
   app.failure_message([](const CLI::App*, const CLI::Error& error) {
     return fmt::format("crescendo: {} (see --help)\n", error.what());
@@ -54,8 +54,8 @@ int run(int argc, char** argv) {
   app.footer(
       "Start here:\n"
       "  crescendo demo                      train three ways on built-in data and compare\n"
-      "  crescendo train --recipe list       the paper's runs\n"
-      "  crescendo COMMAND --help            what a command takes, with examples");
+      "  crescendo train --recipe list       list the paper's runs\n"
+      "  crescendo COMMAND --help            show a command's options, with examples");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -81,7 +81,7 @@ int main(int argc, char** argv) {
   } catch (const std::system_error& error) {
     return fail(error.what(), kBadInput);
   } catch (const std::bad_alloc&) {
-    return fail("out of memory; a smaller --micro-batch needs less (crescendo plan tells how much)",
+    return fail("out of memory; a smaller --micro-batch needs less (crescendo plan shows how much)",
                 kBadInput);
   } catch (const std::exception& error) {
     return fail(error.what(), kOurError);

@@ -11,7 +11,7 @@ namespace crescendo {
 // the program was built without ONNX.
 std::string onnx_bytes(const Graph& graph);
 
-// The type of the function in the module of onnx_protobuf.cpp.
+// The module of onnx_protobuf.cpp, and the name and type of its function.
 inline constexpr const char* kOnnxModule = "libcrescendo_onnx.so";
 inline constexpr const char* kOnnxWriter = "crescendo_write_onnx";
 using OnnxWriter = void(const Graph& graph, std::string& bytes);

@@ -37,7 +37,7 @@ void write_constant(const GraphConstant& constant, onnx::TensorProto& proto) {
   proto.set_raw_data(constant.values.data(), constant.values.size() * sizeof(float));
 }
 
-// Sets the sizes after the number of images.
+// Describes an input or output: any number n of images, then `sizes`.
 void write_value(const std::string& name, std::initializer_list<int64_t> sizes, onnx::ValueInfoProto& proto) {
   proto.set_name(name);
   onnx::TypeProto::Tensor* const type = proto.mutable_type()->mutable_tensor_type();
@@ -61,6 +61,6 @@ extern "C" void crescendo_write_onnx(const Graph& graph, std::string& bytes) {
   write_value(graph.input, {size.channels, size.height, size.width}, *proto.add_input());
   write_value(graph.output, {graph.classes}, *proto.add_output());
   require(model.ByteSizeLong() <= kMaxBytes, "export: ", model.ByteSizeLong(),
-          " bytes are more than an ONNX file holds");
+          " bytes are more than an ONNX file can hold");
   model.SerializeToString(&bytes);
 }

@@ -49,10 +49,10 @@ void add_train_options(CLI::App& app, TrainOptions& options) {
   const auto recipe = [&options](const std::string& name) { apply_recipe(options, name); };
   const auto config = [&options](const std::string& path) { apply_config_file(options, path); };
   app.add_option_function<std::string>(
-         "--recipe", recipe, "Start from the options of one of the paper's runs; list prints them all")
+         "--recipe", recipe, "Start from the options of one of the paper's runs; list prints all recipes")
       ->type_name("NAME|list");
   app.add_option_function<std::string>("--config", config,
-                                       "Read options from a file, whose keys are the names of the flags")
+                                       "Read options from a TOML file, such as a run's config.toml")
       ->type_name("FILE");
   for (const OptionField& field : option_fields()) add_field(app, field, options);
   app.get_formatter()->column_width(44);

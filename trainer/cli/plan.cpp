@@ -48,7 +48,7 @@ void add_plan_command(CLI::App& app) {
       command->add_option("--workers", arguments->workers, "Predict the time on N workers")->type_name("N");
   command
       ->add_option("--seconds-per-ghost", arguments->seconds_per_ghost,
-                   "Seconds per ghost batch on one worker, forward and backward")
+                   "Seconds that one worker takes for a ghost batch, forward and backward")
       ->type_name("X")
       ->needs(workers);
   command->add_flag("--json", arguments->json, "Print JSON instead of a table");

@@ -77,16 +77,17 @@ void predict_all(const PredictOptions& options) {
 
 void add_predict_command(CLI::App& app) {
   auto options = std::make_shared<PredictOptions>();
-  CLI::App* command = app.add_subcommand("predict", "Classes and probabilities of pictures");
+  CLI::App* command = app.add_subcommand("predict", "Print the most probable classes of pictures");
   command->add_option("RUN", options->run, "A run folder (its newest checkpoint) or a checkpoint file")
       ->required();
   command->add_option("IMAGE", options->images, "JPEG or PNG files; they are prepared as for evaluation")
       ->required();
-  command->add_option("--top", options->top, "How many classes to name")
+  command->add_option("--top", options->top, "Number of classes to print per picture")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   add_computer_options(*command, options->computer);
-  command->add_flag("--json", options->json, "A JSON array: image, and its classes with probabilities");
+  command->add_flag("--json", options->json,
+                    "Print a JSON array: each image with its classes and their probabilities");
   command->footer(
       "Examples:\n  crescendo predict runs/a cat.jpg dog.png\n  crescendo predict runs/a *.jpg --json");
   command->callback([options] { predict_all(*options); });

@@ -17,15 +17,14 @@ void add_report_command(CLI::App& app) {
   };
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand(
-      "report",
-      "Write one page that lays the curves of runs over one another, with their final figures and settings");
-  command->add_option("runs", arguments->runs, "Run folders, each one line in every chart")
+      "report", "Write one page that compares runs: their curves, final figures and settings");
+  command->add_option("runs", arguments->runs, "Run folders; each is a line in every chart")
       ->required()
       ->type_name("RUN");
-  command->add_option("-o,--output", arguments->output, "The page, a single HTML file that needs no network")
+  command->add_option("-o,--output", arguments->output, "HTML file to write; it needs no other file")
       ->capture_default_str()
       ->type_name("FILE");
-  command->add_option("--title", arguments->title, "Its heading; by default the names of the runs")
+  command->add_option("--title", arguments->title, "Heading of the page; default: the names of the runs")
       ->type_name("TEXT");
   command->footer(
       "Examples:\n"

@@ -1,5 +1,4 @@
-// A training run as the commands start it: with the facts of this build in its manifest and a report at the
-// end.
+// A training run as the commands start it: its manifest has the facts of this build, and it ends with a report.
 #pragma once
 
 #include "trainer/options/options.h"
@@ -7,7 +6,7 @@
 
 namespace crescendo {
 
-// Trains as the given options say, into their run folder RUN, and writes RUN/report.html.
+// Trains with the given options in their run folder RUN, and writes RUN/report.html. Throws as Trainer does.
 TrainResult run_training(const TrainOptions& given, Progress& progress);
 
 }  // namespace crescendo

@@ -1,4 +1,4 @@
-// The device of a run: --device, --precision, --convolution, --threads and --instruction-set.
+// The device of a run, as --device, --precision, --convolution, --threads and --instruction-set describe it.
 #pragma once
 
 #include <string>

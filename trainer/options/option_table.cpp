@@ -15,7 +15,7 @@ namespace crescendo {
 
 namespace {
 
-// Words with their values: the names of an enumeration, or "auto" for 0.
+// Words with their values: the names of an enumeration, or words for special numbers, such as "auto" for 0.
 template <class T>
 using Words = std::vector<std::pair<std::string, T>>;
 
@@ -153,7 +153,7 @@ void list_data(Group group) {
   group.word("norm-scale", &Options::norm_scale, "inception-resnet-v2: give the norms a trained scale",
              kOnOff);
   group.number("auxiliary-weight", &Options::auxiliary_weight,
-               "inception-resnet-v2: add an auxiliary head and weigh its loss by X (usually 0.4)",
+               "inception-resnet-v2: weight of an auxiliary head's loss, usually 0.4; none: no such head",
                {{"none", 0.0}});
   group.word<std::string>("data", &Options::data, "Data set; shapes is built in",
                           {{"cifar10", "cifar10"},
@@ -161,10 +161,11 @@ void list_data(Group group) {
                            {"shapes", "shapes"},
                            {"image-folder", "image-folder"}});
   group.text("data-dir", "DIR", &Options::data_dir,
-             "Data folder. CIFAR: the binary files, in DIR or in a folder of DIR. image-folder: "
+             "Data folder. CIFAR: the folder of the binary files, or its parent. image-folder: "
              "DIR/{train,val}/CLASS/*, or a pack made by crescendo data pack");
-  group.text("val-dir", "DIR", &Options::val_dir,
-             "image-folder: folder of the test images, by class or with a labels.txt; default DIR/val");
+  group.text(
+      "val-dir", "DIR", &Options::val_dir,
+      "image-folder: folder of the test images, by class or with a labels.txt; default: val in --data-dir");
   group.number("image-size", &Options::image_size,
                "image-folder: height and width in pixels; auto is 224, or 299 for inception-resnet-v2",
                {{"auto", 0}});
@@ -180,8 +181,9 @@ void list_data(Group group) {
        {"none", Augment::none}});
   group.word<BadImages>(
       "bad-images", &Options::bad_images,
-      "image-folder: pictures that cannot be decoded. fail: they end the run; skip, substitute: all "
-      "are checked first, and bad ones left out or replaced by others of their class",
+      "image-folder: treatment of pictures that cannot be decoded. fail: the first one ends the run; "
+      "skip: leave them out; substitute: replace them by others of their class. The last two check all "
+      "pictures first",
       {{"fail", BadImages::fail}, {"skip", BadImages::skip}, {"substitute", BadImages::substitute}});
   group.word("shuffle", &Options::shuffle,
              "Draw a new order of the images each epoch; off: the order of the files", kOnOff);
@@ -204,10 +206,11 @@ void list_schedule(Group group) {
                             {"constant", BaseSchedule::constant}});
   group.list("milestones", &Options::milestones,
              "step: epochs at which the learning rate is divided by --factor; or none");
-  group.number("factor", &Options::factor,
-               "Divisor of the learning rate at a milestone, or with an exchange the growth of the batch");
+  group.number(
+      "factor", &Options::factor,
+      "Divisor of the learning rate at a milestone, or with an exchange the growth of the batch; above 1");
   group.number("warmup-epochs", &Options::warmup_epochs,
-               "Epochs over which the learning rate rises linearly at the start");
+               "Warm-up: epochs over which the learning rate first rises linearly from 0");
   group.word<Exchange>(
       "exchange", &Options::exchange,
       "Grow the batch instead of decaying the learning rate: never (none), at the first decay only "
@@ -215,11 +218,13 @@ void list_schedule(Group group) {
       {{"none", Exchange::none}, {"hybrid", Exchange::hybrid}, {"batch", Exchange::batch}});
   group.word<ExchangeRule>(
       "exchange-rule", &Options::exchange_rule,
-      "Learning rate that a k times larger batch is worth: k times (linear, for SGD) or sqrt(k) times "
+      "Growth of the learning rate that goes with a k times larger batch: k (linear, for SGD) or sqrt(k) "
       "(sqrt, for Adam)",
       {{"linear", ExchangeRule::linear}, {"sqrt", ExchangeRule::square_root}});
   group.number("max-batch", &Options::max_batch,
-               "Largest batch; beyond it the learning rate decays. none: the training set", {{"none", 0}});
+               "Largest batch, a multiple of the ghost batch; beyond it the learning rate decays. none: the "
+               "training set",
+               {{"none", 0}});
   group.word<EpochEdge>(
       "epoch-edge", &Options::epoch_edge,
       "At the end of an epoch: let a batch reach into the next epoch (straddle), or drop the images "
@@ -258,16 +263,17 @@ void list_machine(Group group) {
       "precision", &Options::precision,
       "Precision of activations and matrix products on a GPU; parameters and sums stay fp32",
       {{"fp32", Precision::fp32}, {"tf32", Precision::tf32}, {"bf16", Precision::bf16}});
-  group.number("micro-batch", &Options::micro_batch,
-               "Micro-batch: number of images per forward and backward pass; a multiple of the ghost batch. "
-               "Affects memory and speed, never results",
-               {{"auto", 0}});
+  group.number(
+      "micro-batch", &Options::micro_batch,
+      "Micro-batch: number of images per forward and backward pass; a multiple of the ghost batch. auto: "
+      "one ghost batch, or on a GPU as many as fit. Affects memory and speed, never results",
+      {{"auto", 0}});
   group.number("threads", &Options::threads,
                "Threads that compute; auto is one per core. Affects speed, never results", {{"auto", 0}});
   group.word<ConvolutionAlgorithm>(
       "convolution", &Options::convolution,
-      "Convolution algorithm for 3x3 and 1xN filters: Winograd where it is faster (auto), always "
-      "(winograd) or never (direct). GPU: cuDNN (auto), or own kernels in bf16 (own)",
+      "Convolution algorithm. On the processor, for 3x3 and 1xN filters: Winograd where it is faster (auto), "
+      "always (winograd) or never (direct). On a GPU: cuDNN (auto), or in bf16 our own kernels (own)",
       {kConvolutionNames.begin(), kConvolutionNames.end()});
   group.word<InstructionSet>(
       "instruction-set", &Options::instruction_set,
@@ -278,21 +284,23 @@ void list_machine(Group group) {
        {"generic", InstructionSet::generic}});
   group.number("loader-threads", &Options::loader_threads,
                "Background threads that load and augment images; 0 loads in the foreground");
-  group.word("noise-scale", &Options::noise_scale,
-             "Measure the gradient noise scale B_simple. Costs a pass over the gradients per ghost batch",
-             kOnOff);
+  group.word(
+      "noise-scale", &Options::noise_scale,
+      "Measure the gradient noise scale B_simple. The micro-batch is then one ghost batch, and each costs "
+      "two more passes over the gradients",
+      kOnOff);
 }
 
 void list_run(Group group) {
   group.text("run-dir", "DIR", &Options::run_dir,
-             "Run folder for configuration, metrics, checkpoints and report");
-  group.flag("resume", &Options::resume, "Continue the run from its newest checkpoint");
+             "Run folder for configuration, metrics, checkpoints and report; default: runs/MODEL-DATA-TIME");
+  group.flag("resume", &Options::resume, "Continue the run in --run-dir from its newest checkpoint");
   group.number("max-updates", &Options::max_updates,
                "Stop after update N of the run; 0 only saves the initial state", {{"all", -1}});
   group.number("eval-every", &Options::eval_every, "Epochs between evaluations; 0 evaluates only at the end");
   group.number("checkpoint-every", &Options::checkpoint_every,
                "Updates between checkpoints; auto is about one epoch, at most 10 minutes", {{"auto", 0}});
-  group.number("keep", &Options::keep, "Number of newest checkpoints to keep");
+  group.number("keep", &Options::keep, "Number of newest checkpoints to keep; 1 or more");
   group.flag("quiet", &Options::quiet, "Print warnings and errors only");
 }
 

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view kFolder = "recipes/", kEnding = ".toml";
 
-// Returns the first line, which is a comment.
+// Returns the text of the first line, which is a comment.
 std::string description_of(std::string_view text) {
   const std::string_view line = text.substr(0, text.find('\n'));
   return std::string(line.substr(std::min(line.find_first_not_of("# "), line.size())));

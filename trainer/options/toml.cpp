@@ -85,7 +85,7 @@ class Reader {
     const bool number = value.find_first_of("0123456789") != std::string::npos &&
                         value.find_first_not_of("0123456789_+-.eE") == std::string::npos;
     expect(number || value == "true" || value == "false" || value.ends_with("inf") || value.ends_with("nan"),
-           "found ", value, ", expected strings to stand in quotes");
+           "found ", value, ", expected quotes around a string");
     std::erase(value, '_');
     return value;
   }
