@@ -1,9 +1,9 @@
-// The measured gradient noise scale B_simple = trace(covariance of a sample's gradient) / |mean gradient|^2
-// (McCandlish, Kaplan, Amodei et al. 2018, arXiv 1812.06162, appendix A.1), from gradients of two batch sizes
-// b < B:
+// The measured gradient noise scale B_simple = tr(S) / |G|^2, where S is the covariance of one sample's
+// gradient and G the mean gradient (McCandlish, Kaplan, Amodei et al. 2018, arXiv 1812.06162, appendix A.1).
+// Gradients of two batch sizes b < B give it:
 //   |G|^2 = (B |g_B|^2 - b |g_b|^2) / (B - b)
-//   S = (|g_b|^2 - |g_B|^2) / (1/b - 1/B)
-//   B_simple = mean S / mean |G|^2
+//   tr(S) = (|g_b|^2 - |g_B|^2) / (1/b - 1/B)
+//   B_simple = mean tr(S) / mean |G|^2
 // (docs/derivations/noise_scale.md). B_simple, a number of samples, grows in training and is roughly the
 // largest batch worth using.
 #pragma once
