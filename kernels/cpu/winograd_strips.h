@@ -69,7 +69,7 @@ class StripGrid {
         tile_columns_(tile_columns),
         rows_((image_rows + tile_rows - 1) / tile_rows),
         columns_((image_columns + tile_columns - 1) / tile_columns),
-        strips_((columns_ * distance + kStripPixels - 1) / kStripPixels) {}
+        strips_((columns_ + kStripPixels / distance - 1) / (kStripPixels / distance)) {}
 
   int64_t image_rows_, image_columns_, tile_rows_, tile_columns_;  // pixels
   int64_t rows_, columns_;                                         // tiles of one image

@@ -14,7 +14,7 @@ using namespace crescendo::test;
 namespace {
 
 // Returns cases with filters of one row or one column, with and without padding, on images of every width or
-// height around a tile's.
+// height around a tile's, and of widths around whole strips of tiles.
 std::vector<Conv2dCase> lines() {
   std::vector<Conv2dCase> cases;
   for (const int64_t taps : {3, 7})
@@ -23,6 +23,10 @@ std::vector<Conv2dCase> lines() {
         cases.push_back({"a row", convolution(2, 2, size, 5, 17, 1, taps, 1, 1, {0, 0, pad, pad}, 1)});
         cases.push_back({"a column", convolution(2, size, 2, 17, 5, taps, 1, 1, 1, {pad, pad, 0, 0}, 2)});
       }
+  for (const int64_t taps : {3, 7})
+    for (const int64_t width : {30, 31, 33, 34, 61, 62, 63, 64, 91, 96, 123, 126})
+      cases.push_back(
+          {"a long row", convolution(1, 2, width, 3, 5, 1, taps, 1, 1, {0, 0, taps / 2, taps / 2}, 1)});
   return cases;
 }
 
