@@ -115,10 +115,11 @@ class Concatenation {
   Tensor slice(int64_t first, int64_t channels) const;
   // Adds the next part. Parts follow one another in the result in the order of these calls.
   void add(const Tensor& part);
-  // Returns the concatenation. Throws std::invalid_argument if there are no parts, or if they do not fit.
+  // Returns the concatenation. Throws std::invalid_argument if the parts do not make up the shape.
   Tensor result(Tape&) const;
 
  private:
+  Shape shape_;
   Tensor result_;  // undefined on devices that cannot store among channels
   std::vector<Tensor> parts_;
 };

@@ -11,7 +11,7 @@ namespace crescendo {
 
 // A wide ResNet of depth D = 6n + 4 and width factor W: a 3x3 stem with 16 channels; three groups of n
 // pre-activation blocks with 16W, 32W and 64W channels, of which the second and third start with stride 2; a
-// head of norm, ReLU, global average pooling and linear layer. Images must be at least 4x4.
+// head of norm, ReLU, global average pooling and linear layer.
 class WideResNet : public Model {
  public:
   WideResNet(int64_t depth, int64_t width, const ModelOptions& options);

@@ -5,8 +5,8 @@
 namespace crescendo {
 namespace {
 
-// Writes to y or, if it is undefined, to new memory.
-Tensor concatenate(Tape& tape, std::span<const Tensor> parts, Tensor y) {
+// Returns the shape of the concatenation.
+Shape concatenated(std::span<const Tensor> parts) {
   require(!parts.empty(), "concat_channels: needs at least one tensor");
   const Shape& first = parts[0].shape();
   int64_t channels = 0;
@@ -16,10 +16,13 @@ Tensor concatenate(Tape& tape, std::span<const Tensor> parts, Tensor y) {
             "concat_channels: ", shape, " does not fit beside ", first, "; all but the channels must agree");
     channels += shape[3];
   }
-  const Device& device = parts[0].device();
-  const Shape shape{first[0], first[1], first[2], channels};
-  if (!y.defined()) y = Tensor::activations(device, shape);
-  require(y.shape() == shape, "concat_channels: parts of ", shape, " for ", y.shape());
+  return {first[0], first[1], first[2], channels};
+}
+
+// Writes to y, which has the shape of the concatenation.
+Tensor concatenate(Tape& tape, std::span<const Tensor> parts, const Tensor& y) {
+  const Device& device = y.device();
+  const int64_t rows = y.shape()[0] * y.shape()[1] * y.shape()[2], channels = y.shape()[3];
   struct Part {
     Tensor input;
     ChannelSlice slice;  // to y
@@ -28,7 +31,7 @@ Tensor concatenate(Tape& tape, std::span<const Tensor> parts, Tensor y) {
   int64_t offset = 0;
   for (const Tensor& part : parts) {
     const int64_t count = part.shape()[3];
-    const ChannelSlice slice{first[0] * first[1] * first[2], count, count, 0, channels, offset};
+    const ChannelSlice slice{rows, count, count, 0, channels, offset};
     const bool in_place = part.is_channels() && part.as_channels() == y.channels(offset, count).as_channels();
     if (!in_place)
       device.run(CopyChannels{.geometry = slice,
@@ -56,9 +59,12 @@ Tensor concatenate(Tape& tape, std::span<const Tensor> parts, Tensor y) {
 
 }  // namespace
 
-Tensor concat_channels(Tape& tape, std::span<const Tensor> parts) { return concatenate(tape, parts, {}); }
+Tensor concat_channels(Tape& tape, std::span<const Tensor> parts) {
+  const Shape shape = concatenated(parts);
+  return concatenate(tape, parts, Tensor::activations(parts[0].device(), shape));
+}
 
-Concatenation::Concatenation(const Device& device, const Shape& shape) {
+Concatenation::Concatenation(const Device& device, const Shape& shape) : shape_(shape) {
   if (device.backend().capabilities().stores_among_channels) result_ = Tensor::activations(device, shape);
 }
 
@@ -68,6 +74,11 @@ Tensor Concatenation::slice(int64_t first, int64_t channels) const {
 
 void Concatenation::add(const Tensor& part) { parts_.push_back(part); }
 
-Tensor Concatenation::result(Tape& tape) const { return concatenate(tape, parts_, result_); }
+Tensor Concatenation::result(Tape& tape) const {
+  const Shape shape = concatenated(parts_);
+  require(shape == shape_, "concat_channels: parts of ", shape, " for ", shape_);
+  return concatenate(tape, parts_,
+                     result_.defined() ? result_ : Tensor::activations(parts_[0].device(), shape));
+}
 
 }  // namespace crescendo

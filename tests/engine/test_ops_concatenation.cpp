@@ -147,6 +147,21 @@ TEST_CASE("concatenation: parts of no images") {
   CHECK(x.gradient().defined());
 }
 
+TEST_CASE("concatenation: rejects parts that do not make up the shape") {
+  const Device device = tested_device(1);
+  Concatenation all(device, {2, 3, 3, 9});
+  Tape tape = Tape::off();
+  CHECK_THROWS_AS(all.result(tape), std::invalid_argument);
+  for (int part = 0; part < 2; ++part) {
+    all.add(random_activations(device, {2, 3, 3, 8}, 1));
+    CHECK_THROWS_WITH_AS(
+        all.result(tape),
+        join("concat_channels: parts of ", Shape{2, 3, 3, 8 * (part + 1)}, " for ", Shape{2, 3, 3, 9})
+            .c_str(),
+        std::invalid_argument);
+  }
+}
+
 TEST_CASE("concatenation: rejects destinations that do not fit") {
   const Device device = tested_device(1);
   const Operands operands(device);
