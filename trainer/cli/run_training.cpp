@@ -31,7 +31,7 @@ TrainResult run_training(const TrainOptions& given, Progress& progress) {
                        {"compiler", fmt::format("{}, {}", build_info::kCompiler, build_info::kBuildType)},
                        {"libraries", build_info::kLibraries}};
   Trainer trainer(options, open_training_data(options), open_device(options), progress, facts);
-  for (const std::string& warning : make_plan(options).warnings) progress.say("warning: " + warning);
+  for (const std::string& warning : make_plan(options).warnings) progress.warn("warning: " + warning);
   TrainResult result = trainer.run();
   if (result.signal == 0 && result.counters.updates > 0) {
     const std::string page = options.run_dir + "/report.html";

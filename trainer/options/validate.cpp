@@ -43,8 +43,8 @@ void require_whole_ghosts(std::string_view name, int64_t value, int64_t ghost) {
 void validate_batches(const ScheduleOptions& options) {
   require_at_least("ghost-batch", options.ghost_batch, 1);
   require_at_least("batch", options.batch, 1);
-  for (const int64_t size : {options.batch, options.max_batch})
-    require(static_cast<double>(size) < kPositionLimit, "batch: found ", size, ", expected less than 2^60");
+  for (const auto& [name, size] : {std::pair("batch", options.batch), {"max-batch", options.max_batch}})
+    require(static_cast<double>(size) < kPositionLimit, name, ": found ", size, ", expected less than 2^60");
   require_whole_ghosts("batch", options.batch, options.ghost_batch);
   require_at_least("max-batch", options.max_batch, 0);
   if (options.max_batch == 0) return;

@@ -150,6 +150,10 @@ Plan make_plan(const TrainOptions& options) {
   warn_of_large_batches(plan);
   warn_of_empty_segments(schedule, plan);
   warn_of_idle_options(schedule, plan);
+  if (options.noise_scale && options.micro_batch > options.ghost_batch)
+    plan.warnings.push_back(fmt::format(
+        "micro-batch {} is given, but where the noise scale is measured it is one ghost batch, {}",
+        options.micro_batch, options.ghost_batch));
   plan.decaying_batch = options.batch;
   plan.decaying_updates = plan.updates;
   if (options.exchange != Exchange::none) {

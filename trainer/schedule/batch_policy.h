@@ -43,7 +43,7 @@ class BatchPolicy {
   // position. Two calls with the same position and measurement return the same setting.
   virtual Setting next(SamplesSeen seen, const Measurement&) = 0;
   // Returns bounds on the batch of next(seen, ...), whatever is measured until then. Equal bounds mean that
-  // the batch is known before the run.
+  // the batch is known before the run. A run without measurements has the smallest batches.
   virtual BatchBounds bounds(SamplesSeen seen) const = 0;
 };
 
