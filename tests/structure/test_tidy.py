@@ -82,6 +82,18 @@ class Tidy(unittest.TestCase):
             self.assertEqual(self.check(), (0, 1), self.output)
             self.assertEqual(self.check(), (0, 0), self.output)
 
+    def test_changes_of_comments_are_not_checked(self):
+        def write(*lines):
+            (self.clone / "a.cpp").write_text("\n".join(lines) + "\n")
+
+        write("// one", "int a;  // two", 'f("http://a");')
+        self.assertEqual(self.check(), (0, 1), self.output)
+        write("", "// three", "// lines", "int a;", 'f("http://a");')
+        self.assertEqual(self.check(), (0, 0), self.output)
+        for changed in ('f("http://b");', "int a;  // NOLINT(a)", "int a;  // NOLINT(b)", "int b;"):
+            write(changed)
+            self.assertEqual(self.check(), (0, 1), self.output)
+
     def test_findings_are_not_remembered(self):
         (self.clone / "a.cpp").write_text("bad\n")
         for _ in range(2):
