@@ -93,7 +93,7 @@ main() {
       build_target all "$@"
       say "Running every test"
       # One thread per test, as many tests as cores. Tests of threading ask for their own threads.
-      OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive \
+      OMP_NUM_THREADS=1 \
         ctest --test-dir build --output-on-failure --no-tests=error --parallel "$(nproc)"
       ;;
     demo)

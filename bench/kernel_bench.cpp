@@ -2,12 +2,12 @@
 // built on Google Benchmark and also takes that library's flags (--benchmark_filter, --benchmark_out, ...).
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
-#include <omp.h>
 
 #include <algorithm>
 #include <set>
 
 #include "base/check.h"
+#include "base/threads.h"
 #include "kernel_list.h"
 #include "kernel_table.h"
 #include "operands.h"
@@ -127,8 +127,7 @@ int run(Options& options, char* program, const std::vector<std::string>& flags) 
   require(on_processor(options) || options.peer == "none", "--peer ", options.peer,
           " computes on the processor: expected none with --device ", options.machine.device);
   const bool only_names = has_flag(flags, "--benchmark_list_tests");
-  const int threads = options.machine.threads = resolved_threads(options.machine.threads);
-  omp_set_num_threads(threads);  // for the peers
+  const int threads = options.machine.threads = Threads(options.machine.threads).count();
   const Device device = open_device(options.machine);
   Backend& backend = device.backend();
   const Call wait = wait_of(options, backend);

@@ -40,12 +40,12 @@ void multiply_add_chains(real factor_value, real term_value) {
   }
 }
 
-double measure_multiply_adds(int threads) {
+double measure_multiply_adds(const Threads& threads) {
   double best = 0;
   for (int i = 0; i < kTries; ++i) {
     const Stopwatch watch;
-    parallel_for(threads, threads, [](int64_t, int) { multiply_add_chains(real(0.75), real(0.25)); });
-    best = std::max(best, static_cast<double>(threads * kSteps * kChains * kLanes) / watch.seconds());
+    parallel_for(threads, threads.count(), [](int64_t, int) { multiply_add_chains(real(0.75), real(0.25)); });
+    best = std::max(best, static_cast<double>(threads.count() * kSteps * kChains * kLanes) / watch.seconds());
   }
   return best;
 }
@@ -53,7 +53,7 @@ double measure_multiply_adds(int threads) {
 // McCalpin's STREAM triad, a = b + s * c, over arrays that no cache holds. It counts two reads and a write.
 constexpr int64_t kTriadElements = int64_t{1} << 24;
 
-double measure_bytes(int threads) {
+double measure_bytes(const Threads& threads) {
   const auto a = std::make_unique_for_overwrite<real[]>(kTriadElements);
   const auto b = std::make_unique_for_overwrite<real[]>(kTriadElements);
   const auto c = std::make_unique_for_overwrite<real[]>(kTriadElements);
@@ -74,6 +74,9 @@ double measure_bytes(int threads) {
 
 }  // namespace
 
-Peak measure_peak(int threads) { return {measure_multiply_adds(threads), measure_bytes(threads)}; }
+Peak measure_peak(int threads) {
+  const Threads team(threads);
+  return {measure_multiply_adds(team), measure_bytes(team)};
+}
 
 }  // namespace crescendo::bench

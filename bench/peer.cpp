@@ -39,7 +39,7 @@ Call peer_convolution(Peer peer, ConvolutionPass pass, const Conv2dGeometry& g, 
       return {};
     case Peer::onednn:
     case Peer::onednn_reorder:
-      return onednn_convolution(pass, g, peer == Peer::onednn_reorder);
+      return onednn_convolution(pass, g, peer == Peer::onednn_reorder, threads);
     case Peer::eigen:
       return eigen_convolution(pass, g, threads);
   }

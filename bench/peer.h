@@ -26,7 +26,7 @@ Call peer_convolution(Peer, ConvolutionPass, const Conv2dGeometry&, int threads)
 
 // Do the same for one library each. In a build without oneDNN, onednn_version() and its call are empty.
 Call eigen_convolution(ConvolutionPass, const Conv2dGeometry&, int threads);
-Call onednn_convolution(ConvolutionPass, const Conv2dGeometry&, bool reorder);
+Call onednn_convolution(ConvolutionPass, const Conv2dGeometry&, bool reorder, int threads);
 std::string onednn_version();
 
 }  // namespace crescendo::bench

@@ -94,7 +94,7 @@ class EigenConvolution {
   }
 
   Conv2dGeometry g_;
-  int threads_;
+  Threads threads_;
   Matrix x_, weight_, y_, dweight_;
   std::vector<Matrix> windows_, sums_;  // one for each thread
 };

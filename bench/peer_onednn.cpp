@@ -1,6 +1,6 @@
 // oneDNN 2's convolution. The primitive chooses the layout of every operand (format any) and the algorithm.
-// It runs on the number of threads that omp_set_num_threads has set.
 #include <fmt/format.h>
+#include <omp.h>
 
 #include <memory>
 #include <optional>
@@ -140,7 +140,8 @@ class OnednnConvolution {
 
 }  // namespace
 
-Call onednn_convolution(ConvolutionPass pass, const Conv2dGeometry& g, bool reorder) {
+Call onednn_convolution(ConvolutionPass pass, const Conv2dGeometry& g, bool reorder, int threads) {
+  omp_set_num_threads(threads);
   return [convolution = std::make_shared<OnednnConvolution>(pass, g, reorder)] { convolution->run(); };
 }
 

@@ -3,7 +3,7 @@
 
 namespace crescendo::bench {
 
-Call onednn_convolution(ConvolutionPass, const Conv2dGeometry&, bool) { return {}; }
+Call onednn_convolution(ConvolutionPass, const Conv2dGeometry&, bool, int) { return {}; }
 std::string onednn_version() { return ""; }
 
 }  // namespace crescendo::bench

@@ -1,7 +1,6 @@
 #include "program.h"
 
 #include <fmt/format.h>
-#include <omp.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -32,7 +31,8 @@ int64_t peak_resident_bytes() {
 }
 
 void add_threads_option(CLI::App& app, int& threads) {
-  app.add_option("--threads", threads, "Number of threads that compute; 0 is one per core")
+  app.add_option("--threads", threads,
+                 "Number of threads that compute; 0 is one per core that this process may use")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
 }
@@ -77,8 +77,6 @@ void add_instruction_set_option(CLI::App& app, InstructionSet& set) {
       ->check(CLI::IsMember(names))
       ->default_str(std::string(name_of(set)));
 }
-
-int resolved_threads(int threads) { return threads > 0 ? threads : omp_get_max_threads(); }
 
 int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& body) {
   app.failure_message([](const CLI::App* failed, const CLI::Error& error) {

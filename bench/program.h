@@ -33,8 +33,6 @@ void add_threads_option(CLI::App& app, int& threads);
 void add_convolution_option(CLI::App& app, ConvolutionAlgorithm& convolution);
 void add_precision_option(CLI::App& app, Precision& precision);
 void add_instruction_set_option(CLI::App& app, InstructionSet& set);
-// Returns the number of threads; for 0, one per core.
-int resolved_threads(int threads);
 
 // Exit codes. An error prints one line.
 inline constexpr int kDone = 0, kOurError = 1, kBadInput = 2;

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "breakdown.h"
+#include "base/threads.h"
 #include "engine/packed_weights.h"
 #include "kernels/cpu/backend.h"
 #include "operands.h"
@@ -203,7 +204,7 @@ void print_text(const Options& options, const Result& result) {
 
 int run(Options& options) {
   TrainOptions& training = options.training;
-  training.threads = resolved_threads(training.threads);
+  training.threads = Threads(training.threads).count();
   training.optimizer = OptimizerKind::nesterov;
   const int64_t ghost = training.ghost_batch;
   if (training.micro_batch == 0) training.micro_batch = ghost;

@@ -117,6 +117,9 @@ void Trainer::resume_from(const std::string& checkpoint) {
 }
 
 void Trainer::announce() const {
+  if (options_.threads > allowed_cores())
+    progress_.warn(fmt::format("warning: --threads {} is more than the {} cores that this process may use",
+                               options_.threads, allowed_cores()));
   const Dataset &train = train_data_.dataset(), &test = test_data_.dataset();
   progress_.say("run folder: " + options_.run_dir);
   for (const Dataset* set : {&train, &test})
@@ -172,6 +175,7 @@ bool Trainer::next_is_wanted() const {
 TrainResult Trainer::train() {
   gradients_.start(resumed_);
   decide_next();
+  if (device_.backend().capabilities().is_host) others_.emplace();
   const auto stopped = [&] { return signals_.received() != 0; };
   while (!stopped()) {
     if (evaluation_due(!next_)) evaluate_now();
@@ -241,6 +245,18 @@ void Trainer::note_update(const Update& update, Clock::time_point start) {
   counters_.seconds += seconds;
   window_seconds_ += seconds;
   if (line_due) write_train_line(update);
+  warn_of_other_programs();
+}
+
+void Trainer::warn_of_other_programs() {
+  constexpr double kSeconds = 10, kMuch = 0.25;  // of the cores
+  if (!others_ || others_->seconds() < kSeconds) return;
+  const double busy = others_->busy_cores().value_or(0);
+  others_.reset();
+  if (busy < kMuch * allowed_cores()) return;
+  progress_.warn(fmt::format(
+      "warning: other programs keep {:.1f} of the {} cores busy that this one may use, and slow it down",
+      busy, allowed_cores()));
 }
 
 void Trainer::write_train_line(const Update& update) {

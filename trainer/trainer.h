@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 
+#include "base/cores.h"
 #include "trainer/plan/memory.h"
 #include "trainer/record/metrics.h"
 #include "trainer/record/progress.h"
@@ -64,6 +65,7 @@ class Trainer {
   void show_progress(const Update& update, SamplesSeen seen);
   void note_update(const Update& update, Clock::time_point start);
   void write_train_line(const Update& update);
+  void warn_of_other_programs();
   bool evaluation_due(bool at_end) const;
   void evaluate_now();
   bool checkpoint_due() const;
@@ -103,6 +105,7 @@ class Trainer {
     Clock::time_point time;
   } saved_;
   bool save_failed_ = false;
+  std::optional<OtherPrograms> others_;  // until they have been reported
 };
 
 }  // namespace crescendo

@@ -1,4 +1,4 @@
-// The CPU backend, built on Eigen and OpenMP.
+// The CPU backend, built on Eigen.
 #pragma once
 
 #include <memory>
@@ -8,7 +8,7 @@
 
 namespace crescendo {
 
-// Returns a CPU backend. With `threads` 0 it uses one thread per core, as OpenMP counts cores. Throws
+// Returns a CPU backend. With `threads` 0 it uses default_threads() (base/threads.h). Throws
 // std::invalid_argument if the instruction set is not among instruction_sets(), or if the convolution
 // algorithm exists on GPUs only.
 std::unique_ptr<Backend> make_cpu_backend(int threads = 0,

@@ -18,7 +18,7 @@ namespace {
 // The backend's settings for convolutions.
 struct ConvolutionSettings {
   ConvolutionAlgorithm algorithm;
-  int threads;
+  const Threads& threads;
 };
 
 // Returns the number of elements of the packed weights.
@@ -65,14 +65,15 @@ bool is_empty(const Conv2dGeometry& g) { return g.n * g.h * g.w * g.c * g.p * g.
 }  // namespace
 
 size_t CpuBackend::workspace_for(const Conv2dGeometry& g) const {
-  const int64_t weight = uses_winograd_weight(g, convolution_) ? winograd_weight_workspace(g, threads_)
-                         : uses_few_weight(g)                  ? few_weight_workspace(g, threads_)
-                                                               : weight_workspace(g, threads_);
+  const int64_t weight = uses_winograd_weight(g, convolution_)
+                             ? winograd_weight_workspace(g, threads_.count())
+                         : uses_few_weight(g) ? few_weight_workspace(g, threads_.count())
+                                              : weight_workspace(g, threads_.count());
   int64_t size = weight;
   const auto reserve = [&](const GatherConvolution& d) {
     const int64_t scratch =
         uses_winograd(d, convolution_) ? winograd_scratch_size(d) : direct_scratch_size(d);
-    size = std::max(size, weights_size(d, convolution_) + threads_ * scratch);
+    size = std::max(size, weights_size(d, convolution_) + threads_.count() * scratch);
   };
   reserve(gather_forward(g).convolution);
   size += epilogue_size(g.k);
@@ -131,7 +132,7 @@ size_t CpuBackend::workspace_for(const std::vector<Sibling>& siblings) const {
     packed += epilogue_size(g.k) + std::max(packed_size(forward), packed_size(backward));
     scratch = std::max({scratch, direct_scratch_size(forward), direct_scratch_size(backward)});
   }
-  return static_cast<size_t>(packed + threads_ * scratch) * sizeof(real);
+  return static_cast<size_t>(packed + threads_.count() * scratch) * sizeof(real);
 }
 
 template size_t CpuBackend::workspace_for(const std::vector<SiblingConvolution>&) const;

@@ -372,10 +372,10 @@ int64_t direct_scratch_size(const GatherConvolution& convolution) {
   return aligned(strip_size(plan));
 }
 
-void run_direct(std::span<const DirectConvolution> parts, int threads, real* scratch) {
+void run_direct(std::span<const DirectConvolution> parts, const Threads& threads, real* scratch) {
   int64_t pixels = kBlockPixels, scratch_size = 0;
   for (const DirectConvolution& part : parts) {
-    pixels = std::min(pixels, shared_pixels(flattened(part.convolution), threads));
+    pixels = std::min(pixels, shared_pixels(flattened(part.convolution), threads.count()));
     scratch_size = std::max(scratch_size, direct_scratch_size(part.convolution));
   }
   std::vector<Part> all;

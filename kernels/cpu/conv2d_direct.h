@@ -3,6 +3,7 @@
 
 #include <span>
 
+#include "base/threads.h"
 #include "kernels/cpu/epilogue.h"
 #include "kernels/cpu/gather_convolution.h"
 
@@ -27,6 +28,6 @@ struct DirectConvolution {
 // Computes convolutions whose targets have the same images, rows and columns. All of them compute one block
 // of target pixels before the next block begins, so that a shared source or target stays in the cache.
 // `scratch` holds, for each thread, the largest direct_scratch_size among the convolutions.
-void run_direct(std::span<const DirectConvolution>, int threads, real* scratch);
+void run_direct(std::span<const DirectConvolution>, const Threads& threads, real* scratch);
 
 }  // namespace crescendo::CRESCENDO_CPU

@@ -224,7 +224,7 @@ int64_t weight_workspace(const Conv2dGeometry& g, int threads) {
   return plan.chunks * plan.parts * plan.sums_size + threads * plan.scratch_size();
 }
 
-void ghost_weight_gradient(const Conv2dGeometry& g, int threads, const real* x, const real* dy,
+void ghost_weight_gradient(const Conv2dGeometry& g, const Threads& threads, const real* x, const real* dy,
                            real* workspace, real* dweight, Write write) {
   const Plan plan(g);
   real* scratch = workspace + plan.chunks * plan.parts * plan.sums_size;

@@ -105,8 +105,8 @@ int64_t few_weight_workspace(const Conv2dGeometry& g, int threads) {
   return plan.chunks * plan.sums + threads * plan.strip;
 }
 
-void few_weight_gradient(const Conv2dGeometry& g, int threads, const real* x, const real* dy, real* workspace,
-                         real* dweight, Write write) {
+void few_weight_gradient(const Conv2dGeometry& g, const Threads& threads, const real* x, const real* dy,
+                         real* workspace, real* dweight, Write write) {
   const Plan plan(g);
   real* strips = workspace + plan.chunks * plan.sums;
   parallel_for(threads, plan.chunks, [&](int64_t chunk, int thread) {

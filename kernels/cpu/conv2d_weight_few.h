@@ -2,6 +2,7 @@
 // output channels, as in the first layer of an image network.
 #pragma once
 
+#include "base/threads.h"
 #include "kernels/geometry.h"
 #include "kernels/real.h"
 
@@ -14,7 +15,7 @@ bool uses_few_weight(const Conv2dGeometry&);
 int64_t few_weight_workspace(const Conv2dGeometry&, int threads);
 
 // Computes the weight gradient: x [ghost,h,w,c], dy [ghost,p,q,k] -> dweight [k,r,s,c] (=|+=).
-void few_weight_gradient(const Conv2dGeometry&, int threads, const real* x, const real* dy, real* workspace,
-                         real* dweight, Write);
+void few_weight_gradient(const Conv2dGeometry&, const Threads& threads, const real* x, const real* dy,
+                         real* workspace, real* dweight, Write);
 
 }  // namespace crescendo::CRESCENDO_CPU

@@ -92,8 +92,9 @@ void transform_weights(const GatherConvolution& d, int64_t out, int64_t in,
   });
 }
 
-void run_winograd(const GatherConvolution& d, int threads, const real* source, const real* transformed,
-                  const Epilogue& epilogue, real* scratch, real* target, Write write) {
+void run_winograd(const GatherConvolution& d, const Threads& threads, const real* source,
+                  const real* transformed, const Epilogue& epilogue, real* scratch, real* target,
+                  Write write) {
   const bool past_cache = goes_past_cache(d, epilogue, target, write);
   with_algorithm(d, [&](auto kind) {
     winograd::run_blocks<decltype(kind)>(d, threads, {source, d.h, d.w, d.in}, winograd::AsTheyAre(),

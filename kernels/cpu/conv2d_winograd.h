@@ -6,6 +6,7 @@
 //   1x7 and 7x1, stride 1     3 instead of 7
 #pragma once
 
+#include "base/threads.h"
 #include "kernels/cpu/epilogue.h"
 #include "kernels/cpu/gather_convolution.h"
 #include "kernels/cpu/simd.h"
@@ -31,7 +32,7 @@ void transform_weights(const GatherConvolution&, int64_t out, int64_t in,
 
 // Computes a convolution as run_direct does. `transformed` comes from pack_winograd. `scratch` holds
 // winograd_scratch_size elements for each thread.
-void run_winograd(const GatherConvolution&, int threads, const real* source, const real* transformed,
-                  const Epilogue&, real* scratch, real* target, Write);
+void run_winograd(const GatherConvolution&, const Threads& threads, const real* source,
+                  const real* transformed, const Epilogue&, real* scratch, real* target, Write);
 
 }  // namespace crescendo::CRESCENDO_CPU

@@ -150,8 +150,9 @@ int64_t winograd_weight_workspace(const Conv2dGeometry& g, int threads) {
 }
 
 template <class Input>
-void winograd_weight_gradient(const Conv2dGeometry& g, int threads, const real* x, const Input& input,
-                              const real* dy, real* workspace, real* dweight, Write write) {
+void winograd_weight_gradient(const Conv2dGeometry& g, const Threads& threads, const real* x,
+                              const Input& input, const real* dy, real* workspace, real* dweight,
+                              Write write) {
   with_algorithm(g, [&](auto kind) {
     const Plan<decltype(kind)> plan(g);
     real* scratch = workspace + plan.chunks * plan.parts() * plan.sums_size;
@@ -164,9 +165,9 @@ void winograd_weight_gradient(const Conv2dGeometry& g, int threads, const real* 
   });
 }
 
-template void winograd_weight_gradient(const Conv2dGeometry&, int, const real*, const winograd::AsTheyAre&,
-                                       const real*, real*, real*, Write);
-template void winograd_weight_gradient(const Conv2dGeometry&, int, const real*, const winograd::Normalised&,
-                                       const real*, real*, real*, Write);
+template void winograd_weight_gradient(const Conv2dGeometry&, const Threads&, const real*,
+                                       const winograd::AsTheyAre&, const real*, real*, real*, Write);
+template void winograd_weight_gradient(const Conv2dGeometry&, const Threads&, const real*,
+                                       const winograd::Normalised&, const real*, real*, real*, Write);
 
 }  // namespace crescendo::CRESCENDO_CPU

@@ -20,15 +20,15 @@ constexpr std::align_val_t kAlignment{64};
 }  // namespace
 
 std::unique_ptr<Backend> make_backend(int threads, ConvolutionAlgorithm convolution) {
-  return std::make_unique<CpuBackend>(threads > 0 ? threads : omp_get_max_threads(), convolution);
+  return std::make_unique<CpuBackend>(threads, convolution);
 }
 
 CpuBackend::~CpuBackend() { release(workspace_, workspace_bytes_); }
 
 std::string CpuBackend::name() const {
   std::string text = "CPU, ";
-  text.append(name_of(InstructionSet::CRESCENDO_CPU)).append(", ").append(std::to_string(threads_));
-  return text.append(threads_ == 1 ? " thread" : " threads");
+  text.append(name_of(InstructionSet::CRESCENDO_CPU)).append(", ").append(std::to_string(threads_.count()));
+  return text.append(threads_.count() == 1 ? " thread" : " threads");
 }
 
 size_t CpuBackend::free_memory() const {

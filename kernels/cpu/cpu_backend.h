@@ -126,7 +126,7 @@ class CpuBackend final : public Backend {
     return static_cast<T*>(workspace_);
   }
 
-  int threads_;
+  Threads threads_;
   ConvolutionAlgorithm convolution_;
   void* workspace_ = nullptr;
   size_t workspace_bytes_ = 0;

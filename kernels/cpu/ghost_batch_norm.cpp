@@ -227,8 +227,8 @@ void norm_factors(const BatchNormGeometry& g, const NormOperands& norm, real* fa
         static_cast<real>(static_cast<double>(norm.scale[i % g.c]) * inverse_of(g, norm.variance[i]));
 }
 
-void combine_moments(const BatchNormGeometry& g, int threads, const double* sums, double* totals, real* mean,
-                     real* variance) {
+void combine_moments(const BatchNormGeometry& g, const Threads& threads, const double* sums, double* totals,
+                     real* mean, real* variance) {
   parallel_for(threads, g.ghosts(), [&](int64_t ghost, int) {
     combine_images(g, sums + ghost * g.ghost * 2 * g.c, totals + ghost * 2 * g.c, mean + ghost * g.c,
                    variance + ghost * g.c);
@@ -265,9 +265,10 @@ void CpuBackend::compute(const Normalise& call) {
 // Each ghost batch takes two rows of totals and two rows of constants.
 int64_t finish_backward_workspace(const BatchNormGeometry& g) { return 4 * g.n * g.c; }
 
-void finish_backward(const BatchNormGeometry& g, bool relu, int threads, const real* x, const real* dy,
-                     const NormOperands& norm, const real* factors, const double* sums, double* workspace,
-                     real* dx, Write write_dx, real* dscale, real* dshift, Write write_parameters) {
+void finish_backward(const BatchNormGeometry& g, bool relu, const Threads& threads, const real* x,
+                     const real* dy, const NormOperands& norm, const real* factors, const double* sums,
+                     double* workspace, real* dx, Write write_dx, real* dscale, real* dshift,
+                     Write write_parameters) {
   const double count = static_cast<double>(g.ghost * g.pixels);
   const int64_t image_size = g.pixels * g.c, width = 2 * g.c;
   double* totals = workspace;  // [ghosts, 2, c]

@@ -2,6 +2,7 @@
 // image first, as [n, 2, c] in double, and then over the images of a ghost batch, in order.
 #pragma once
 
+#include "base/threads.h"
 #include "kernels/backend.h"
 
 namespace crescendo::CRESCENDO_CPU {
@@ -15,16 +16,17 @@ void norm_factors(const BatchNormGeometry&, const NormOperands&, real* factors);
 
 // Computes the mean and variance of each ghost batch from those of its images. `sums` holds, for each image,
 // the mean and the sum of squared distances from that mean. `totals` has room for [ghosts, 2, c].
-void combine_moments(const BatchNormGeometry&, int threads, const double* sums, double* totals, real* mean,
-                     real* variance);
+void combine_moments(const BatchNormGeometry&, const Threads& threads, const double* sums, double* totals,
+                     real* mean, real* variance);
 
 // Returns the number of doubles in the workspace of finish_backward.
 int64_t finish_backward_workspace(const BatchNormGeometry&);
 
 // Computes dscale, dshift and dx from each image's `sums` of g and of g * (x - mean). g is dy masked by the
 // ReLU. If `relu` is true, this function masks dy; otherwise dy is g already.
-void finish_backward(const BatchNormGeometry&, bool relu, int threads, const real* x, const real* dy,
-                     const NormOperands&, const real* factors, const double* sums, double* workspace,
-                     real* dx, Write write_dx, real* dscale, real* dshift, Write write_parameters);
+void finish_backward(const BatchNormGeometry&, bool relu, const Threads& threads, const real* x,
+                     const real* dy, const NormOperands&, const real* factors, const double* sums,
+                     double* workspace, real* dx, Write write_dx, real* dscale, real* dshift,
+                     Write write_parameters);
 
 }  // namespace crescendo::CRESCENDO_CPU

@@ -104,7 +104,7 @@ StripGrid grid_of(const Conv2dGeometry& g, const Images& images) {
 
 // Combines the moments of tiles [tiles, 2, c] into those of images [n, 2, c]: the mean, and the sum of
 // squared distances from the mean.
-void image_moments(const Conv2dGeometry& g, int threads, const real* tiles, double* images) {
+void image_moments(const Conv2dGeometry& g, const Threads& threads, const real* tiles, double* images) {
   const StripGrid grid = grid_of(g, outputs_of(g));
   parallel_for(threads, g.n, [&](int64_t image, int) {
     double* mean = images + image * 2 * g.k;
@@ -125,7 +125,7 @@ void image_moments(const Conv2dGeometry& g, int threads, const real* tiles, doub
 }
 
 // Adds up sums of tiles [tiles, 2, c] into sums of images [n, 2, c].
-void image_sums(const Conv2dGeometry& g, int threads, const real* tiles, double* images) {
+void image_sums(const Conv2dGeometry& g, const Threads& threads, const real* tiles, double* images) {
   const StripGrid grid = grid_of(g, inputs_of(g));
   parallel_for(threads, g.n, [&](int64_t image, int) {
     double* sums = images + image * 2 * g.c;
@@ -173,9 +173,9 @@ bool CpuBackend::fuses_norm(const Conv2dGeometry& g) const {
 
 size_t CpuBackend::workspace_for(const Conv2dGeometry& g, const BatchNormGeometry& norm) const {
   if (g.n == 0) return 0;
-  const int64_t forward = winograd_workspace(gather_forward(g).convolution, threads_),
-                backward = winograd_workspace(gather_backward_whole(g).convolution, threads_),
-                weight = winograd_weight_workspace(g, threads_);
+  const int64_t forward = winograd_workspace(gather_forward(g).convolution, threads_.count()),
+                backward = winograd_workspace(gather_backward_whole(g).convolution, threads_.count()),
+                weight = winograd_weight_workspace(g, threads_.count());
   return static_cast<size_t>(std::max({Layout(forward, g, norm, g.n, outputs_of(g)).end,
                                        Layout(backward, g, norm, g.n, inputs_of(g)).end,
                                        Layout(weight, g, norm, 0, inputs_of(g)).end})) *
@@ -188,7 +188,7 @@ void CpuBackend::compute(const NormConv2dForward& call) {
   if (g.n * g.h * g.w * g.c * g.k == 0) return;
   const Gather gather = gather_forward(g);
   const GatherConvolution& d = gather.convolution;
-  const Layout layout(winograd_workspace(d, threads_), g, norm, g.n, outputs_of(g));
+  const Layout layout(winograd_workspace(d, threads_.count()), g, norm, g.n, outputs_of(g));
   real* base = workspace_as<real>();
   real* sums = call.y_mean != nullptr ? base + layout.tile_sums : nullptr;
   norm_factors(norm, call.norm, base + layout.factors);
@@ -214,7 +214,8 @@ void CpuBackend::compute(const NormConv2dBackwardWeight& call) {
   const BatchNormGeometry& norm = call.norm_geometry;
   if (g.n * g.h * g.w * g.c * g.k == 0) return;
   real* base = workspace_as<real>();
-  real* factors = base + Layout(winograd_weight_workspace(g, threads_), g, norm, 0, inputs_of(g)).factors;
+  real* factors =
+      base + Layout(winograd_weight_workspace(g, threads_.count()), g, norm, 0, inputs_of(g)).factors;
   norm_factors(norm, call.norm, factors);
   Write write = call.write;
   for (int64_t ghost = 0; ghost < norm.ghosts(); ++ghost, write = Write::add)
@@ -230,7 +231,7 @@ void CpuBackend::compute(const NormConv2dBackwardData& call) {
   if (g.n * g.h * g.w * g.c * g.k == 0) return;
   const Gather gather = gather_backward_whole(g);
   const GatherConvolution& d = gather.convolution;
-  const Layout layout(winograd_workspace(d, threads_), g, norm, g.n, inputs_of(g));
+  const Layout layout(winograd_workspace(d, threads_.count()), g, norm, g.n, inputs_of(g));
   real* base = workspace_as<real>();
   real* factors = base + layout.factors;
   norm_factors(norm, call.norm, factors);

@@ -32,7 +32,7 @@ void load_weights(const Gather& gather, const real* weight, int64_t tap, int64_t
 
 }  // namespace
 
-void pack_direct(const Gather& gather, int threads, const real* weight, real* packed) {
+void pack_direct(const Gather& gather, const Threads& threads, const real* weight, real* packed) {
   const GatherConvolution& d = gather.convolution;
   parallel_for(threads, tiles_of(d.out) * d.taps(), [&](int64_t task, int) {
     const int64_t tile = task / d.taps(), tap = task % d.taps(), first = tile * kTileWidth;
@@ -49,7 +49,7 @@ void pack_direct(const Gather& gather, int threads, const real* weight, real* pa
 }
 
 // Each task transforms one vector of inputs for one tile of outputs.
-void pack_winograd(const Gather& gather, int threads, const real* weight, real* transformed) {
+void pack_winograd(const Gather& gather, const Threads& threads, const real* weight, real* transformed) {
   const GatherConvolution& d = gather.convolution;
   const int64_t blocks = (d.in + kLanes - 1) / kLanes;
   parallel_for(threads, tiles_of(d.out) * blocks, [&](int64_t task, int) {

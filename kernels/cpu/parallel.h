@@ -1,34 +1,26 @@
-// Parallel loops of the CPU kernels, which start threads nowhere else. The caller divides a loop into pieces
-// that do not depend on the number of threads, so the number affects speed, never results.
+// Parallel loops. The caller divides a loop into pieces that do not depend on the number of threads, so the
+// number affects speed, never results.
 #pragma once
-
-#include <omp.h>
 
 #include <algorithm>
 #include <cstdint>
-#include <exception>
+
+#include "base/threads.h"
 
 namespace crescendo::CRESCENDO_CPU {
 
-// Calls f(i, thread) for each i in [0, n), with the number of the calling thread in [0, threads). After all
-// calls have ended, rethrows the first exception.
+// Calls f(i, thread) for each i in [0, n), with the number of the calling thread in [0, threads.count()).
+// After all calls have ended, rethrows the first exception.
 template <class F>
-void parallel_for(int threads, int64_t n, const F& f) {
-  if (threads == 1 || n <= 1) {
+void parallel_for(const Threads& threads, int64_t n, const F& f) {
+  if (threads.count() == 1 || n <= 1) {
     for (int64_t i = 0; i < n; ++i) f(i, 0);
     return;
   }
-  std::exception_ptr error;
-#pragma omp parallel for num_threads(threads) schedule(static)
-  for (int64_t i = 0; i < n; ++i) {
-    try {
-      f(i, omp_get_thread_num());
-    } catch (...) {
-#pragma omp critical(crescendo_parallel_for)
-      if (!error) error = std::current_exception();
-    }
-  }
-  if (error) std::rethrow_exception(error);
+  const auto piece = [](const void* function, int64_t i, int thread) {
+    (*static_cast<const F*>(function))(i, thread);
+  };
+  threads.run(n, piece, &f);
 }
 
 // Elements in a piece of a pointwise loop, a multiple of every vector width.
@@ -36,7 +28,7 @@ constexpr int64_t kPiece = 4096;
 
 // Calls f(i) for each i in [0, n), in pieces of kPiece.
 template <class F>
-void each(int threads, int64_t n, const F& f) {
+void each(const Threads& threads, int64_t n, const F& f) {
   parallel_for(threads, (n + kPiece - 1) / kPiece, [&](int64_t piece, int) {
     const int64_t end = std::min(n, (piece + 1) * kPiece);
     for (int64_t i = piece * kPiece; i < end; ++i) f(i);

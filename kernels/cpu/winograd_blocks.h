@@ -125,7 +125,7 @@ void transform_targets(const GatherConvolution& d, const BlockPlan<Algorithm>& p
 // WholeTile or PartOfTile with its results for one vector of channels; reads() returns the image that write()
 // reads, laid out like the target, or an image without pixels.
 template <class Algorithm, class Input, class Output>
-void run_blocks(const GatherConvolution& d, int threads, const Image& source, const Input& input,
+void run_blocks(const GatherConvolution& d, const Threads& threads, const Image& source, const Input& input,
                 const real* transformed, real* scratch, const Output& output) {
   const BlockPlan<Algorithm> plan(d);
   const int64_t blocks = (plan.strips + plan.block_strips - 1) / plan.block_strips;

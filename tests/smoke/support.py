@@ -140,5 +140,4 @@ def main():
     if len(sys.argv) < 2 or not pathlib.Path(sys.argv[1]).is_file():
         sys.exit(f"usage: {sys.argv[0]} PATH_OF_CRESCENDO [TestCase.test_name...]")
     PROGRAM = str(pathlib.Path(sys.argv.pop(1)).resolve())
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin would slow down the tests beside this one
     unittest.main()

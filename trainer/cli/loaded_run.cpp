@@ -9,7 +9,9 @@
 namespace crescendo {
 
 void add_computer_options(CLI::App& command, Computer& computer) {
-  command.add_option("--threads", computer.threads, "Threads that compute; 0 is one per core")
+  command
+      .add_option("--threads", computer.threads,
+                  "Threads that compute; 0 is one per core that this process may use")
       ->check(CLI::NonNegativeNumber);
   command.add_option("--device", computer.device, "Device to compute on: cpu, cuda or cuda:N")
       ->capture_default_str();

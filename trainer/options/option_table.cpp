@@ -268,8 +268,11 @@ void list_machine(Group group) {
       "Micro-batch: number of images per forward and backward pass; a multiple of the ghost batch. auto: "
       "one ghost batch, or on a GPU as many as fit. Affects memory and speed, never results",
       {{"auto", 0}});
-  group.number("threads", &Options::threads,
-               "Threads that compute; auto is one per core. Affects speed, never results", {{"auto", 0}});
+  group.number(
+      "threads", &Options::threads,
+      "Threads that compute. auto: OMP_NUM_THREADS, or one per core that this process may use. Affects "
+      "speed, never results",
+      {{"auto", 0}});
   group.word<ConvolutionAlgorithm>(
       "convolution", &Options::convolution,
       "Convolution algorithm. On the processor, for 3x3 and 1xN filters: Winograd where it is faster (auto), "
