@@ -8,8 +8,8 @@
 #include <optional>
 #include <set>
 
-#include "breakdown.h"
 #include "base/threads.h"
+#include "breakdown.h"
 #include "engine/packed_weights.h"
 #include "kernels/cpu/backend.h"
 #include "operands.h"
