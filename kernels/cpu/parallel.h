@@ -9,6 +9,12 @@
 
 namespace crescendo::CRESCENDO_CPU {
 
+// Calls the function of a loop, which has the type F, for piece i.
+template <class F>
+void do_piece(const void* function, int64_t i, int thread) {
+  (*static_cast<const F*>(function))(i, thread);
+}
+
 // Calls f(i, thread) for each i in [0, n), with the number of the calling thread in [0, threads.count()).
 // After all calls have ended, rethrows the first exception.
 template <class F>
@@ -17,10 +23,7 @@ void parallel_for(const Threads& threads, int64_t n, const F& f) {
     for (int64_t i = 0; i < n; ++i) f(i, 0);
     return;
   }
-  const auto piece = [](const void* function, int64_t i, int thread) {
-    (*static_cast<const F*>(function))(i, thread);
-  };
-  threads.run(n, piece, &f);
+  threads.run(n, do_piece<F>, &f);
 }
 
 // Elements in a piece of a pointwise loop, a multiple of every vector width.
