@@ -91,7 +91,7 @@ std::optional<double> busy_seconds() {
     std::string name;
     words >> name;
     const bool one_core = name.size() > 3 && name.starts_with("cpu");
-    if (!one_core || !CPU_ISSET(std::atoi(name.c_str() + 3), &mask)) continue;
+    if (!one_core || !CPU_ISSET(std::strtoul(name.c_str() + 3, nullptr, 10), &mask)) continue;
     double user = 0, nice = 0, system = 0, idle = 0, waiting = 0, irq = 0, softirq = 0;
     found |= static_cast<bool>(words >> user >> nice >> system >> idle >> waiting >> irq >> softirq);
     ticks += user + nice + system + irq + softirq;

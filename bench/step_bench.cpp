@@ -47,6 +47,7 @@ class MadeUpBatches final : public Batches {
     if (!filled_.insert(batch.labels.as_indices()).second) return;
     batch.images.upload(repeated_noise(batch.images.size()));
     std::vector<int32_t> labels;
+    labels.reserve(static_cast<size_t>(next.count));
     for (int64_t i = 0; i < next.count; ++i) labels.push_back(static_cast<int32_t>(i % classes_));
     batch.labels.upload(labels);
   }

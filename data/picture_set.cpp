@@ -84,6 +84,7 @@ class StandIns {
 
 std::vector<int64_t> spread_evenly(const std::vector<int64_t>& all, int64_t count) {
   std::vector<int64_t> some;
+  some.reserve(static_cast<size_t>(count));
   const auto total = static_cast<int64_t>(all.size());
   for (int64_t i = 0; i < count; ++i) some.push_back(all[static_cast<size_t>(i * total / count)]);
   return some;

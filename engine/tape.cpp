@@ -65,6 +65,7 @@ void Tape::Record::run() const {
     return;
   }
   std::vector<Tensor> gradients;
+  gradients.reserve(output_gradients.size());
   for (const auto& gradient : output_gradients)
     gradients.push_back(gradient->written ? gradient->home : Tensor());
   if (std::any_of(gradients.begin(), gradients.end(), [](const Tensor& dy) { return dy.defined(); }))

@@ -58,6 +58,7 @@ InceptionResNetV2::Mixed5b InceptionResNetV2::make_mixed_5b(const Scope& scope, 
   const std::vector<std::vector<Filter>> filters = {
       {{96, 1, 1}}, {{48, 1, 1}, {64, 5, 5}}, {{64, 1, 1}, {96, 3, 3}, {96, 3, 3}}};
   std::vector<Branch> branches;
+  branches.reserve(filters.size());
   for (size_t i = 0; i < filters.size(); ++i)
     branches.emplace_back(scope["branch" + std::to_string(i)], kStemChannels, filters[i], options);
   return {std::move(branches),
@@ -68,6 +69,7 @@ std::vector<InceptionBlock> InceptionResNetV2::make_blocks(const Scope& scope, i
                                                            const InceptionBlockSpec& spec,
                                                            const ModelOptions& options) {
   std::vector<InceptionBlock> blocks;
+  blocks.reserve(static_cast<size_t>(count));
   for (int64_t i = 0; i < count; ++i) blocks.emplace_back(scope[std::to_string(i)], spec, options);
   return blocks;
 }

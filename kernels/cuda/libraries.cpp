@@ -79,6 +79,7 @@ std::vector<Descriptor> Descriptor::get_descriptors(cudnnBackendAttributeName_t 
                                                     cudnnBackendDescriptorType_t type, int64_t most) const {
   std::vector<Descriptor> descriptors;
   std::vector<cudnnBackendDescriptor_t> room;  // cuDNN fills descriptors that the caller makes
+  room.reserve(static_cast<size_t>(most));
   for (int64_t i = 0; i < most; ++i) room.push_back(descriptors.emplace_back(type).get());
   const int64_t count = get(name, CUDNN_TYPE_BACKEND_DESCRIPTOR, most, room.data());
   while (static_cast<int64_t>(descriptors.size()) > count) descriptors.pop_back();

@@ -31,6 +31,7 @@ std::vector<Guess> softmax(const std::vector<real>& logits, const std::vector<st
   double sum = 0;
   for (const real logit : logits) sum += std::exp(static_cast<double>(logit) - largest);
   std::vector<Guess> guesses;
+  guesses.reserve(logits.size());
   for (size_t c = 0; c < logits.size(); ++c)
     guesses.push_back({names[c], std::exp(static_cast<double>(logits[c]) - largest) / sum});
   std::stable_sort(guesses.begin(), guesses.end(),

@@ -88,6 +88,7 @@ template <class Line>
 std::vector<Line> spread(const std::vector<Line>& lines, size_t points = kMaxPoints) {
   if (lines.size() <= points) return lines;
   std::vector<Line> kept;
+  kept.reserve(points);
   for (size_t i = 0; i < points; ++i) kept.push_back(lines[i * (lines.size() - 1) / (points - 1)]);
   return kept;
 }

@@ -189,6 +189,7 @@ class ResidentBatches final : public Batches {
     int64_t& held = held_[static_cast<size_t>(epoch % 2)];
     if (held == epoch) return;
     std::vector<int32_t> order;
+    order.reserve(static_cast<size_t>(set_->images));
     for (int64_t i = 0; i < set_->images; ++i)
       order.push_back(static_cast<int32_t>(sampler_.at(epoch * set_->images + i).index));
     orders_.upload(order, epoch % 2 * set_->images);
