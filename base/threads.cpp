@@ -8,10 +8,12 @@
 #include <cstring>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
 #include "base/cores.h"
 
 namespace crescendo {
@@ -76,7 +78,12 @@ Threads::Team::~Team() {
 }
 
 void Threads::Team::start() {
-  for (int thread = 1; thread < count; ++thread) helpers.emplace_back([this, thread] { serve(thread); });
+  try {
+    for (int thread = 1; thread < count; ++thread) helpers.emplace_back([this, thread] { serve(thread); });
+  } catch (const std::system_error& error) {
+    throw std::system_error(error.code(), crescendo::join("threads: only ", helpers.size() + 1, " of ", count,
+                                                          " could be started"));
+  }
 }
 
 // Returns once `value` is no longer `old`.
