@@ -3,9 +3,12 @@
 
 import json
 import math
+import os
 import re
 import shutil
 import subprocess
+import sys
+import threading
 
 import picture_files
 import support
@@ -88,9 +91,31 @@ class Commands(support.SmokeTestOfOneRun):
         self.succeed("evaluate", moved)
 
     def test_quiet(self):
-        result = support.run("train", *flags(), "--quiet", "--run-dir", self.folder / "quiet")
+        result = support.run("train", *flags({"--threads": "1"}), "--quiet", "--run-dir", self.folder / "quiet")
         self.assertEqual((result.returncode, result.stdout), (0, ""))
         self.assertRegex(result.stderr, r"\Acrescendo: warning: batch 256 is more than a tenth of .*\n\Z")
+
+    def test_more_threads_than_cores(self):
+        threads = str(os.cpu_count() + 1)
+        result = support.run("train", *flags({"--threads": threads}), "--quiet", "--run-dir", self.folder / "threads")
+        self.assertEqual(result.returncode, 0)
+        self.assertIn(f"--threads {threads} is more than the ", result.stderr)
+
+    def test_other_programs(self):
+        # Four busy programs a core, and a run that goes on until it has noticed them.
+        busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4 * os.cpu_count())]
+        process = support.start("train", *flags(support.LONG), "--quiet", "--run-dir", self.folder / "busy")
+        limit = threading.Timer(120, process.kill)
+        limit.start()
+        try:
+            lines = iter(process.stderr.readline, "")
+            self.assertTrue(any(re.search(r"other programs keep [\d.]+ of the \d+ cores busy", line) for line in lines))
+        finally:
+            limit.cancel()
+            for program in (process, *busy):
+                program.kill()
+                program.wait()
+            process.stderr.close()
 
     def test_pipe_gets_plain_lines(self):
         result = support.run("train", *flags(), "--run-dir", self.folder / "plain")
