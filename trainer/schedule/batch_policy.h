@@ -22,7 +22,7 @@ inline double noise_scale(const Setting& setting, int64_t train_images) {
          (static_cast<double>(train_images) / static_cast<double>(setting.batch) - 1);
 }
 
-// What a run has measured before an update.
+// The measurements of a run, as they stand before an update.
 struct Measurement {
   std::optional<double> noise_scale;  // B_simple in images (trainer/step/noise_scale.h); none: not known
 };
