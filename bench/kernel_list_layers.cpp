@@ -46,6 +46,17 @@ void add_batch_norm(KernelList& list, const BatchNormGeometry& g) {
                                    .running_mean = o.reals(g.c),
                                    .running_variance = o.reals(g.c)};
   });
+  add(list, [=](Operands& o) {
+    return AddStatistics{.geometry = g,
+                         .momentum = 0.1,
+                         .mean_of_ghosts = false,
+                         .mean = o.reals(statistics),
+                         .variance = o.reals(statistics, 1),
+                         .mean_sums = o.zeros<int64_t>(g.c),
+                         .variance_sums = o.zeros<int64_t>(g.c),
+                         .counters = o.zeros<StepCounters>(1),
+                         .counts = o.zeros<UpdateCounts>(1)};
+  });
 }
 
 void add_pooling(KernelList& list, const Pool2dGeometry& g) {

@@ -1,5 +1,6 @@
 // Kernels over n elements: pointwise kernels, transfers, reductions of flat stores, optimizers.
 #include "kernel_list_parts.h"
+#include "kernels/exact_sum.h"
 #include "sizes_text.h"
 
 namespace crescendo::bench {
@@ -85,7 +86,33 @@ void add_flat(KernelList& list, int64_t n) {
     return SumOfSquares{.n = n, .x = o.reals(n), .result = o.zeros<double>(1), .write = Write::overwrite};
   });
   add(list, [n](Operands& o) {
-    return CheckFinite{.n = n, .gradients = o.reals(n), .counters = o.zeros<StepCounters>(1)};
+    return CheckFinite{.n = n, .gradients = o.reals(n), .counts = o.zeros<UpdateCounts>(1)};
+  });
+  add(list, [n](Operands& o) {
+    return BeginUpdate{.first = 0,
+                       .ghosts = 1,
+                       .n = n,
+                       .sums = o.zeros<int64_t>(n),
+                       .counters = o.zeros<StepCounters>(1),
+                       .counts = o.zeros<UpdateCounts>(1)};
+  });
+  add(list, [n](Operands& o) {
+    return AddToSums{.n = n,
+                     .ghosts = 1,
+                     .ghost_stride = n,
+                     .unit = gradient_unit(128),
+                     .gradients = o.reals(n),
+                     .sums = o.zeros<int64_t>(n),
+                     .counters = o.zeros<StepCounters>(1),
+                     .counts = o.zeros<UpdateCounts>(1)};
+  });
+  add(list, [n](Operands& o) {
+    return TakeSums{.n = n,
+                    .unit = gradient_unit(128),
+                    .keep = 0,
+                    .sums = o.zeros<int64_t>(n),
+                    .to = o.reals(n),
+                    .counters = nullptr};
   });
 }
 

@@ -55,8 +55,10 @@ std::string sizes_text(const KernelCall& call) {
           return sizes_text(one.step.n);
         else if constexpr (requires { one.elements; })  // of each of n samples
           return sizes_text(one.n * one.elements);
-        else
+        else if constexpr (requires { one.n; })
           return sizes_text(one.n);
+        else
+          return sizes_text(1);
       },
       call);
 }

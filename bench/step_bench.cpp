@@ -77,7 +77,7 @@ class Network {
   }
 
   void train() {
-    gradients_->begin();
+    gradients_->begin({0, options_.batch});
     MicroBatches micro_batches = cut();
     while (const auto range = micro_batches()) gradients_->add(*range);
     const Setting setting{.learning_rate = 0.01,
@@ -171,6 +171,7 @@ void print_json(const Options& options, const Result& result) {
                          {"batch", training.batch},
                          {"ghost_batch", training.ghost_batch},
                          {"micro_batch", training.micro_batch},
+                         {"gradient_sum", training.exact_sum ? "exact" : "float"},
                          {"device", result.device},
                          {"precision", name_of(training.precision)},
                          {"threads", training.threads},
@@ -232,6 +233,11 @@ void add_options(CLI::App& app, Options& options) {
         "Ghost batch: number of images over which batch norm computes its statistics");
   count("--micro-batch", options.training.micro_batch, 0,
         "Micro-batch: number of images per forward and backward pass; 0 is one ghost batch");
+  app.add_option_function<std::string>(
+         "--gradient-sum", [&](const std::string& word) { options.training.exact_sum = word == "exact"; },
+         "Sums over ghost batches: exact, or rounded in float")
+      ->check(CLI::IsMember({"exact", "float"}))
+      ->default_str(options.training.exact_sum ? "exact" : "float");
   app.add_option("--device", options.training.device, "Device to compute on: cpu, cuda or cuda:N")
       ->capture_default_str();
   add_precision_option(app, options.training.precision);

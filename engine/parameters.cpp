@@ -124,6 +124,20 @@ void ParameterStore::allocate_statistics(const Device& device) {
   }
 }
 
+void ParameterStore::allocate_ghost_gradients(int64_t ghosts) {
+  ghost_gradients_ = zeros(values_.device(), checked_product(ghosts, size(), "parameters"));
+  gradients_ = ghost_gradient(0);
+  for (const auto& parameter : parameters_)
+    parameter->value.bind_gradient(gradients_.view(parameter->offset, parameter->shape, Element::real),
+                                   size());
+}
+
+void ParameterStore::bind_statistic_sums(const Tensor& sums) {
+  statistic_pending_ = sums;
+  for (const auto& statistic : statistics_)
+    statistic->pending = sums.view(statistic->offset, statistic->shape, Element::sum);
+}
+
 // All ones share one block, and all their gradients, which nobody reads, another.
 void ParameterStore::allocate_ones(const Device& device) {
   int64_t most = 0;
@@ -171,6 +185,11 @@ std::vector<real> ParameterStore::download(const Tensor& flat, int64_t offset, i
 
 void ParameterStore::upload(const Tensor& flat, int64_t offset, std::span<const real> values) {
   flat.device().backend().upload(values.data(), flat.as_reals() + offset, values.size_bytes());
+}
+
+Tensor ParameterStore::ghost_gradient(int64_t ghost) const {
+  if (!ghost_gradients_.defined() && ghost == 0) return gradients_;
+  return ghost_gradients_.view(ghost * size(), {size()}, Element::real);
 }
 
 void ParameterStore::refresh_weight_copy() {

@@ -32,8 +32,9 @@ struct Parameter {
 };
 using ParameterHandle = std::shared_ptr<const Parameter>;
 
-// A named running statistic: part of the model, but not trained. With RunningStatistics::mean_of_ghosts,
-// `pending` is the sum over the ghost batches of an update.
+// A named running statistic: part of the model, but not trained. `pending` is the sum over the ghost batches of
+// an update: an exact one after bind_statistic_sums(), otherwise reals, which RunningStatistics::mean_of_ghosts
+// needs.
 struct Statistic {
   std::string name;
   Shape shape;
@@ -54,6 +55,10 @@ class ParameterStore {
 
   // Allocates the flat buffers on `device`. Norm parameters come last, so that weight decay can exclude them.
   void allocate(const Device& device);
+  // Makes room for the gradients of several ghost batches one by one, each with the layout of values().
+  void allocate_ghost_gradients(int64_t ghosts);
+  // Makes the statistics' pending sums exact, in this tensor of sums with the layout of statistic_values().
+  void bind_statistic_sums(const Tensor& sums);
   // Sets all parameters and statistics to their initial values, a function of (seed, parameter, element).
   void initialise(uint64_t seed);
 
@@ -67,8 +72,10 @@ class ParameterStore {
   // padding is zero.
   const Tensor& values() const { return values_; }
   const Tensor& gradients() const { return gradients_; }
+  // The gradient of one ghost batch of a micro-batch. Throws std::logic_error if there is no room for it.
+  Tensor ghost_gradient(int64_t ghost) const;
   const Tensor& statistic_values() const { return statistic_values_; }
-  const Tensor& statistic_pending() const { return statistic_pending_; }
+  const Tensor& statistic_pending() const { return statistic_pending_; }  // reals, or sums
   // Returns the copy of values() as activations, from which ops read weights and which the optimizer updates.
   // Returns null if activations are reals: ops then read weights from values().
   activation* weight_copy() const;
@@ -98,7 +105,7 @@ class ParameterStore {
   std::vector<std::shared_ptr<Parameter>> parameters_;
   std::vector<std::shared_ptr<Statistic>> statistics_;
   std::vector<std::shared_ptr<Parameter>> ones_;
-  Tensor values_, gradients_, weights_, statistic_values_, statistic_pending_;
+  Tensor values_, gradients_, ghost_gradients_, weights_, statistic_values_, statistic_pending_;
   int64_t norm_begin_ = 0;
 };
 

@@ -23,6 +23,7 @@ struct TapeOptions {
   RunningStatistics running_statistics = RunningStatistics::sequential;
   uint64_t seed = 0;                       // seed of dropout
   const StepCounters* counters = nullptr;  // in device memory; dropout's masks depend on their position
+  UpdateCounts* counts = nullptr;          // in device memory; exact sums of statistics need both
   // Cache of packed weights for passes outside of training; null: each pass packs the weights again.
   PackedWeights* packed_weights = nullptr;
 };

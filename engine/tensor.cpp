@@ -13,6 +13,8 @@ size_t element_bytes(const Device& device, Element element) {
       return sizeof(real);
     case Element::index:
       return sizeof(int32_t);
+    case Element::sum:
+      return sizeof(int64_t);
   }
   throw std::logic_error("tensor: no such element type");
 }
@@ -51,6 +53,11 @@ real* Tensor::as_reals() const {
 int32_t* Tensor::as_indices() const {
   if (element() != Element::index) throw std::logic_error("tensor: does not hold indices");
   return static_cast<int32_t*>(block_->memory);
+}
+
+int64_t* Tensor::as_sums() const {
+  if (element() != Element::sum) throw std::logic_error("tensor: does not hold sums");
+  return static_cast<int64_t*>(block_->memory);
 }
 
 Tensor Tensor::view(int64_t offset, const Shape& shape, Element element) const {
@@ -157,7 +164,11 @@ void Tensor::add_to_gradient(const Tensor& gradient) const {
 
 Tensor Tensor::gradient() const { return block_->gradient->written ? block_->gradient->home : Tensor(); }
 
-void Tensor::bind_gradient(const Tensor& home) const { *block_->gradient = {home, true, false}; }
+void Tensor::bind_gradient(const Tensor& home, int64_t ghost_stride) const {
+  *block_->gradient = {home, true, false, ghost_stride};
+}
+
+int64_t Tensor::ghost_stride() const { return block_->gradient->ghost_stride; }
 
 void Tensor::forget_gradient() const { block_->gradient->written = false; }
 

@@ -11,8 +11,8 @@
 
 namespace crescendo {
 
-// Element types (kernels/real.h); index is int32.
-enum class Element { activation, real, index };
+// Element types (kernels/real.h); index is int32, sum is int64 (kernels/exact_sum.h).
+enum class Element { activation, real, index, sum };
 
 struct Gradient;
 struct GradientSlot;
@@ -29,6 +29,7 @@ class Tensor {
   }
   static Tensor reals(const Device& device, const Shape& shape) { return {device, shape, Element::real}; }
   static Tensor indices(const Device& device, const Shape& shape) { return {device, shape, Element::index}; }
+  static Tensor sums(const Device& device, const Shape& shape) { return {device, shape, Element::sum}; }
 
   bool defined() const { return block_ != nullptr; }
   // Returns true if both are copies of one tensor.
@@ -45,6 +46,7 @@ class Tensor {
   activation* as_activations() const;
   real* as_reals() const;
   int32_t* as_indices() const;
+  int64_t* as_sums() const;
 
   // Returns a tensor that shares part of this one's memory and keeps it alive. `offset` counts elements of
   // the view's type. Throws std::logic_error if the view would exceed this tensor, or if this tensor is
@@ -83,8 +85,10 @@ class Tensor {
   // Returns the gradient so far; undefined before the first contribution.
   Tensor gradient() const;
   // Sets the gradient's memory (for a parameter: its part of the flat buffer), and marks the gradient as
-  // needed and not yet written.
-  void bind_gradient(const Tensor& home) const;
+  // needed and not yet written. With a ghost_stride, `home` is the gradient of the first ghost batch, and the
+  // memory of the next one follows after so many elements.
+  void bind_gradient(const Tensor& home, int64_t ghost_stride = 0) const;
+  int64_t ghost_stride() const;
   void forget_gradient() const;  // the next contribution overwrites
   // Returns a tensor with the same shape and gradient, but no memory:
   // for ops whose backward does not read their input.
@@ -120,9 +124,10 @@ struct GradientSlot {
 
 // The gradient of a tensor.
 struct Gradient {
-  Tensor home;           // its memory; undefined before the first contribution
-  bool needed = false;   // backward passes compute it
-  bool written = false;  // a contribution has been made, so the next one is added
+  Tensor home;               // its memory; undefined before the first contribution
+  bool needed = false;       // backward passes compute it
+  bool written = false;      // a contribution has been made, so the next one is added
+  int64_t ghost_stride = 0;  // from one ghost batch's gradient to the next; 0: they are added up
 };
 
 }  // namespace crescendo

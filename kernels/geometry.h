@@ -109,10 +109,10 @@ struct ImageGather {
   bool operator==(const ImageGather&) const = default;
 };
 
-// n samples of a micro-batch, added up one ghost batch after another.
+// n samples of a micro-batch.
 struct SampleCount {
   int64_t n;
-  int64_t ghost;  // divides n
+  int64_t ghost;  // samples in a ghost batch; divides n
 
   bool operator==(const SampleCount&) const = default;
 };

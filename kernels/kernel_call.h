@@ -5,8 +5,8 @@
 // defined by one sentence: let f = sum(y * dy); the kernel writes (or adds) df/dx to dx. Kernels allocate
 // nothing, check nothing (the op did), and return at once if a size is zero. The shape of every reduction
 // follows from the geometry alone, so results do not depend on the number of threads. A parameter's gradient
-// is the sum, in order, of the gradients of its ghost batches,
-// so it does not depend on the micro-batch either.
+// is the sum, in order, of the gradients of the ghost batches, so it does not depend on the micro-batch either;
+// or with a stride between them, the gradients of the ghost batches one by one.
 #pragma once
 
 #include <variant>
@@ -17,6 +17,7 @@
 #include "kernels/calls/normalisation.h"
 #include "kernels/calls/pointwise.h"
 #include "kernels/calls/pooling.h"
+#include "kernels/calls/sums.h"
 #include "kernels/calls/training.h"
 
 namespace crescendo {
@@ -33,7 +34,7 @@ struct Joined<std::variant<First...>, std::variant<Second...>, Rest...>
     : Joined<std::variant<First..., Second...>, Rest...> {};
 
 using KernelCall = Joined<ConvolutionCalls, LinearCalls, NormalisationCalls, PoolingCalls, PointwiseCalls,
-                          TrainingCalls, DataCalls>::type;
+                          SumCalls, TrainingCalls, DataCalls>::type;
 
 // Returns the kernel's name, e.g. "conv2d_forward".
 inline std::string_view name_of(const KernelCall& call) {

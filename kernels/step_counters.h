@@ -9,10 +9,23 @@
 namespace crescendo {
 
 struct StepCounters {
-  int64_t position = 0;     // samples of the run before the micro-batch
-  int64_t correct = 0;      // correctly classified samples since the host last set the counters
-  double loss = 0;          // sum of the losses since the host last set the counters
+  int64_t position = 0;  // samples of the run before the micro-batch
+  int64_t first = 0;     // samples of the run before the update
+  int64_t ghosts = 1;    // ghost batches of the update
+  int64_t correct = 0;   // correctly classified samples of the updates since the host last set the counters
+  double loss = 0;       // sum of their losses
   int64_t stopped_at = -1;  // position after the first non-finite update; -1 if there was none
+
+  bool operator==(const StepCounters&) const = default;
+};
+
+// Exact sums over the samples of the present update (kernels/exact_sum.h).
+struct UpdateCounts {
+  int64_t loss = 0;     // in units of kLossUnit
+  int64_t correct = 0;  // correctly classified samples
+  int64_t bad = 0;      // not 0: a loss, gradient or statistic was infinite, NaN, or too large for its sum
+
+  bool operator==(const UpdateCounts&) const = default;
 };
 
 // Returns true after a non-finite update; false if `counters` is null.

@@ -14,12 +14,14 @@ struct Work {
   int64_t multiply_adds = 0;
   int64_t activations = 0, reals = 0;
   int64_t indices = 0;  // int32
+  int64_t sums = 0;     // int64
   int64_t copies = 0;   // parameters copied as activations; there are no copies if activations are reals
 
   int64_t bytes(size_t activation_bytes) const {
     const int64_t as_activations = activations + (activation_bytes != sizeof(real) ? copies : 0);
     return as_activations * static_cast<int64_t>(activation_bytes) +
-           reals * static_cast<int64_t>(sizeof(real)) + indices * static_cast<int64_t>(sizeof(int32_t));
+           reals * static_cast<int64_t>(sizeof(real)) + indices * static_cast<int64_t>(sizeof(int32_t)) +
+           sums * static_cast<int64_t>(sizeof(int64_t));
   }
   bool operator==(const Work&) const = default;
 };

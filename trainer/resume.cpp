@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "trainer/options/open_device.h"
 #include "trainer/options/option_table.h"
+#include "trainer/options/toml.h"
 #include "trainer/store/run_folder.h"
 
 namespace crescendo {
@@ -22,18 +23,31 @@ constexpr std::array<std::string_view, 13> kFree = {
 // The same holds for a convolution algorithm that the new device does not support.
 constexpr std::array<std::string_view, 3> kRounding = {"instruction-set", "device", "precision"};
 
+bool has_key(const std::string& config, const std::string& key, const std::string& name) {
+  const std::vector<TomlEntry> entries = read_toml(config, name);
+  return std::any_of(entries.begin(), entries.end(),
+                     [&](const TomlEntry& entry) { return entry.key == key; });
+}
+
 bool is_among(std::span<const std::string_view> names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
 }  // namespace
 
-TrainOptions with_instruction_set(TrainOptions options) {
-  const bool automatic = options.instruction_set == InstructionSet::automatic;
-  const auto checkpoint = automatic && options.resume ? newest_header_of(options.run_dir) : std::nullopt;
-  if (checkpoint) {
-    TrainOptions saved;
-    apply_config(saved, read_checkpoint_info(*checkpoint).config, *checkpoint);
+TrainOptions options_of_checkpoint(const std::string& config, const std::string& checkpoint) {
+  TrainOptions saved;
+  saved.exact_sum = false;
+  apply_config(saved, config, checkpoint);
+  return saved;
+}
+
+TrainOptions settled_options(TrainOptions options) {
+  const auto checkpoint = options.resume ? newest_header_of(options.run_dir) : std::nullopt;
+  const std::string config = checkpoint ? read_checkpoint_info(*checkpoint).config : "";
+  if (checkpoint && !has_key(config, "gradient-sum", *checkpoint)) options.exact_sum = false;
+  if (checkpoint && options.instruction_set == InstructionSet::automatic) {
+    const TrainOptions saved = options_of_checkpoint(config, *checkpoint);
     options.instruction_set = saved.instruction_set;
     require(has_instruction_set(saved.instruction_set), "--resume: ", *checkpoint, " was trained with ",
             name_of(saved.instruction_set), ", which this processor does not have: --instruction-set ",
@@ -45,8 +59,7 @@ TrainOptions with_instruction_set(TrainOptions options) {
 
 void require_same_run(const std::string& saved_config, const TrainOptions& options,
                       const std::string& checkpoint) {
-  TrainOptions saved;
-  apply_config(saved, saved_config, checkpoint);
+  const TrainOptions saved = options_of_checkpoint(saved_config, checkpoint);
   for (const OptionField& field : option_fields()) {
     if (is_among(kFree, field.name) || is_among(kRounding, field.name)) continue;
     if (std::string_view(field.name) == "convolution" && !has_convolution(options, saved.convolution))

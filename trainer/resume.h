@@ -7,10 +7,14 @@
 
 namespace crescendo {
 
+// Returns the options in a checkpoint. Those from before the option gradient-sum have sums in float.
+TrainOptions options_of_checkpoint(const std::string& config, const std::string& checkpoint);
+
 // Returns the options with --instruction-set auto replaced by a set: the one of the run to resume, which
-// gives the same bits, otherwise the best of this processor. Reads the header of the run's newest checkpoint
-// only. Throws std::invalid_argument if this processor does not have the set.
-TrainOptions with_instruction_set(TrainOptions options);
+// gives the same bits, otherwise the best of this processor. A run to resume from before the option gradient-sum
+// keeps its sums in float. Reads the header of the run's newest checkpoint only. Throws std::invalid_argument if
+// this processor does not have the set.
+TrainOptions settled_options(TrainOptions options);
 
 // Throws std::invalid_argument with the first option that decides what is computed and differs from
 // `saved_config`, the text of the run's config.toml. Options that never change a result (threads, micro-batch,

@@ -93,12 +93,11 @@ Trainer::Trainer(const TrainOptions& options, const TrainingData& data, const De
 }
 
 void Trainer::resume_from(const std::string& checkpoint) {
-  TrainOptions saved;
   const CheckpointInfo info = read_checkpoint_info(checkpoint);
   require_same_run(info.config, options_, checkpoint);
   require(info.class_names == train_data_.dataset().class_names(), "--resume: ", checkpoint,
           " was trained on other classes than those of ", options_.data);
-  apply_config(saved, info.config, checkpoint);
+  const TrainOptions saved = options_of_checkpoint(info.config, checkpoint);
   if (saved.instruction_set != InstructionSet::automatic &&  // in checkpoints from before this option
       saved.instruction_set != options_.instruction_set)
     progress_.warn(fmt::format("warning: {} was trained with {}: {} rounds slightly otherwise", checkpoint,
@@ -208,7 +207,7 @@ std::unique_ptr<Batches> Trainer::open_batches() const {
 
 void Trainer::run_update(const Update& update) {
   const Clock::time_point start = Clock::now();
-  gradients_.begin();
+  gradients_.begin(samples_of(update));
   MicroBatches micro_batches(samples_of(update), micro_batch_);
   while (const std::optional<SampleRange> range = micro_batches()) {
     gradients_.add(*range);

@@ -97,14 +97,16 @@ Tensor conv2d(Tape& tape, const Tensor& x, const Tensor& weight, const Conv2dOpt
                                       .x = x.as_activations(),
                                       .dy = dz.as_activations(),
                                       .dweight = dw.as_reals(),
-                                      .write = write});
+                                      .write = write,
+                                      .ghost_stride = weight.ghost_stride()});
     }
     if (bias.needs_gradient()) {
       const auto [db, write] = bias.gradient_slot();
       device.run(BiasBackward{.geometry = {.n = g.n, .pixels = g.p * g.q, .c = g.k, .ghost = g.ghost},
                               .dy = dz.as_activations(),
                               .dbias = db.as_reals(),
-                              .write = write});
+                              .write = write,
+                              .ghost_stride = bias.ghost_stride()});
     }
     if (x.needs_gradient()) {
       const auto [dx, write] = x.gradient_slot();

@@ -25,11 +25,23 @@ BatchNormGeometry batch_norm_geometry(const Tape& tape, const Tensor& x, const T
 
 namespace {
 
-// Updates the running statistics. With RunningStatistics::mean_of_ghosts, adds to the pending sums instead,
-// from which the end of the update makes one step.
+// Updates the running statistics. With exact sums or RunningStatistics::mean_of_ghosts, adds to the pending sums
+// instead, from which the end of the update makes one step.
 void update_running(const Tape& tape, const BatchNormGeometry& g, const Moments& moments,
                     const NormStatistics& statistics, double momentum) {
   const bool sequential = tape.options().running_statistics == RunningStatistics::sequential;
+  if (statistics.pending_mean.defined() && statistics.pending_mean.element() == Element::sum) {
+    statistics.pending_mean.device().run(AddStatistics{.geometry = g,
+                                                       .momentum = momentum,
+                                                       .mean_of_ghosts = !sequential,
+                                                       .mean = moments.mean.as_reals(),
+                                                       .variance = moments.variance.as_reals(),
+                                                       .mean_sums = statistics.pending_mean.as_sums(),
+                                                       .variance_sums = statistics.pending_variance.as_sums(),
+                                                       .counters = tape.options().counters,
+                                                       .counts = tape.options().counts});
+    return;
+  }
   const Tensor& mean = sequential ? statistics.running_mean : statistics.pending_mean;
   const Tensor& variance = sequential ? statistics.running_variance : statistics.pending_variance;
   mean.device().run(UpdateRunningStatistics{.geometry = g,
@@ -129,7 +141,9 @@ Tensor ghost_batch_norm(Tape& tape, const TensorWithMoments& x, const Tensor& sc
                                       .write_dx = write_dx,
                                       .dscale = dscale.as_reals(),
                                       .dshift = dshift.as_reals(),
-                                      .write_parameters = write_parameters});
+                                      .write_parameters = write_parameters,
+                                      .dscale_stride = scale.ghost_stride(),
+                                      .dshift_stride = shift.ghost_stride()});
     if (through.needs_gradient()) through.add_to_gradient(gradient);
   });
 }

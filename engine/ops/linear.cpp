@@ -28,12 +28,16 @@ Tensor linear(Tape& tape, const Tensor& x, const Tensor& weight, const Tensor& b
                                       .x = x.as_activations(),
                                       .dy = dy.as_activations(),
                                       .dweight = dw.as_reals(),
-                                      .write = write});
+                                      .write = write,
+                                      .ghost_stride = weight.ghost_stride()});
     }
     if (bias.needs_gradient()) {
       const auto [db, write] = bias.gradient_slot();
-      device.run(BiasBackward{
-          .geometry = bias_geometry, .dy = dy.as_activations(), .dbias = db.as_reals(), .write = write});
+      device.run(BiasBackward{.geometry = bias_geometry,
+                              .dy = dy.as_activations(),
+                              .dbias = db.as_reals(),
+                              .write = write,
+                              .ghost_stride = bias.ghost_stride()});
     }
     if (x.needs_gradient()) {
       const auto [dx, write] = x.gradient_slot();

@@ -47,7 +47,8 @@ TensorWithMoments norm_conv2d(Tape& tape, const TensorWithMoments& x, const Norm
                                           .norm = operands,
                                           .dy = dy.as_activations(),
                                           .dweight = dw.as_reals(),
-                                          .write = write});
+                                          .write = write,
+                                          .ghost_stride = weight.ghost_stride()});
     }
     const Tensor between = Tensor::activations(device, in.shape());
     const auto [dx, write_dx] = input_slot(in);
@@ -63,7 +64,9 @@ TensorWithMoments norm_conv2d(Tape& tape, const TensorWithMoments& x, const Norm
                                       .write_dx = write_dx,
                                       .dscale = dscale.as_reals(),
                                       .dshift = dshift.as_reals(),
-                                      .write_parameters = write_parameters});
+                                      .write_parameters = write_parameters,
+                                      .dscale_stride = scale.ghost_stride(),
+                                      .dshift_stride = shift.ghost_stride()});
     if (through.needs_gradient()) through.add_to_gradient(dy);
   };
   return {tape.record("norm_conv2d", {in, scale, shift, weight, residual}, y, backward), of_y};

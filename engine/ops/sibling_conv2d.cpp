@@ -44,7 +44,8 @@ std::vector<Tensor> sibling_conv2d(Tape& tape, const Tensor& x, std::span<const 
                                       .x = x.as_activations(),
                                       .dy = dys[i].as_activations(),
                                       .dweight = dw.as_reals(),
-                                      .write = write});
+                                      .write = write,
+                                      .ghost_stride = weight.ghost_stride()});
     }
     if (!x.needs_gradient()) return;
     const auto [dx, write] = x.gradient_slot();

@@ -78,7 +78,7 @@ struct Conv2dBackwardData {
   bool operator==(const Conv2dBackwardData&) const = default;
 };
 
-// Let f = sum(y * dy): dweight (=|+=) df/dweight, one ghost batch after another.
+// Let f = sum(y * dy): dweight (=|+=) df/dweight, one ghost batch after another, or each by itself.
 struct Conv2dBackwardWeight {
   static constexpr std::string_view kName = "conv2d_backward_weight";
   Conv2dGeometry geometry;
@@ -86,6 +86,7 @@ struct Conv2dBackwardWeight {
   const activation* dy;  // [n,p,q,k]
   real* dweight;         // [k,r,s,c]
   Write write;
+  int64_t ghost_stride = 0;  // from one ghost batch's gradient to the next, in elements; 0: they are added up
 
   Work work() const { return weight_pass_work(geometry); }
   bool operator==(const Conv2dBackwardWeight&) const = default;
@@ -179,7 +180,7 @@ struct NormConv2dForward {
   bool operator==(const NormConv2dForward&) const = default;
 };
 
-// Let f = sum(y * dy): dweight (=|+=) df/dweight, one ghost batch after another.
+// Let f = sum(y * dy): dweight (=|+=) df/dweight, one ghost batch after another, or each by itself.
 struct NormConv2dBackwardWeight {
   static constexpr std::string_view kName = "norm_conv2d_backward_weight";
   Conv2dGeometry geometry;
@@ -189,6 +190,7 @@ struct NormConv2dBackwardWeight {
   const activation* dy;  // [n,p,q,k]
   real* dweight;         // [k,r,s,c]
   Write write;
+  int64_t ghost_stride = 0;  // from one ghost batch's gradient to the next, in elements; 0: they are added up
 
   Work work() const { return weight_pass_work(geometry); }
   bool operator==(const NormConv2dBackwardWeight&) const = default;
@@ -210,6 +212,9 @@ struct NormConv2dBackwardData {
   real* dscale;  // [c]
   real* dshift;  // [c]
   Write write_parameters;
+  int64_t dscale_stride =
+      0;  // from one ghost batch's gradient to the next, in elements; 0: they are added up
+  int64_t dshift_stride = 0;  // likewise
 
   Work work() const { return pass_work(geometry); }
   bool operator==(const NormConv2dBackwardData&) const = default;

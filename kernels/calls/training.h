@@ -1,4 +1,4 @@
-// The loss, flat stores of parameters and gradients, the step's counters, and the optimizers.
+// The loss and the optimizers.
 #pragma once
 
 #include <string_view>
@@ -6,7 +6,6 @@
 
 #include "kernels/geometry.h"
 #include "kernels/real.h"
-#include "kernels/step_counters.h"
 #include "kernels/work.h"
 
 namespace crescendo {
@@ -36,47 +35,6 @@ struct SoftmaxCrossEntropyBackward {
 
   Work work() const { return streaming(geometry.n * geometry.classes, 2); }
   bool operator==(const SoftmaxCrossEntropyBackward&) const = default;
-};
-
-// ---- Flat stores
-
-// result (=|+=) sum of x^2, accumulated in double.
-struct SumOfSquares {
-  static constexpr std::string_view kName = "sum_of_squares";
-  int64_t n;
-  const real* x;   // [n]
-  double* result;  // [1]
-  Write write;
-
-  Work work() const { return streaming_reals(n, 1); }
-  bool operator==(const SumOfSquares&) const = default;
-};
-
-// ---- Counters
-
-// Adds to counters.loss the losses of each ghost batch, summed in double, one ghost batch after another; to
-// counters.correct the sum of `correct`; to counters.position n.
-struct CountSamples {
-  static constexpr std::string_view kName = "count_samples";
-  SampleCount geometry;
-  const real* losses;      // [n]
-  const int32_t* correct;  // [n]
-  StepCounters* counters;
-
-  Work work() const { return {.reals = geometry.n, .indices = geometry.n}; }
-  bool operator==(const CountSamples&) const = default;
-};
-
-// Ends an update: sets counters.stopped_at to counters.position if a gradient or the loss is infinite or NaN,
-// unless it is set already.
-struct CheckFinite {
-  static constexpr std::string_view kName = "check_finite";
-  int64_t n;
-  const real* gradients;  // [n]
-  StepCounters* counters;
-
-  Work work() const { return streaming_reals(n, 1); }
-  bool operator==(const CheckFinite&) const = default;
 };
 
 // ---- Optimizers, over n parameters. They write nothing if step.counters is not null and has stopped.
@@ -127,7 +85,7 @@ struct Adam {
   bool operator==(const Adam&) const = default;
 };
 
-using TrainingCalls = std::variant<SoftmaxCrossEntropyForward, SoftmaxCrossEntropyBackward, SumOfSquares,
-                                   CountSamples, CheckFinite, Sgd, Momentum, Adam>;
+using TrainingCalls =
+    std::variant<SoftmaxCrossEntropyForward, SoftmaxCrossEntropyBackward, Sgd, Momentum, Adam>;
 
 }  // namespace crescendo

@@ -176,17 +176,19 @@ void CpuBackend::compute(const SiblingConv2dBackwardData& c) {
 void CpuBackend::compute(const Conv2dBackwardWeight& c) {
   const Conv2dGeometry& g = c.geometry;
   if (is_empty(g)) return;
-  Write write = c.write;
-  for (int64_t image = 0; image < g.n; image += g.ghost, write = Write::add) {
+  for (int64_t image = 0; image < g.n; image += g.ghost) {
+    const int64_t ghost = image / g.ghost;
+    const Write write = write_of_ghost(c.write, ghost, c.ghost_stride);
+    real* dweight = c.dweight + ghost * c.ghost_stride;
     const real* from = values_of(c.x) + image * g.h * g.w * g.c;
     const real* gradients = values_of(c.dy) + image * g.p * g.q * g.k;
     if (uses_winograd_weight(g, convolution_))
       winograd_weight_gradient(g, threads_, from, winograd::AsTheyAre(), gradients, workspace_as<real>(),
-                               c.dweight, write);
+                               dweight, write);
     else if (uses_few_weight(g))
-      few_weight_gradient(g, threads_, from, gradients, workspace_as<real>(), c.dweight, write);
+      few_weight_gradient(g, threads_, from, gradients, workspace_as<real>(), dweight, write);
     else
-      ghost_weight_gradient(g, threads_, from, gradients, workspace_as<real>(), c.dweight, write);
+      ghost_weight_gradient(g, threads_, from, gradients, workspace_as<real>(), dweight, write);
   }
 }
 

@@ -81,15 +81,21 @@ class CpuBackend final : public Backend {
   // pointwise.cpp
   void compute(const Dropout&);
   void compute(const CopyChannels&);
-  void compute(const SumOfSquares&);
-  void compute(const CheckFinite&);
   // cross_entropy.cpp
   void compute(const SoftmaxCrossEntropyForward&);
   void compute(const SoftmaxCrossEntropyBackward&);
   // samples.cpp
   void compute(const GatherImages&);
   void compute(const ConvertSamples&);
+  // sums.cpp
+  void compute(const BeginUpdate&);
+  void compute(const AddToSums&);
+  void compute(const AddStatistics&);
+  void compute(const TakeSums&);
+  void compute(const SumOfSquares&);
   void compute(const CountSamples&);
+  void compute(const CheckFinite&);
+  void compute(const EndUpdate&);
   // optimizer.cpp
   void compute(const Sgd&);
   void compute(const Momentum&);

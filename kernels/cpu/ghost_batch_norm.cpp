@@ -66,13 +66,15 @@ void combine_images(const BatchNormGeometry& g, const double* images, double* to
   }
 }
 
-// Computes gradient[c] (=|+=) the ghost batches' totals, added in order. Their rows are `width` apart.
+// Computes gradient[c] (=|+=) the ghost batches' totals, added in order or `stride` apart. The totals' rows are
+// `width` apart.
 void add_ghosts(const double* totals, int64_t ghosts, int64_t width, int64_t channels, real* gradient,
-                Write write) {
-  for (int64_t ghost = 0; ghost < ghosts; ++ghost)
+                Write write, int64_t stride) {
+  for (int64_t ghost = 0; ghost < ghosts; ++ghost, gradient += stride)
     for (int64_t c = 0; c < channels; ++c) {
       const real total = static_cast<real>(totals[ghost * width + c]);
-      gradient[c] = ghost == 0 && write == Write::overwrite ? total : gradient[c] + total;
+      const bool first = write_of_ghost(write, ghost, stride) == Write::overwrite;
+      gradient[c] = first ? total : gradient[c] + total;
     }
 }
 
@@ -267,8 +269,7 @@ int64_t finish_backward_workspace(const BatchNormGeometry& g) { return 4 * g.n *
 
 void finish_backward(const BatchNormGeometry& g, bool relu, const Threads& threads, const real* x,
                      const real* dy, const NormOperands& norm, const real* factors, const double* sums,
-                     double* workspace, real* dx, Write write_dx, real* dscale, real* dshift,
-                     Write write_parameters) {
+                     double* workspace, real* dx, Write write_dx, const NormGradients& gradients) {
   const double count = static_cast<double>(g.ghost * g.pixels);
   const int64_t image_size = g.pixels * g.c, width = 2 * g.c;
   double* totals = workspace;  // [ghosts, 2, c]
@@ -284,8 +285,9 @@ void finish_backward(const BatchNormGeometry& g, bool relu, const Threads& threa
       constant.coefficient[c] = static_cast<real>(inverse * total[g.c + c] / count);
     }
   });
-  add_ghosts(totals, g.ghosts(), width, g.c, dshift, write_parameters);
-  add_ghosts(totals + g.c, g.ghosts(), width, g.c, dscale, write_parameters);
+  add_ghosts(totals, g.ghosts(), width, g.c, gradients.dshift, gradients.write, gradients.dshift_stride);
+  add_ghosts(totals + g.c, g.ghosts(), width, g.c, gradients.dscale, gradients.write,
+             gradients.dscale_stride);
   const bool past_cache = g.c % kStrip == 0 && goes_past_cache(dx, g.n * image_size, g.c);
   parallel_for(threads, g.n, [&](int64_t image, int) {
     const int64_t ghost = image / g.ghost;
@@ -314,8 +316,7 @@ void CpuBackend::compute(const GhostBatchNormBackward& call) {
     });
   });
   finish_backward(g, g.relu, threads_, values_of(call.x), values_of(call.dy), norm, factors, sums,
-                  sums + 3 * g.n * g.c, values_of(call.dx), call.write_dx, call.dscale, call.dshift,
-                  call.write_parameters);
+                  sums + 3 * g.n * g.c, values_of(call.dx), call.write_dx, gradients_of(call));
 }
 
 void CpuBackend::compute(const UpdateRunningStatistics& call) {
@@ -347,7 +348,7 @@ void CpuBackend::compute(const BiasBackward& call) {
   const int64_t ghosts = g.n / g.ghost;
   for (int64_t ghost = 0; ghost < ghosts; ++ghost)
     add_rows(sums + ghost * g.ghost * g.c, g.ghost, g.c, totals + ghost * g.c);
-  add_ghosts(totals, ghosts, g.c, g.c, call.dbias, call.write);
+  add_ghosts(totals, ghosts, g.c, g.c, call.dbias, call.write, call.ghost_stride);
 }
 
 }  // namespace crescendo::CRESCENDO_CPU

@@ -22,11 +22,21 @@ void combine_moments(const BatchNormGeometry&, const Threads& threads, const dou
 // Returns the number of doubles in the workspace of finish_backward.
 int64_t finish_backward_workspace(const BatchNormGeometry&);
 
+// The gradients of a norm's parameters in a backward call.
+struct NormGradients {
+  real *dscale, *dshift;
+  Write write;
+  int64_t dscale_stride, dshift_stride;
+};
+template <class Call>
+NormGradients gradients_of(const Call& call) {
+  return {call.dscale, call.dshift, call.write_parameters, call.dscale_stride, call.dshift_stride};
+}
+
 // Computes dscale, dshift and dx from each image's `sums` of g and of g * (x - mean). g is dy masked by the
 // ReLU. If `relu` is true, this function masks dy; otherwise dy is g already.
 void finish_backward(const BatchNormGeometry&, bool relu, const Threads& threads, const real* x,
                      const real* dy, const NormOperands&, const real* factors, const double* sums,
-                     double* workspace, real* dx, Write write_dx, real* dscale, real* dshift,
-                     Write write_parameters);
+                     double* workspace, real* dx, Write write_dx, const NormGradients&);
 
 }  // namespace crescendo::CRESCENDO_CPU

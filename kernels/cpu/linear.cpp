@@ -40,8 +40,12 @@ void CpuBackend::compute(const LinearBackwardData& c) {
 }
 
 void CpuBackend::compute(const LinearBackwardWeight& c) {
-  compute(Conv2dBackwardWeight{
-      .geometry = as_convolution(c.geometry), .x = c.x, .dy = c.dy, .dweight = c.dweight, .write = c.write});
+  compute(Conv2dBackwardWeight{.geometry = as_convolution(c.geometry),
+                               .x = c.x,
+                               .dy = c.dy,
+                               .dweight = c.dweight,
+                               .write = c.write,
+                               .ghost_stride = c.ghost_stride});
 }
 
 }  // namespace crescendo::CRESCENDO_CPU

@@ -217,12 +217,11 @@ void CpuBackend::compute(const NormConv2dBackwardWeight& call) {
   real* factors =
       base + Layout(winograd_weight_workspace(g, threads_.count()), g, norm, 0, inputs_of(g)).factors;
   norm_factors(norm, call.norm, factors);
-  Write write = call.write;
-  for (int64_t ghost = 0; ghost < norm.ghosts(); ++ghost, write = Write::add)
-    winograd_weight_gradient(g, threads_, values_of(call.x) + ghost * g.ghost * g.h * g.w * g.c,
-                             normalised(norm, call.norm, factors, ghost),
-                             values_of(call.dy) + ghost * g.ghost * g.p * g.q * g.k, base, call.dweight,
-                             write);
+  for (int64_t ghost = 0; ghost < norm.ghosts(); ++ghost)
+    winograd_weight_gradient(
+        g, threads_, values_of(call.x) + ghost * g.ghost * g.h * g.w * g.c,
+        normalised(norm, call.norm, factors, ghost), values_of(call.dy) + ghost * g.ghost * g.p * g.q * g.k,
+        base, call.dweight + ghost * call.ghost_stride, write_of_ghost(call.write, ghost, call.ghost_stride));
 }
 
 void CpuBackend::compute(const NormConv2dBackwardData& call) {
@@ -252,7 +251,7 @@ void CpuBackend::compute(const NormConv2dBackwardData& call) {
   image_sums(g, threads_, base + layout.tile_sums, images);
   finish_backward(norm, false, threads_, values_of(call.x), between, call.norm, factors, images,
                   reinterpret_cast<double*>(base + layout.rest), values_of(call.dx), call.write_dx,
-                  call.dscale, call.dshift, call.write_parameters);
+                  gradients_of(call));
 }
 
 }  // namespace crescendo::CRESCENDO_CPU

@@ -1,4 +1,4 @@
-// Prepares the samples of a micro-batch, and counts them in the step counters.
+// Prepares the samples of a micro-batch.
 #include "kernels/augment.h"
 #include "kernels/cpu/cpu_backend.h"
 
@@ -29,20 +29,6 @@ void CpuBackend::compute(const GatherImages& c) {
 void CpuBackend::compute(const ConvertSamples& c) {
   upload_activations(c.n * c.elements, c.images, c.to_images);
   for (int64_t i = 0; i < c.n; ++i) c.to_labels[i] = c.labels[i];
-}
-
-void CpuBackend::compute(const CountSamples& c) {
-  const SampleCount& g = c.geometry;
-  StepCounters* counters = c.counters;
-  for (int64_t first = 0; first < g.n; first += g.ghost) {
-    double loss = 0;
-    for (int64_t i = first; i < first + g.ghost; ++i) {
-      loss += static_cast<double>(c.losses[i]);
-      counters->correct += c.correct[i];
-    }
-    counters->loss += loss;
-  }
-  counters->position += g.n;
 }
 
 }  // namespace crescendo::CRESCENDO_CPU

@@ -105,7 +105,7 @@ void Dispatch<T>::compute(const Conv2dBackwardWeight& call) {
     compute_ghosts(call);
 }
 
-// Adds each ghost batch's gradient to the sum of those before it. In bf16, each is rounded to bf16 first.
+// Computes one ghost batch's gradient after another. In bf16, each is rounded to bf16 first.
 template <class T>
 void Dispatch<T>::compute_ghosts(const Conv2dBackwardWeight& call) {
   const Conv2dGeometry& g = call.geometry;
@@ -113,16 +113,18 @@ void Dispatch<T>::compute_ghosts(const Conv2dBackwardWeight& call) {
   one.n = g.ghost;
   const auto* x = reinterpret_cast<const T*>(call.x);
   const auto* dy = reinterpret_cast<const T*>(call.dy);
-  Write write = call.write;
-  for (int64_t first = 0; first < g.n; first += g.ghost, write = Write::add) {
+  for (int64_t first = 0; first < g.n; first += g.ghost) {
+    const int64_t ghost = first / g.ghost;
+    const Write write = write_of_ghost(call.write, ghost, call.ghost_stride);
+    real* dweight = call.dweight + ghost * call.ghost_stride;
     const T* x_ghost = x + first * g.h * g.w * g.c;
     const T* dy_ghost = dy + first * g.p * g.q * g.k;
     if constexpr (std::is_same_v<T, real>) {
-      convolutions_.backward_weight(one, x_ghost, dy_ghost, call.dweight, write, context_.workspace);
+      convolutions_.backward_weight(one, x_ghost, dy_ghost, dweight, write, context_.workspace);
     } else {
       void* rounded = static_cast<char*>(context_.workspace) + library_workspace(g);
       convolutions_.backward_weight(one, x_ghost, dy_ghost, rounded, Write::overwrite, context_.workspace);
-      own_.widen(weight_size(g), static_cast<const activation*>(rounded), call.dweight, write);
+      own_.widen(weight_size(g), static_cast<const activation*>(rounded), dweight, write);
     }
   }
 }
@@ -175,7 +177,9 @@ void Dispatch<T>::compute(const NormConv2dBackwardData& call) {
                                       .write_dx = call.write_dx,
                                       .dscale = call.dscale,
                                       .dshift = call.dshift,
-                                      .write_parameters = call.write_parameters});
+                                      .write_parameters = call.write_parameters,
+                                      .dscale_stride = call.dscale_stride,
+                                      .dshift_stride = call.dshift_stride});
 }
 
 // ---- Linear
@@ -209,7 +213,7 @@ void Dispatch<T>::compute(const LinearBackwardData& call) {
   products_.multiply(product, call.dy, call.weight, call.dx, call.write, context_.workspace);
 }
 
-// Adds each ghost batch's gradient to the sum of those before it.
+// Computes one ghost batch's gradient after another.
 template <class T>
 void Dispatch<T>::compute(const LinearBackwardWeight& call) {
   const LinearGeometry& g = call.geometry;
@@ -223,10 +227,12 @@ void Dispatch<T>::compute(const LinearBackwardWeight& call) {
                               .same_m = g.out};
   const auto* x = reinterpret_cast<const T*>(call.x);
   const auto* dy = reinterpret_cast<const T*>(call.dy);
-  Write write = call.write;
-  for (int64_t first = 0; first < g.n; first += g.ghost, write = Write::add)
-    products_.multiply(product, dy + first * g.out, x + first * g.in, call.dweight, write,
-                       context_.workspace);
+  for (int64_t ghost = 0; ghost < g.n / g.ghost; ++ghost) {
+    const int64_t first = ghost * g.ghost;
+    products_.multiply(product, dy + first * g.out, x + first * g.in,
+                       call.dweight + ghost * call.ghost_stride,
+                       write_of_ghost(call.write, ghost, call.ghost_stride), context_.workspace);
+  }
 }
 
 template class Dispatch<float>;

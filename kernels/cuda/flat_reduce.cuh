@@ -3,9 +3,8 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 
-#include "kernels/cuda/own_kernels.h"
+#include "kernels/cuda/launch_context.h"
 #include "kernels/cuda/reduce.cuh"
 
 namespace crescendo::cuda {
@@ -46,29 +45,6 @@ void reduce(cudaStream_t stream, int64_t n, V initial, const F& f, const Combine
   const auto end = [finish] __device__(unsigned, V value) { finish(value); };
   launch(stream, {dim3(1), kThreads, kShared}, reduce_kernel<V, decltype(partial), Combine, decltype(end)>,
          int64_t{blocks}, initial, partial, combine, end);
-}
-
-template <class T>
-void OwnKernels<T>::compute(const SumOfSquares& call) {
-  const auto square = [x = call.x] __device__(int64_t i) {
-    return static_cast<double>(x[i]) * static_cast<double>(x[i]);
-  };
-  const auto put = [result = call.result, write = call.write] __device__(double sum) {
-    *result = write == Write::add ? *result + sum : sum;
-  };
-  reduce(stream(), call.n, 0.0, square, Sum(), static_cast<double*>(context_.partials), put);
-}
-
-template <class T>
-void OwnKernels<T>::compute(const CheckFinite& call) {
-  const auto bad = [gradients = call.gradients] __device__(int64_t i) {
-    return std::isfinite(gradients[i]) ? 0 : 1;
-  };
-  const auto stop = [counters = call.counters] __device__(int found) {
-    if (is_stopped(counters) || (found == 0 && std::isfinite(counters->loss))) return;
-    counters->stopped_at = counters->position;
-  };
-  reduce(stream(), call.n, 0, bad, Either(), static_cast<int*>(context_.partials), stop);
 }
 
 }  // namespace crescendo::cuda

@@ -116,12 +116,13 @@ static __global__ void __launch_bounds__(kThreads)
   constants[size + at] = static_cast<real>(inverse * scaled / m);
 }
 
-// gradient[channel] (=|+=) the total of each ghost batch, in order.
+// gradient[channel] (=|+=) the total of each ghost batch, in order or `stride` apart.
 HD inline void add_ghosts(const double* totals, int64_t ghosts, int64_t channels, int64_t channel,
-                          Write write, real* gradient) {
-  for (int64_t ghost = 0; ghost < ghosts; ++ghost) {
+                          Write write, real* gradient, int64_t stride) {
+  for (int64_t ghost = 0; ghost < ghosts; ++ghost, gradient += stride) {
     const real total = static_cast<real>(totals[ghost * channels + channel]);
-    gradient[channel] = ghost == 0 && write == Write::overwrite ? total : gradient[channel] + total;
+    const bool first = write_of_ghost(write, ghost, stride) == Write::overwrite;
+    gradient[channel] = first ? total : gradient[channel] + total;
   }
 }
 
@@ -256,9 +257,10 @@ void OwnKernels<T>::compute(const GhostBatchNormBackward& call) {
   });
   each(stream(), g.c,
        [totals, ghosts = g.ghosts(), c = g.c, write = call.write_parameters, dshift = call.dshift,
-        dscale = call.dscale] __device__(int64_t channel) {
-         add_ghosts(totals, ghosts, c, channel, write, dshift);
-         add_ghosts(totals + ghosts * c, ghosts, c, channel, write, dscale);
+        dscale = call.dscale, dshift_stride = call.dshift_stride,
+        dscale_stride = call.dscale_stride] __device__(int64_t channel) {
+         add_ghosts(totals, ghosts, c, channel, write, dshift, dshift_stride);
+         add_ghosts(totals + ghosts * c, ghosts, c, channel, write, dscale, dscale_stride);
        });
 }
 
@@ -295,8 +297,9 @@ void OwnKernels<T>::compute(const BiasBackward& call) {
     launch(stream(), totals_grid(s), finish_bias_kernel, s, sums, totals);
   });
   each(stream(), g.c,
-       [totals, ghosts, c = g.c, write = call.write, dbias = call.dbias] __device__(int64_t channel) {
-         add_ghosts(totals, ghosts, c, channel, write, dbias);
+       [totals, ghosts, c = g.c, write = call.write, dbias = call.dbias,
+        stride = call.ghost_stride] __device__(int64_t channel) {
+         add_ghosts(totals, ghosts, c, channel, write, dbias, stride);
        });
 }
 

@@ -66,21 +66,23 @@ void backward_data(cudaStream_t stream, const Conv2dGeometry& g, const bf16* dy,
 }
 
 void backward_weight(cudaStream_t stream, const Conv2dGeometry& g, const bf16* x, const InputNorm* norm,
-                     const bf16* dy, real* dweight, Write write, void* workspace) {
+                     const bf16* dy, real* dweight, Write write, int64_t ghost_stride, void* workspace) {
   auto* const partials = static_cast<float*>(workspace);
   WeightGradient w{g, WeightSlices(g), x, dy, norm != nullptr ? *norm : InputNorm{}, partials};
-  for (int64_t first = 0; first < g.n; first += w.geometry.n, write = Write::add) {
+  for (int64_t first = 0; first < g.n; first += w.geometry.n) {
+    const int64_t ghost = first / g.ghost;
     w.geometry.n = std::min(g.n - first, kGhostsAtOnce * g.ghost);
     w.x = x + first * g.h * g.w * g.c;
     w.dy = dy + first * g.p * g.q * g.k;
     if (norm != nullptr) {
-      w.norm.operands.mean = norm->operands.mean + first / g.ghost * g.c;
-      w.norm.operands.variance = norm->operands.variance + first / g.ghost * g.c;
+      w.norm.operands.mean = norm->operands.mean + ghost * g.c;
+      w.norm.operands.variance = norm->operands.variance + ghost * g.c;
       launch_weight_gradient<true>(stream, w);
     } else {
       launch_weight_gradient<false>(stream, w);
     }
-    add_slices(stream, w.slices, w.geometry.n / g.ghost, partials, dweight, write);
+    add_slices(stream, w.slices, w.geometry.n / g.ghost, partials, dweight + ghost * ghost_stride,
+               write_of_ghost(write, ghost, ghost_stride), ghost_stride);
   }
 }
 

@@ -37,7 +37,7 @@ void forward(cudaStream_t, const Conv2dGeometry&, const bf16* x, const InputNorm
 void backward_data(cudaStream_t, const Conv2dGeometry&, const bf16* dy, const bf16* weight, bf16* dx, Write);
 // `norm` may be null.
 void backward_weight(cudaStream_t, const Conv2dGeometry&, const bf16* x, const InputNorm* norm,
-                     const bf16* dy, real* dweight, Write, void* workspace);
+                     const bf16* dy, real* dweight, Write, int64_t ghost_stride, void* workspace);
 
 }  // namespace implicit_conv2d
 

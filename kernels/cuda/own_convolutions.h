@@ -33,7 +33,8 @@ class OwnConvolutions {
   }
   void compute(const Conv2dBackwardWeight& call) const {
     implicit_conv2d::backward_weight(context_.stream, call.geometry, values_of(call.x), nullptr,
-                                     values_of(call.dy), call.dweight, call.write, context_.workspace);
+                                     values_of(call.dy), call.dweight, call.write, call.ghost_stride,
+                                     context_.workspace);
   }
   void compute(const NormConv2dForward& call) const {
     const InputNorm input{call.norm_geometry, call.norm};
@@ -44,7 +45,8 @@ class OwnConvolutions {
   void compute(const NormConv2dBackwardWeight& call) const {
     const InputNorm input{call.norm_geometry, call.norm};
     implicit_conv2d::backward_weight(context_.stream, call.geometry, values_of(call.x), &input,
-                                     values_of(call.dy), call.dweight, call.write, context_.workspace);
+                                     values_of(call.dy), call.dweight, call.write, call.ghost_stride,
+                                     context_.workspace);
   }
 
  private:

@@ -37,10 +37,14 @@ class OwnKernels {
   void compute(const SoftmaxCrossEntropyForward&);
   void compute(const SoftmaxCrossEntropyBackward&);
 
+  void compute(const BeginUpdate&);
+  void compute(const AddToSums&);
+  void compute(const AddStatistics&);
+  void compute(const TakeSums&);
   void compute(const SumOfSquares&);
-
   void compute(const CountSamples&);
   void compute(const CheckFinite&);
+  void compute(const EndUpdate&);
 
   void compute(const Sgd&);
   void compute(const Momentum&);

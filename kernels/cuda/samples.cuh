@@ -1,11 +1,9 @@
-// The samples of a micro-batch, gathered from a data set on the device or converted from a loader's form, and
-// the step's counters.
+// The samples of a micro-batch, gathered from a data set on the device or converted from a loader's form.
 #pragma once
 
 #include "kernels/augment.h"
 #include "kernels/cuda/map.cuh"
 #include "kernels/cuda/own_kernels.h"
-#include "kernels/cuda/reduce.cuh"
 
 namespace crescendo::cuda {
 
@@ -38,45 +36,6 @@ void OwnKernels<T>::compute(const ConvertSamples& call) {
   each(stream(), call.n, [labels = call.labels, to_labels = call.to_labels] __device__(int64_t i) {
     to_labels[i] = labels[i];
   });
-}
-
-// Runs in one block, because ghost batches are added in order. Each warp sums one ghost batch at a time.
-static __global__ void __launch_bounds__(kThreads)
-    count_samples_kernel(SampleCount g, const real* losses, const int32_t* correct, StepCounters* counters) {
-  constexpr unsigned kWarps = kThreads / kWarp;
-  struct Sums {
-    double loss;
-    int64_t correct;
-  };
-  Sums* shared = dynamic_shared<Sums>();  // one for each warp's ghost batch
-  const unsigned warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
-  for (int64_t first = 0; first < g.n / g.ghost; first += kWarps) {
-    Sums sums{0, 0};
-    const int64_t begin = (first + warp) * g.ghost;
-    for (int64_t i = begin + lane; i < begin + g.ghost && begin < g.n; i += kWarp) {
-      sums.loss += static_cast<double>(losses[i]);
-      sums.correct += correct[i];
-    }
-    const auto add = [](auto a, auto b) { return a + b; };
-    sums = {warp_reduce(sums.loss, add), warp_reduce(sums.correct, add)};
-    if (lane == 0) shared[warp] = sums;
-    __syncthreads();
-    if (threadIdx.x == 0)
-      for (unsigned w = 0; w < kWarps && (first + w) * g.ghost < g.n; ++w) {
-        counters->loss += shared[w].loss;
-        counters->correct += shared[w].correct;
-      }
-    __syncthreads();
-  }
-  if (threadIdx.x == 0) counters->position += g.n;
-}
-
-template <class T>
-void OwnKernels<T>::compute(const CountSamples& call) {
-  if (call.geometry.n == 0) return;
-  constexpr size_t kShared = kThreads / kWarp * 2 * sizeof(double);
-  launch(stream(), {dim3(1), kThreads, kShared}, count_samples_kernel, call.geometry, call.losses,
-         call.correct, call.counters);
 }
 
 }  // namespace crescendo::cuda

@@ -89,17 +89,16 @@ __global__ void __launch_bounds__(TileSums<kFilterTile, kColumnTile>::kThreads,
   });
 }
 
-// dweight (=|+=) the sum of slices of each ghost batch, in order.
+// dweight (=|+=) the sum of slices of each ghost batch, in order or ghost_stride apart.
 inline void add_slices(cudaStream_t stream, const WeightSlices& s, int64_t ghosts, const float* partials,
-                       real* dweight, Write write) {
+                       real* dweight, Write write, int64_t ghost_stride) {
   each(stream, s.size(), [=, count = s.count, size = s.size()] __device__(int64_t i) {
-    real value = write == Write::add ? dweight[i] : real{0};
     for (int64_t ghost = 0; ghost < ghosts; ++ghost) {
       real total = 0;
       for (int64_t slice = 0; slice < count; ++slice) total += partials[(ghost * count + slice) * size + i];
-      value = ghost == 0 && write == Write::overwrite ? total : value + total;
+      real& value = dweight[ghost * ghost_stride + i];
+      value = write_of_ghost(write, ghost, ghost_stride) == Write::overwrite ? total : value + total;
     }
-    dweight[i] = value;
   });
 }
 

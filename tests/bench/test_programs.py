@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs a benchmark program on tiny cases. It must exit with 0 and print valid JSON, and reject bad input in one line.
 
-Usage: test_programs.py BUILD_FOLDER kernel_bench|step_bench|loader_bench|conv2d_ladder|compare
+Usage: test_programs.py BUILD_FOLDER kernel_bench|step_bench|loader_bench|sum_error|conv2d_ladder|compare
 """
 
 import collections
@@ -158,6 +158,20 @@ class LoaderBench(ProgramTest):
         self.expect_refusal("loader_bench", "--augment", "colour", says="colour")
 
 
+class SumError(ProgramTest):
+    def test_exact_sums_are_nearer(self):
+        text = self.output("sum_error", "--model", "wrn-10-1", "--ghost-batch", "8", "--ghosts", "12")
+        errors = {kind: float(value) for kind, value in re.findall(r"^(exact|float) +relative error (\S+),", text, re.M)}
+        self.assertGreater(errors["exact"], 0)  # zero would mean that nothing was compared
+        self.assertLess(errors["exact"], errors["float"])
+        self.assertLess(errors["float"], 1e-6)
+
+    def test_bad_input(self):
+        self.expect_help("sum_error")
+        self.expect_refusal("sum_error", "--ghosts", "0", says="--ghosts")
+        self.expect_refusal("sum_error", "--model", "vgg-16", says="vgg-16")
+
+
 class Conv2dLadder(ProgramTest):
     def expect_agreement(self, *words):
         versions = json.loads(self.output("conv2d_ladder", "--rounds", "1", "--json", *words))["versions"]
@@ -223,9 +237,10 @@ class Compare(ProgramTest):
 def main():
     global BUILD
     if len(sys.argv) != 3:
-        sys.exit("usage: test_programs.py BUILD_FOLDER kernel_bench|step_bench|loader_bench|conv2d_ladder|compare")
+        sys.exit("usage: test_programs.py BUILD_FOLDER kernel_bench|step_bench|loader_bench|sum_error|conv2d_ladder|compare")
     BUILD = pathlib.Path(sys.argv[1])
     case = {"kernel_bench": KernelBench, "step_bench": StepBench, "loader_bench": LoaderBench,
+            "sum_error": SumError,
             "conv2d_ladder": Conv2dLadder, "compare": Compare}[sys.argv[2]]
     suite = unittest.defaultTestLoader.loadTestsFromTestCase(case)
     sys.exit(not unittest.TextTestRunner(verbosity=2).run(suite).wasSuccessful())

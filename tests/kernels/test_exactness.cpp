@@ -41,6 +41,19 @@ void each_micro_batch(const std::vector<int64_t>& cut, int64_t ghost, const F& f
   }
 }
 
+// The gradients of a parameter from three ghost batches, one by one, with a gap behind each.
+class GhostGradients {
+ public:
+  GhostGradients(Backend& backend, int64_t size) : stride_(size + 3), values_(backend, poison(3 * stride_)) {}
+  int64_t stride() const { return stride_; }
+  real* at(int64_t ghost) { return values_.data() + ghost * stride_; }
+  std::vector<real> values() const { return values_.values(); }
+
+ private:
+  int64_t stride_;
+  Buffer<real> values_;
+};
+
 // Returns the geometry with a batch of three ghost batches.
 Conv2dGeometry three_ghosts(Conv2dGeometry g) {
   g.n = 3 * g.ghost;
@@ -55,6 +68,7 @@ Results run_conv2d(Backend& backend, Conv2dGeometry g, const std::vector<int64_t
       dx_sum(backend, noise(g.n * x_image, 4)), y_finished(backend, poison(g.n * y_image));
   const Buffer<real> bias(backend, noise(g.k, 5));
   Buffer<real> dweight(backend, poison(g.k * g.r * g.s * g.c));
+  GhostGradients each(backend, g.k * g.r * g.s * g.c);
   each_micro_batch(cut, g.ghost, [&](int64_t first, int64_t images, Write write) {
     g.n = images;
     const activation* const part = x.at(first * x_image);
@@ -77,8 +91,14 @@ Results run_conv2d(Backend& backend, Conv2dGeometry g, const std::vector<int64_t
                                     .write = Write::add});
     run(backend,
         Conv2dBackwardWeight{.geometry = g, .x = part, .dy = dy_part, .dweight = dweight, .write = write});
+    run(backend, Conv2dBackwardWeight{.geometry = g,
+                                      .x = part,
+                                      .dy = dy_part,
+                                      .dweight = each.at(first / g.ghost),
+                                      .write = Write::overwrite,
+                                      .ghost_stride = each.stride()});
   });
-  return {y.values(), y_finished.values(), dx.values(), dx_sum.values(), dweight.values()};
+  return {y.values(), y_finished.values(), dx.values(), dx_sum.values(), dweight.values(), each.values()};
 }
 
 Results run_linear(Backend& backend, LinearGeometry g, const std::vector<int64_t>& cut) {
@@ -86,6 +106,7 @@ Results run_linear(Backend& backend, LinearGeometry g, const std::vector<int64_t
       dy(backend, noise(g.n * g.out, 3));
   Buffer<real> y(backend, poison(g.n * g.out)), dx(backend, poison(g.n * g.in)),
       dweight(backend, poison(g.out * g.in));
+  GhostGradients each(backend, g.out * g.in);
   each_micro_batch(cut, g.ghost, [&](int64_t first, int64_t images, Write write) {
     g.n = images;
     const activation* const part = x.at(first * g.in);
@@ -99,8 +120,14 @@ Results run_linear(Backend& backend, LinearGeometry g, const std::vector<int64_t
                                     .write = Write::overwrite});
     run(backend,
         LinearBackwardWeight{.geometry = g, .x = part, .dy = dy_part, .dweight = dweight, .write = write});
+    run(backend, LinearBackwardWeight{.geometry = g,
+                                      .x = part,
+                                      .dy = dy_part,
+                                      .dweight = each.at(first / g.ghost),
+                                      .write = Write::overwrite,
+                                      .ghost_stride = each.stride()});
   });
-  return {y.values(), dx.values(), dweight.values()};
+  return {y.values(), dx.values(), dweight.values(), each.values()};
 }
 
 Results run_batch_norm(Backend& backend, BatchNormGeometry g, const std::vector<int64_t>& cut) {
@@ -110,6 +137,7 @@ Results run_batch_norm(Backend& backend, BatchNormGeometry g, const std::vector<
   Buffer<real> y(backend, poison(size)), dx(backend, poison(size)), mean(backend, poison(g.ghosts() * g.c)),
       variance(backend, poison(g.ghosts() * g.c)), dscale(backend, poison(g.c)), dshift(backend, poison(g.c)),
       dbias(backend, poison(g.c));
+  GhostGradients each_scale(backend, g.c), each_shift(backend, g.c + 1), each_bias(backend, g.c);
   each_micro_batch(cut, g.ghost, [&](int64_t first, int64_t images, Write write) {
     g.n = images;
     const BiasGeometry bias{.n = images, .pixels = g.pixels, .c = g.c, .ghost = g.ghost};
@@ -131,9 +159,26 @@ Results run_batch_norm(Backend& backend, BatchNormGeometry g, const std::vector<
                                         .dshift = dshift,
                                         .write_parameters = write});
     run(backend, BiasBackward{.geometry = bias, .dy = dy_part, .dbias = dbias, .write = write});
+    const int64_t ghost = first / g.ghost;
+    run(backend, GhostBatchNormBackward{.geometry = g,
+                                        .x = part,
+                                        .dy = dy_part,
+                                        .norm = norm,
+                                        .dx = dx.at(first * image),
+                                        .write_dx = Write::overwrite,
+                                        .dscale = each_scale.at(ghost),
+                                        .dshift = each_shift.at(ghost),
+                                        .write_parameters = Write::overwrite,
+                                        .dscale_stride = each_scale.stride(),
+                                        .dshift_stride = each_shift.stride()});
+    run(backend, BiasBackward{.geometry = bias,
+                              .dy = dy_part,
+                              .dbias = each_bias.at(ghost),
+                              .write = Write::overwrite,
+                              .ghost_stride = each_bias.stride()});
   });
-  return {y.values(),      mean.values(),   variance.values(), dx.values(),
-          dscale.values(), dshift.values(), dbias.values()};
+  return {y.values(),      mean.values(),       variance.values(),   dx.values(),        dscale.values(),
+          dshift.values(), each_scale.values(), each_shift.values(), each_bias.values(), dbias.values()};
 }
 
 }  // namespace

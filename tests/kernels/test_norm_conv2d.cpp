@@ -232,6 +232,9 @@ Results run_in_parts(Backend& backend, Conv2dGeometry g, int64_t at_once) {
   Activations y(backend, poison(size.y)), dx(backend, poison(size.x)), room(backend, poison(size.x));
   Buffer<real> mean(backend, poison(3 * g.k)), variance(backend, poison(3 * g.k)),
       dweight(backend, poison(size.weight)), dscale(backend, poison(g.c)), dshift(backend, poison(g.c));
+  // The gradients of the ghost batches one by one.
+  Buffer<real> dweights(backend, poison(3 * size.weight)), dscales(backend, poison(3 * g.c)),
+      dshifts(backend, poison(3 * g.c));
   for (int64_t ghost = 0; ghost < 3; ghost += at_once) {
     g.n = std::min<int64_t>(at_once, 3 - ghost) * g.ghost;
     const BatchNormGeometry norm = norm_of(g, true);
@@ -271,9 +274,31 @@ Results run_in_parts(Backend& backend, Conv2dGeometry g, int64_t at_once) {
                                         .dscale = dscale,
                                         .dshift = dshift,
                                         .write_parameters = write});
+    run(backend, NormConv2dBackwardWeight{.geometry = g,
+                                          .norm_geometry = norm,
+                                          .x = x,
+                                          .norm = operands,
+                                          .dy = dy,
+                                          .dweight = dweights.data() + ghost * size.weight,
+                                          .write = Write::overwrite,
+                                          .ghost_stride = size.weight});
+    run(backend, NormConv2dBackwardData{.geometry = g,
+                                        .norm_geometry = norm,
+                                        .x = x,
+                                        .norm = operands,
+                                        .dy = dy,
+                                        .weight = all.weight,
+                                        .between = room,
+                                        .dx = dx.at(first * x_image),
+                                        .write_dx = Write::overwrite,
+                                        .dscale = dscales.data() + ghost * g.c,
+                                        .dshift = dshifts.data() + ghost * g.c,
+                                        .write_parameters = Write::overwrite,
+                                        .dscale_stride = g.c,
+                                        .dshift_stride = g.c});
   }
-  return {y.values(),       mean.values(),   variance.values(), dx.values(),
-          dweight.values(), dscale.values(), dshift.values()};
+  return {y.values(),      mean.values(),   variance.values(), dx.values(),      dweight.values(),
+          dscale.values(), dshift.values(), dweights.values(), dscales.values(), dshifts.values()};
 }
 
 }  // namespace

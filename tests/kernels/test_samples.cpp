@@ -1,9 +1,5 @@
-// Kernels that begin and end a micro-batch: gathering or converting its samples, and counting.
+// Kernels that begin a micro-batch: gathering or converting its samples.
 #include <doctest/doctest.h>
-
-#include <cmath>
-#include <limits>
-#include <numeric>
 
 #include "kernels/augment.h"
 #include "support/buffer.h"
@@ -13,8 +9,6 @@
 
 namespace crescendo::test {
 namespace {
-
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 // A data set of bytes that differ from place to place, with labels and two orders.
 struct Set {
@@ -65,7 +59,7 @@ TEST_CASE("gather_images writes the samples from a position on, in the order of 
       const Buffer<uint8_t> bytes(*backend, set.bytes);
       const Buffer<int32_t> labels(*backend, set.labels), orders(*backend, set.orders);
       const Buffer<float> table(*backend, set.table);
-      const Counters counters(*backend, {.position = kPosition});
+      const Counters<StepCounters> counters(*backend, {.position = kPosition});
       Buffer<real> images(*backend, poison(kSamples * height * width * 3));
       Buffer<int32_t> gathered(*backend, std::vector<int32_t>(kSamples, -1));
       run(*backend, GatherImages{.geometry = g,
@@ -112,72 +106,13 @@ TEST_CASE("convert_samples converts images and labels from the form in which a l
     }
 }
 
-TEST_CASE("count_samples adds ghost by ghost, however the samples are cut") {
-  const auto backend = tested_backend(2);
-  for (const int64_t ghost : {1, 3, 32, 33, 128}) {
-    CAPTURE(ghost);
-    constexpr int64_t kGhosts = 19;
-    const int64_t n = ghost * kGhosts;
-    const std::vector<real> losses = noise(n, 1);
-    std::vector<int32_t> hits;
-    for (int64_t i = 0; i < n; ++i) hits.push_back(static_cast<int32_t>(i * i % 3 == 1));
-    const auto count = [&](int64_t ghosts_at_once) {
-      const Counters counters(*backend, {.position = 50, .correct = 7, .loss = 0.25});
-      for (int64_t first = 0; first < n; first += ghosts_at_once * ghost) {
-        const int64_t samples = std::min(ghosts_at_once * ghost, n - first);
-        const Buffer<real> part(*backend, {losses.begin() + first, losses.begin() + first + samples});
-        const Buffer<int32_t> hit(*backend, {hits.begin() + first, hits.begin() + first + samples});
-        run(*backend, CountSamples{.geometry = {.n = samples, .ghost = ghost},
-                                   .losses = part,
-                                   .correct = hit,
-                                   .counters = counters});
-      }
-      return counters.values();
-    };
-    const StepCounters whole = count(kGhosts);
-    CHECK(whole.position == 50 + n);
-    CHECK(whole.correct == 7 + std::accumulate(hits.begin(), hits.end(), 0));
-    CHECK(whole.stopped_at == -1);
-    double expected = 0.25, magnitude = 0.25;
-    for (const real loss : losses) {
-      expected += static_cast<double>(loss);
-      magnitude += std::abs(static_cast<double>(loss));
-    }
-    CHECK(std::abs(whole.loss - expected) <= std::ldexp(1, -52) * static_cast<double>(n) * magnitude);
-    for (const int64_t at_once : {1, 5, 8}) CHECK(count(at_once).loss == whole.loss);  // to the last bit
-  }
-}
-
-TEST_CASE("check_finite stops the counters at the first update with a value that is not finite") {
-  const auto backend = tested_backend(2);
-  constexpr int64_t kCount = 10000;
-  const auto stopped_at = [&](const std::vector<real>& gradients, const StepCounters& before) {
-    const Buffer<real> buffer(*backend, gradients);
-    const Counters counters(*backend, before);
-    run(*backend,
-        CheckFinite{.n = static_cast<int64_t>(gradients.size()), .gradients = buffer, .counters = counters});
-    return counters.values().stopped_at;
-  };
-  CHECK(stopped_at({}, {.position = 5}) == -1);
-  CHECK(stopped_at(noise(kCount, 1), {.position = 5}) == -1);
-  CHECK(stopped_at(noise(kCount, 1), {.position = 5, .loss = kNan}) == 5);
-  CHECK(stopped_at({}, {.position = 5, .loss = -HUGE_VAL}) == 5);
-  for (const int64_t place : {int64_t{0}, int64_t{1}, int64_t{31}, int64_t{4096}, kCount - 1})
-    for (const double value : {kNan, HUGE_VAL, -HUGE_VAL}) {
-      std::vector<real> x = noise(kCount, 1);
-      x[static_cast<size_t>(place)] = static_cast<real>(value);
-      CHECK(stopped_at(x, {.position = 5}) == 5);
-      CHECK(stopped_at(x, {.position = 5, .stopped_at = 3}) == 3);
-    }
-}
-
 TEST_CASE("optimizers write nothing once the counters have stopped") {
   const auto backend = tested_backend(2);
   constexpr int64_t kCount = 100;
   const std::vector<real> before = noise(kCount, 1);
   const Buffer<real> gradients(*backend, noise(kCount, 2));
   for (const int64_t stopped_at : {-1, 0}) {
-    const Counters counters(*backend, {.stopped_at = stopped_at});
+    const Counters<StepCounters> counters(*backend, {.stopped_at = stopped_at});
     const OptimizerStep step{.n = kCount,
                              .decayed = kCount,
                              .learning_rate = 0.1,

@@ -10,7 +10,7 @@ struct doctest::StringMaker<Work> {
   static String convert(const Work& work) {
     return (std::to_string(work.multiply_adds) + " multiply-adds, " + std::to_string(work.activations) +
             " activations, " + std::to_string(work.reals) + " reals, " + std::to_string(work.indices) +
-            " indices, " + std::to_string(work.copies) + " copies")
+            " indices, " + std::to_string(work.copies) + " copies, " + std::to_string(work.sums) + " sums")
         .c_str();
   }
 };
@@ -168,8 +168,23 @@ TEST_CASE("work of pointwise kernels, the loss and flat stores: elements times o
   CHECK(work(flat_call_of<Fill>(10)) == Work{.reals = 10});
   CHECK(work(flat_call_of<FillActivations>(10)) == Work{.activations = 10});
   CHECK(work(flat_call_of<Blend>(10)) == Work{.reals = 30});
+}
+
+TEST_CASE("work of an update's sums") {
+  CHECK(work(flat_call_of<BeginUpdate>(10)) == Work{.sums = 10});
+  auto add = flat_call_of<AddToSums>(10);
+  add.ghosts = 3;
+  CHECK(work(add) == Work{.reals = 30, .sums = 20});
+  auto take = flat_call_of<TakeSums>(10);
+  CHECK(work(take) == Work{.reals = 10, .sums = 10});
+  take.keep = 0.5;
+  CHECK(work(take) == Work{.reals = 20, .sums = 10});
   CHECK(work(flat_call_of<SumOfSquares>(10)) == Work{.reals = 10});
   CHECK(work(flat_call_of<CheckFinite>(10)) == Work{.reals = 10});
+  CHECK(work(EndUpdate()) == Work());
+  const BatchNormGeometry g{.n = 4, .pixels = 9, .c = 5, .ghost = 2, .epsilon = 0, .relu = false};
+  CHECK(work(call_of<AddStatistics>(g)) == Work{.reals = 2 * 2 * 5, .sums = 2 * 2 * 5});
+  CHECK(Work{.sums = 3}.bytes(2) == 24);
 }
 
 TEST_CASE("work of samples") {

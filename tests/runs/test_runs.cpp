@@ -32,6 +32,14 @@ std::vector<real> weights_on(const Device& device, const std::string& checkpoint
   return model->parameters.values().to_host();
 }
 
+// Returns every device, with sums in float and with exact ones.
+std::vector<std::pair<RunDevice, bool>> devices_and_sums() {
+  std::vector<std::pair<RunDevice, bool>> all;
+  for (const RunDevice& on : run_devices())
+    for (const bool exact : {false, true}) all.emplace_back(on, exact);
+  return all;
+}
+
 // Half the steps between neighbouring values, relative to the value.
 double rounding(Precision precision) {
   return std::ldexp(1, precision == Precision::bf16 ? -8 : precision == Precision::tf32 ? -11 : -23);
@@ -40,12 +48,14 @@ double rounding(Precision precision) {
 }  // namespace
 
 TEST_CASE("runs: equal bits for the same seed, any micro-batch, and when stopped and resumed") {
-  for (const RunDevice& on : run_devices()) {
+  for (const auto& [on, exact] : devices_and_sums()) {
     CAPTURE(name_of(on.precision));
+    CAPTURE(exact);
     const bool own = on.convolution == ConvolutionAlgorithm::own;
     CAPTURE(own);
     const Folder folder;
     TrainOptions options = device_run(on);
+    options.exact_sum = exact;
     run_on(on, options, folder / "first");
     const std::string digest = digest_of(folder / "first"), story = story_of(folder / "first");
     run_on(on, options, folder / "second");

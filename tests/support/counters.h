@@ -1,30 +1,31 @@
-// Step counters in a backend's memory.
+// A plain struct of counters in a backend's memory.
 #pragma once
 
 #include "kernels/backend.h"
 
 namespace crescendo::test {
 
+template <class T>
 class Counters {
  public:
-  Counters(Backend& backend, const StepCounters& values)
-      : backend_(backend), memory_(static_cast<StepCounters*>(backend.allocate(sizeof(StepCounters)))) {
+  Counters(Backend& backend, const T& values)
+      : backend_(backend), memory_(static_cast<T*>(backend.allocate(sizeof(T)))) {
     backend_.upload(&values, memory_, sizeof values);
   }
   Counters(const Counters&) = delete;
   Counters& operator=(const Counters&) = delete;
-  ~Counters() { backend_.release(memory_, sizeof(StepCounters)); }
+  ~Counters() { backend_.release(memory_, sizeof(T)); }
 
-  operator StepCounters*() const { return memory_; }
-  StepCounters values() const {
-    StepCounters host;
+  operator T*() const { return memory_; }
+  T values() const {
+    T host;
     backend_.download(memory_, &host, sizeof host);
     return host;
   }
 
  private:
   Backend& backend_;
-  StepCounters* memory_;
+  T* memory_;
 };
 
 }  // namespace crescendo::test

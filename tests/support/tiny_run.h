@@ -122,7 +122,7 @@ inline TrainResult train(TrainOptions options, const std::string& folder,
                          const TrainingData& data = tiny_data(), const Device* device = nullptr) {
   options.run_dir = folder;
   Progress progress(true);
-  options = with_instruction_set(options);
+  options = settled_options(options);
   const Device own = device != nullptr ? *device : open_device(options);
   return Trainer(options, data, own, progress, {}).run();
 }

@@ -152,8 +152,8 @@ TEST_CASE("from the third on, micro-steps make the same calls with the same poin
     const DeviceStreams& streams = traced.backend->streams();
     std::vector<int64_t> allocations, transfers, uploads, host_blocks;
     for (int64_t update = 0; update < 4; ++update) {
+      gradients.begin({8 * update, 8});
       traced.backend->trace.clear();
-      gradients.begin();
       gradients.add({8 * update, 8});
       optimizer.step({.learning_rate = 0.1, .momentum = 0.9, .weight_decay = 0, .batch = 8}, update + 1,
                      gradients.finish(), gradients.counters());
@@ -287,6 +287,7 @@ TEST_CASE("micro-batch auto takes the largest that fits, and the run holds as mu
 
 TEST_CASE("a device holds a data set's bytes, but only the staged images of an image folder") {
   TrainOptions options = tiny_run();
+  options.exact_sum = false;  // 5000 ghost batches' gradients take more than the images
   constexpr int64_t kTrain = 200'000, kTest = 50'000;
   const DatasetTraits traits{
       .image_size = {8, 8, 3}, .classes = 4, .train_images = kTrain, .test_images = kTest};

@@ -64,6 +64,7 @@ TrainOptions all_changed() {
   options.batch = 256;
   options.ghost_batch = 64;
   options.running_statistics = RunningStatistics::mean_of_ghosts;
+  options.exact_sum = !options.exact_sum;
   options.schedule = BaseSchedule::linear;
   options.milestones = {0.1, 30, 60.25};
   options.factor = 10;

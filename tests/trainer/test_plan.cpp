@@ -99,10 +99,13 @@ TEST_CASE("plans warn of what cannot work") {
   options.exchange = Exchange::none;
   CHECK(warns(make_plan(options), "the batch does not grow"));
   options = TrainOptions();
-  options.micro_batch = 256;
+  options.exact_sum = true;
+  options.epsilon = 1e-12;
   CHECK(make_plan(options).warnings.empty());
-  options.noise_scale = true;
-  CHECK(warns(make_plan(options), "micro-batch 256 is given"));
+  options.optimizer = OptimizerKind::adam;
+  CHECK(warns(make_plan(options), "epsilon 1e-12"));
+  options.epsilon = 1e-11;
+  CHECK(make_plan(options).warnings.empty());
   options = TrainOptions();
   options.epochs = 0.001;
   CHECK(warns(make_plan(options), "no update: more than half of the first batch of 128"));

@@ -13,6 +13,26 @@ namespace crescendo {
 
 using namespace test;
 
+namespace {
+
+// Takes a key out of the configuration in the run's newest checkpoint.
+void forget_key(const std::string& run, const std::string& key, const TrainOptions& options) {
+  const auto model = make_model(options.model, model_options(options, 4));
+  model->parameters.allocate(Device::cpu(1));
+  const Optimizer optimizer(options, model->parameters);
+  TrainingState state{.info = {}, .parameters = model->parameters, .optimizer = optimizer.buffers()};
+  state.info.model = options.model;
+  const std::string path = resolve_checkpoint(run, [](const std::string&) {});
+  load_checkpoint(path, state);
+  std::string& config = state.info.config;
+  const size_t line = config.find("\n" + key + " = ") + 1;
+  REQUIRE(line != std::string::npos + 1);
+  config.erase(line, config.find('\n', line) + 1 - line);
+  save_checkpoint(path, state);
+}
+
+}  // namespace
+
 TEST_CASE("a run learns, and the same seed gives equal bits") {
   const Folder folder;
   const TrainResult first = train(tiny_run(), folder / "a");
@@ -34,6 +54,7 @@ TEST_CASE("stopped at every update and resumed, a run ends in the same bits") {
     for (const EpochEdge edge : {EpochEdge::straddle, EpochEdge::drop}) {
       const Folder folder;
       TrainOptions options = tiny_run();
+      options.exact_sum = edge == EpochEdge::straddle;
       options.noise_scale = noise_scale;
       options.epoch_edge = edge;
       if (noise_scale) options.ghost_batch = 16;  // the first segment's updates are compared in pairs
@@ -57,65 +78,76 @@ TEST_CASE("stopped at every update and resumed, a run ends in the same bits") {
 }
 
 TEST_CASE("micro-batch, threads and loader workers change no bit") {
-  const Folder folder;
-  train(tiny_run(), folder / "reference");
-  const std::string expected = digest_of(folder / "reference"), story = story_of(folder / "reference");
-  int run = 0;
-  const auto check = [&](TrainOptions options) {
-    const std::string name = folder / std::to_string(run++);
-    train(options, name);
-    CHECK(digest_of(name) == expected);
-    CHECK(story_of(name) == story);
-  };
-  for (const int64_t micro_batch : {8, 16, 24, 40, 64}) {  // dividing the batch or not
-    CAPTURE(micro_batch);
-    TrainOptions options = tiny_run();
-    options.micro_batch = micro_batch;
-    check(options);
+  for (const bool exact : {false, true}) {
+    CAPTURE(exact);
+    const Folder folder;
+    const auto tiny_run = [&] {
+      TrainOptions options = test::tiny_run();
+      options.exact_sum = exact;
+      return options;
+    };
+    train(tiny_run(), folder / "reference");
+    const std::string expected = digest_of(folder / "reference"), story = story_of(folder / "reference");
+    int run = 0;
+    const auto check = [&](TrainOptions options) {
+      const std::string name = folder / std::to_string(run++);
+      train(options, name);
+      CHECK(digest_of(name) == expected);
+      CHECK(story_of(name) == story);
+    };
+    for (const int64_t micro_batch : {8, 16, 24, 40, 64}) {  // dividing the batch or not
+      CAPTURE(micro_batch);
+      TrainOptions options = tiny_run();
+      options.micro_batch = micro_batch;
+      check(options);
+    }
+    for (const int threads : {2, 3, 8}) {
+      CAPTURE(threads);
+      TrainOptions options = tiny_run();
+      options.threads = threads;
+      options.micro_batch = 16;
+      check(options);
+    }
+    for (const int workers : {1, 2, 3, 4}) {
+      CAPTURE(workers);
+      TrainOptions options = tiny_run();
+      options.loader_threads = workers;
+      check(options);
+    }
+    TrainOptions measured = tiny_run();
+    measured.noise_scale = true;
+    train(measured, folder / "measured");
+    CHECK_MESSAGE(digest_of(folder / "measured") != expected, "the pair buffer is part of the state");
+    CHECK(read_metrics(folder / "measured/metrics.jsonl").train.back().measured_noise_scale.has_value());
   }
-  for (const int threads : {2, 3, 8}) {
-    CAPTURE(threads);
-    TrainOptions options = tiny_run();
-    options.threads = threads;
-    options.micro_batch = 16;
-    check(options);
-  }
-  for (const int workers : {1, 2, 3, 4}) {
-    CAPTURE(workers);
-    TrainOptions options = tiny_run();
-    options.loader_threads = workers;
-    check(options);
-  }
-  TrainOptions measured = tiny_run();
-  measured.noise_scale = true;
-  train(measured, folder / "measured");
-  CHECK_MESSAGE(digest_of(folder / "measured") != expected, "the pair buffer is part of the state");
-  CHECK(read_metrics(folder / "measured/metrics.jsonl").train.back().measured_noise_scale.has_value());
 }
 
 TEST_CASE("both ways of following running statistics, every optimizer") {
   const Folder folder;
-  for (const RunningStatistics statistics :
-       {RunningStatistics::sequential, RunningStatistics::mean_of_ghosts})
-    for (const OptimizerKind optimizer :
-         {OptimizerKind::sgd, OptimizerKind::momentum, OptimizerKind::nesterov, OptimizerKind::adam}) {
-      const int64_t id = 10 * static_cast<int64_t>(statistics) + static_cast<int64_t>(optimizer);
-      CAPTURE(id);
-      TrainOptions options = tiny_run();
-      options.running_statistics = statistics;
-      options.optimizer = optimizer;
-      if (optimizer == OptimizerKind::adam) options.learning_rate = 0.003;
-      const std::string whole = folder / ("whole" + std::to_string(id)),
-                        cut = folder / ("cut" + std::to_string(id));
-      train(options, whole);
-      options.resume = true;
-      options.max_updates = 3;
-      train(options, cut);
-      options.max_updates = -1;
-      options.micro_batch = 16;
-      train(options, cut);
-      CHECK(digest_of(cut) == digest_of(whole));
-    }
+  for (const bool exact : {false, true})
+    for (const RunningStatistics statistics :
+         {RunningStatistics::sequential, RunningStatistics::mean_of_ghosts})
+      for (const OptimizerKind optimizer :
+           {OptimizerKind::sgd, OptimizerKind::momentum, OptimizerKind::nesterov, OptimizerKind::adam}) {
+        const int64_t id = 100 * static_cast<int64_t>(exact) + 10 * static_cast<int64_t>(statistics) +
+                           static_cast<int64_t>(optimizer);
+        CAPTURE(id);
+        TrainOptions options = tiny_run();
+        options.exact_sum = exact;
+        options.running_statistics = statistics;
+        options.optimizer = optimizer;
+        if (optimizer == OptimizerKind::adam) options.learning_rate = 0.003;
+        const std::string whole = folder / ("whole" + std::to_string(id)),
+                          cut = folder / ("cut" + std::to_string(id));
+        train(options, whole);
+        options.resume = true;
+        options.max_updates = 3;
+        train(options, cut);
+        options.max_updates = -1;
+        options.micro_batch = 16;
+        train(options, cut);
+        CHECK(digest_of(cut) == digest_of(whole));
+      }
 }
 
 TEST_CASE("a value that is not finite stops the run before the update and keeps the last good checkpoint") {
@@ -136,18 +168,53 @@ TEST_CASE("a value that is not finite stops the run before the update and keeps 
 }
 
 TEST_CASE("too large a learning rate is stopped with the first layer named") {
+  for (const bool exact : {false, true}) {
+    const Folder folder;
+    TrainOptions options = tiny_run();
+    options.exact_sum = exact;
+    options.learning_rate = 1e30;
+    std::string message;
+    try {
+      train(options, folder / "far");
+    } catch (const NonFiniteError& error) {
+      message = error.what();
+    }
+    CHECK(message.find("not finite") != message.npos);
+    CHECK((message.find("conv") != message.npos || message.find("fc") != message.npos ||
+           message.find("bn") != message.npos));
+  }
+}
+
+TEST_CASE("sums over ghost batches: exact and float agree within float's rounding, and differ") {
   const Folder folder;
   TrainOptions options = tiny_run();
-  options.learning_rate = 1e30;
-  std::string message;
-  try {
-    train(options, folder / "far");
-  } catch (const NonFiniteError& error) {
-    message = error.what();
+  std::vector<double> losses;
+  for (const bool exact : {false, true}) {
+    options.exact_sum = exact;
+    const std::string name = folder / (exact ? "exact" : "float");
+    train(options, name);
+    losses.push_back(read_metrics(name + "/metrics.jsonl").train.back().loss);
   }
-  CHECK(message.find("not finite") != message.npos);
-  CHECK((message.find("conv") != message.npos || message.find("fc") != message.npos ||
-         message.find("bn") != message.npos));
+  CHECK(digest_of(folder / "exact") != digest_of(folder / "float"));
+  CHECK(std::abs(losses[0] - losses[1]) <= 1e-4 * losses[0]);
+}
+
+TEST_CASE("a run from before exact sums is resumed with sums in float") {
+  const Folder folder;
+  TrainOptions options = tiny_run();
+  options.exact_sum = false;
+  train(options, folder / "whole");
+  options.max_updates = 2;
+  train(options, folder / "old");
+  forget_key(folder / "old", "gradient-sum", options);
+  options.max_updates = -1;
+  options.resume = true;
+  options.exact_sum = true;  // the default
+  train(options, folder / "old");
+  CHECK(digest_of(folder / "old") == digest_of(folder / "whole"));
+  options.run_dir = folder / "whole";
+  CHECK_THROWS_WITH_AS(train(options, folder / "whole"), doctest::Contains("--gradient-sum"),
+                       std::invalid_argument);
 }
 
 TEST_CASE("a second trainer on one run folder, and a folder in use without --resume, are refused") {
@@ -155,7 +222,7 @@ TEST_CASE("a second trainer on one run folder, and a folder in use without --res
   TrainOptions options = tiny_run();
   options.run_dir = folder / "run";
   Progress progress(true);
-  options = with_instruction_set(options);
+  options = settled_options(options);
   Trainer first(options, tiny_data(), open_device(options), progress, {});
   options.resume = true;
   CHECK_THROWS_AS(Trainer(options, tiny_data(), open_device(options), progress, {}), std::invalid_argument);

@@ -43,6 +43,7 @@ struct TrainOptions {
   bool no_decay_norm = false;
   double label_smoothing = 0;
   int64_t batch = 128, ghost_batch = 128;
+  bool exact_sum = sizeof(real) == sizeof(float);  // sums over ghost batches: exact|float
   RunningStatistics running_statistics = RunningStatistics::sequential;  // sequential|mean
 
   BaseSchedule schedule = BaseSchedule::step;

@@ -80,7 +80,6 @@ int64_t largest_micro_batch(const TrainOptions& options, const Device& device, c
 }  // namespace
 
 int64_t micro_batch_size(const TrainOptions& options, const Device& device, const DatasetTraits& data) {
-  if (options.noise_scale) return options.ghost_batch;
   if (options.micro_batch != 0) return options.micro_batch;
   if (device.backend().capabilities().is_host) return options.ghost_batch;
   return largest_micro_batch(options, device, data);
@@ -93,21 +92,20 @@ TrainingMemory training_memory(const TrainOptions& options, const Device& modell
       make_model(options.model, model_options(options, data.classes, data.image_size.channels));
   model->parameters.allocate(device);
   Optimizer optimizer(options, model->parameters);
-  TrainingMemory memory{.micro_batch = micro_batch};
-  memory.parameter_bytes = static_cast<int64_t>(device.memory().use().in_use);
-  const bool resident = !modelled.backend().capabilities().is_host && is_held_in_memory(options.data);
-  const Tensor sets = resident ? resident_sets(device, data) : Tensor();
-
   const auto staged = [&](int64_t most) {
     return is_held_in_memory(options.data) ? Tensor() : staging(device, data.image_size, most);
   };
   GradientSum gradients(options, micro_batch, *model, data.image_size, device,
                         [&] { return std::make_unique<DryBatches>(staged(micro_batch)); });
+  TrainingMemory memory{.micro_batch = micro_batch};
+  memory.parameter_bytes = static_cast<int64_t>(device.memory().use().in_use);
+  const bool resident = !modelled.backend().capabilities().is_host && is_held_in_memory(options.data);
+  const Tensor sets = resident ? resident_sets(device, data) : Tensor();
   gradients.start({});
   const bool one_size = micro_batch == options.ghost_batch;
   const std::set<int64_t> batches = one_size ? std::set{micro_batch} : batches_of(options, data.train_images);
   for (const int64_t n : micro_batch_sizes(batches, micro_batch)) {
-    gradients.begin();
+    gradients.begin({0, 2 * n});
     for (int step = 0; step < 2; ++step) gradients.add({0, n});
   }
   const Tensor evaluated = staged(std::min(micro_batch, data.test_images));

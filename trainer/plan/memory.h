@@ -9,15 +9,16 @@
 
 namespace crescendo {
 
-// Returns the micro-batch in images. If the noise scale is measured, it is one ghost batch. Otherwise it is
-// options.micro_batch, if that is given. On a processor it is one ghost batch, since more gains nothing. On a
-// GPU it is the largest multiple of the ghost batch, up to the run's largest batch, with which the run fits
-// into free memory; bisection finds it. Throws std::invalid_argument if not even one ghost batch fits.
+// Returns the micro-batch in images: options.micro_batch, if that is given. Otherwise it is one ghost batch on a
+// processor, since more gains nothing. On a GPU it is the largest multiple of the ghost batch, up to the run's
+// largest batch, with which the run fits into free memory; bisection finds it. Throws std::invalid_argument if not
+// even one ghost batch fits.
 int64_t micro_batch_size(const TrainOptions& options, const Device& device, const DatasetTraits& data);
 
 struct TrainingMemory {
-  int64_t peak_bytes = 0;       // largest amount that training holds at once
-  int64_t parameter_bytes = 0;  // part of it: parameters, gradients, optimizer state, running statistics
+  int64_t peak_bytes = 0;  // largest amount that training holds at once
+  int64_t parameter_bytes =
+      0;  // part of it: parameters, gradients and their sums, optimizer state, statistics
   int64_t micro_batch = 0;
 };
 

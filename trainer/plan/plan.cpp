@@ -150,10 +150,11 @@ Plan make_plan(const TrainOptions& options) {
   warn_of_large_batches(plan);
   warn_of_empty_segments(schedule, plan);
   warn_of_idle_options(schedule, plan);
-  if (options.noise_scale && options.micro_batch > options.ghost_batch)
+  constexpr double kLeastEpsilon = 1e-11;  // docs/derivations/exact_sums.md
+  if (options.exact_sum && options.optimizer == OptimizerKind::adam && options.epsilon < kLeastEpsilon)
     plan.warnings.push_back(fmt::format(
-        "micro-batch {} is given, but where the noise scale is measured it is one ghost batch, {}",
-        options.micro_batch, options.ghost_batch));
+        "epsilon {} is not much more than the rounding of exact sums; {} or more, or --gradient-sum float",
+        options.epsilon, kLeastEpsilon));
   plan.decaying_batch = options.batch;
   plan.decaying_updates = plan.updates;
   if (options.exchange != Exchange::none) {

@@ -1,5 +1,8 @@
 #include "trainer/step/diagnosis.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "trainer/store/stored_weights.h"
 
 namespace crescendo {
@@ -15,6 +18,12 @@ std::string layer_name(const Model& model, const char* op, std::span<const Tenso
 
 std::string samples_text(const SampleRange& range) {
   return join("samples ", range.first, " to ", range.first + range.count - 1);
+}
+
+// Returns true if all magnitudes are below the bound; false for NaN.
+bool all_below(const std::vector<real>& values, double bound) {
+  return std::all_of(values.begin(), values.end(),
+                     [&](real v) { return std::fabs(static_cast<double>(v)) < bound; });
 }
 
 // Runs the forward pass again and looks at the output of each op.
@@ -33,31 +42,50 @@ std::string explain_loss(const MicroStep& step, const DeviceBatch& batch, const 
               bad_input ? "the input" : first);
 }
 
-// The backward pass runs from the last layer to the first, so it went wrong at the last parameter affected.
-std::string explain_gradient(const ParameterStore& store, const SampleRange& update) {
-  std::string first = "none when computed again";
-  for (const auto& parameter : store.parameters())
-    if (!all_finite(store.download(store.gradients(), parameter->offset, parameter->shape.elements())))
-      first = parameter->name;
-  return join("the gradient of ", samples_text(update), " is not finite; the first layer to go wrong ",
-              "in the backward pass is that of ", first);
+// Explains a gradient that is not below the bound; empty if all are. The backward pass runs from the last layer to
+// the first, so it went wrong at the last parameter affected.
+std::string explain_gradient(const ParameterStore& store, const SampleRange& range, double bound) {
+  std::string first;
+  bool finite = true;
+  for (const auto& parameter : store.parameters()) {
+    const std::vector<real> gradient =
+        store.download(store.gradients(), parameter->offset, parameter->shape.elements());
+    if (all_below(gradient, bound)) continue;
+    first = parameter->name;
+    finite &= all_finite(gradient);
+  }
+  if (first.empty()) return "";
+  return join("the gradient of ", samples_text(range), finite ? join(" reaches ", bound) : " is not finite",
+              "; the first layer to go wrong in the backward pass is that of ", first);
 }
 
 }  // namespace
 
 std::string explain_non_finite(MicroStep& step, Batches& batches, const SampleRange& update,
                                int64_t micro_batch) {
-  ParameterStore& parameters = step.sums().parameters();
+  const UpdateSums& sums = step.sums();
+  ParameterStore& parameters = sums.parameters();
+  const double loss_bound = loss_format(update.count).bound;
   parameters.forget_gradients();
+  std::string explained;
   MicroBatches micro_batches(update, micro_batch);
   while (const std::optional<SampleRange> range = micro_batches()) {
     const DeviceBatch batch = step.load(batches, *range);
+    if (sums.takes_ghosts()) parameters.forget_gradients();
     Tape tape = Tape::training(step.tape_options());
     const Tensor losses = step.forward(tape, batch).losses;
-    if (!all_finite(losses.to_host())) return explain_loss(step, batch, *range);
+    const std::vector<real> values = losses.to_host();
+    if (!all_finite(values)) return explain_loss(step, batch, *range);
+    if (!all_below(values, loss_bound))
+      return join("a loss of ", samples_text(*range), " reaches ", loss_bound, ": the run has diverged");
     tape.backward(losses);
+    if (sums.takes_ghosts()) explained = explain_gradient(parameters, *range, sums.gradient_bound());
+    if (!explained.empty()) return explained;
   }
-  return explain_gradient(parameters, update);
+  explained = explain_gradient(parameters, update, sums.gradient_bound());
+  if (!explained.empty()) return explained;
+  return join("a sum over ", samples_text(update), " is not finite, or a norm's statistic reaches ",
+              statistic_format().bound);
 }
 
 }  // namespace crescendo

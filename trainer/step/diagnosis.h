@@ -8,7 +8,8 @@
 namespace crescendo {
 
 // Computes an update again, micro-batch by micro-batch, and returns in words which samples were not finite
-// and which layer was the first to go wrong. Overwrites gradients.
+// and which layer was the first to go wrong. A micro-batch must be one ghost batch if sums.takes_ghosts().
+// Overwrites gradients.
 std::string explain_non_finite(MicroStep& step, Batches& batches, const SampleRange& update,
                                int64_t micro_batch);
 

@@ -1,9 +1,11 @@
 #include "trainer/step/evaluation.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "engine/device_scalar.h"
 #include "engine/packed_weights.h"
+#include "kernels/exact_sum.h"
 
 namespace crescendo {
 
@@ -16,7 +18,13 @@ std::optional<Evaluation> evaluate(const Model& model, const DeviceData& data,
   const auto batches =
       data.batches({.shuffle = false, .chunk = most, .workers = options.loader_threads, .end = total}, most);
   DeviceScalar<StepCounters> counters(device);
-  counters.set({});
+  DeviceScalar<UpdateCounts> counts(device);
+  device.run(BeginUpdate{.first = 0,
+                         .ghosts = total,
+                         .n = 0,
+                         .sums = nullptr,
+                         .counters = counters.address(),
+                         .counts = counts.address()});
   PackedWeights packed;
   while (const std::optional<SampleRange> range = micro_batches()) {
     if (options.stop && options.stop()) return {};
@@ -26,17 +34,18 @@ std::optional<Evaluation> evaluate(const Model& model, const DeviceData& data,
     Tape tape = Tape::off({.packed_weights = &packed});
     const auto [losses, correct] =
         softmax_cross_entropy(tape, model.forward(tape, batch.images), batch.labels);
-    // Sample by sample: the sum does not depend on the micro-batch.
     device.run(CountSamples{.geometry = {.n = range->count, .ghost = 1},
                             .losses = losses.as_reals(),
                             .correct = correct.as_indices(),
-                            .counters = counters.address()});
+                            .counters = counters.address(),
+                            .counts = counts.address()});
     if (options.progress) options.progress(range->first + range->count);
   }
-  const StepCounters counted = counters.value();
-  return Evaluation{.correct = counted.correct,
-                    .total = total,
-                    .loss = total ? counted.loss / static_cast<double>(total) : 0};
+  const UpdateCounts counted = counts.value();
+  const double loss = counted.bad == 0 ? kLossUnit * static_cast<double>(counted.loss)
+                                       : std::numeric_limits<double>::quiet_NaN();
+  return Evaluation{
+      .correct = counted.correct, .total = total, .loss = total ? loss / static_cast<double>(total) : 0};
 }
 
 }  // namespace crescendo

@@ -13,7 +13,8 @@ namespace crescendo {
 
 struct Evaluation {
   int64_t correct = 0, total = 0;
-  double loss = 0;  // mean cross-entropy, without label smoothing
+  double loss =
+      0;  // mean cross-entropy, without label smoothing; NaN if one is not finite or beyond 2^30 / total
   double accuracy() const { return total ? static_cast<double>(correct) / static_cast<double>(total) : 0; }
 };
 

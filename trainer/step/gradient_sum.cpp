@@ -1,7 +1,6 @@
 #include "trainer/step/gradient_sum.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "trainer/step/diagnosis.h"
 
@@ -12,7 +11,7 @@ GradientSum::GradientSum(const TrainOptions& options, int64_t micro_batch, Model
     : options_(options),
       micro_batch_(micro_batch),
       open_(std::move(open)),
-      update_(model.parameters, options.noise_scale),
+      update_(model.parameters, options, micro_batch),
       step_(options, model, image_size, update_) {
   if (options.noise_scale) noise_.emplace(device, model.parameters.size(), options.ghost_batch);
 }
@@ -25,9 +24,9 @@ void GradientSum::start(const SampleSums& sums) {
   update_.restart(sums);
 }
 
-void GradientSum::begin() {
+void GradientSum::begin(const SampleRange& update) {
   range_ = {};
-  update_.begin();
+  update_.begin(update);
 }
 
 void GradientSum::add(const SampleRange& range) {
@@ -40,15 +39,10 @@ void GradientSum::add(const SampleRange& range) {
 
 const Tensor& GradientSum::finish() {
   update_.parameters().require_gradients();
-  const Tensor& gradients = update_.gradients();
-  const int64_t ghosts = range_.count / options_.ghost_batch;
-  gradients.device().run(
-      CheckFinite{.n = gradients.size(), .gradients = gradients.as_reals(), .counters = update_.counters()});
-  if (options_.running_statistics == RunningStatistics::mean_of_ghosts)
-    update_.blend_statistics(step_.model().options.norm_momentum, ghosts);
-  if (noise_) noise_->observe(update_, ghosts);
+  update_.finish(step_.model().options.norm_momentum);
+  if (noise_) noise_->observe(update_, range_.count / options_.ghost_batch);
   finished_.push_back(range_);
-  return gradients;
+  return update_.gradients();
 }
 
 const SampleSums& GradientSum::read() {
@@ -58,9 +52,10 @@ const SampleSums& GradientSum::read() {
   });
   if (stopped != finished_.end())
     throw NonFiniteError(explain(*stopped), *stopped, finished_.end() - stopped);
-  if (!std::isfinite(now.loss)) throw NonFiniteError(explain(range_), range_, 0);
-  sums_.loss = now.loss;
-  sums_.correct = now.correct;
+  const UpdateCounts present = update_.count_values();
+  if (present.bad != 0) throw NonFiniteError(explain(range_), range_, 0);
+  sums_.loss = now.loss + kLossUnit * static_cast<double>(present.loss);
+  sums_.correct = now.correct + present.correct;
   finished_.clear();
   return sums_;
 }
@@ -75,7 +70,8 @@ void GradientSum::reset() {
 
 std::string GradientSum::explain(const SampleRange& update) {
   const auto batches = open_();
-  return explain_non_finite(step_, *batches, update, micro_batch_);
+  return explain_non_finite(step_, *batches, update,
+                            update_.takes_ghosts() ? options_.ghost_batch : micro_batch_);
 }
 
 }  // namespace crescendo

@@ -1,5 +1,6 @@
-// The gradient of one update: forward and backward passes over its micro-batches, one after another, summed
-// in a fixed order. Memory does not grow with the batch, and the cut into micro-batches changes no bit.
+// The gradient of one update: forward and backward passes over its micro-batches, one after another. The sums
+// over ghost batches are exact, or with --gradient-sum float taken in a fixed order. Memory does not grow with the
+// batch, and the cut into micro-batches changes no bit.
 //
 // The host does not wait for the device in begin(), add() and finish(), with one exception: where the noise
 // scale is measured, finish() reads two sums back. The device counts losses and hits. After the first update
@@ -40,18 +41,19 @@ class GradientSum {
 
   // Starts a run, before its first update, with the sums to add to.
   void start(const SampleSums& sums);
-  // Starts an update.
-  void begin();
-  // Adds one micro-batch: a whole number of ghost batches, and exactly one where the noise scale is measured.
+  // Starts an update of these samples.
+  void begin(const SampleRange& update);
+  // Adds one micro-batch: a whole number of ghost batches, at most `micro_batch` images.
   void add(const SampleRange& range);
-  // Ends the update: checks on the device that loss and gradients are finite, and blends in pending running
-  // statistics. Returns the gradients summed over samples [model.parameters.size()], valid until begin().
+  // Ends the update: checks on the device that loss and gradients are finite, and updates running statistics
+  // from the update's sums. Returns the gradients summed over samples [model.parameters.size()], valid until
+  // begin().
   const Tensor& finish();
   // Counters in device memory. An optimizer skips the update if they have stopped.
   const StepCounters* counters() const { return update_.counters(); }
 
   // Waits for the device and brings sums() up to date. Throws NonFiniteError if an update since the last call
-  // was not finite, or the loss of the present update is not; the parameters are then as before that update.
+  // was not finite, or the present one is not so far; the parameters are then as before that update.
   const SampleSums& read();
   // The sums over the samples added since start() or reset(), as of the last read().
   const SampleSums& sums() const { return sums_; }

@@ -9,13 +9,14 @@ MicroStep::MicroStep(const TrainOptions& options, const Model& model, const Imag
 void MicroStep::run(Batches& batches, const SampleRange& range, bool first) {
   const DeviceBatch& batch = input(range.count);
   Replay& step = steps_.try_emplace({range.count, first}, device()).first->second;
-  if (options_.noise_scale) sums_.parameters().forget_gradients();
+  if (sums_.takes_ghosts()) sums_.parameters().forget_gradients();
   batches.prepare(range, batch);
   sums_.move_to(range.first);
   const bool replayed = step.run([&] {
     batches.write(sums_.counters(), batch);
     forward_backward(batch);
-    if (options_.noise_scale) sums_.add_ghost(first ? Write::overwrite : Write::add);
+    if (sums_.takes_ghosts())
+      sums_.add_ghosts(range.count / options_.ghost_batch, first ? Write::overwrite : Write::add);
   });
   if (replayed) sums_.parameters().note_gradients();
   sums_.note_counted(range.count);
@@ -40,7 +41,8 @@ TapeOptions MicroStep::tape_options() const {
   return {.ghost = options_.ghost_batch,
           .running_statistics = options_.running_statistics,
           .seed = options_.seed,
-          .counters = sums_.counters()};
+          .counters = sums_.counters(),
+          .counts = sums_.counts()};
 }
 
 CrossEntropy MicroStep::forward(Tape& tape, const DeviceBatch& batch) const {
@@ -58,7 +60,8 @@ void MicroStep::forward_backward(const DeviceBatch& batch) {
   device().run(CountSamples{.geometry = {.n = losses.size(), .ghost = options_.ghost_batch},
                             .losses = losses.as_reals(),
                             .correct = correct.as_indices(),
-                            .counters = sums_.counters()});
+                            .counters = sums_.counters(),
+                            .counts = sums_.counts()});
 }
 
 }  // namespace crescendo

@@ -1,5 +1,7 @@
 #include "trainer/step/update_sums.h"
 
+#include <limits>
+
 namespace crescendo {
 
 Tensor zeros(const Device& device, int64_t size) {
@@ -12,44 +14,123 @@ void add_squares(const Tensor& flat, double* sum, Write write) {
   flat.device().run(SumOfSquares{.n = flat.size(), .x = flat.as_reals(), .result = sum, .write = write});
 }
 
-UpdateSums::UpdateSums(ParameterStore& parameters, bool measures_noise)
-    : parameters_(parameters),
-      counters_(parameters.values().device()),
-      squares_(parameters.values().device()) {
-  if (measures_noise) total_ = zeros(parameters.values().device(), parameters.size());
+UpdateSums::UpdateSums(ParameterStore& parameters, const TrainOptions& options, int64_t micro_batch)
+    : parameters_(parameters), options_(options), counters_(device()), squares_(device()) {
+  constexpr int64_t kCounts = sizeof(UpdateCounts) / sizeof(int64_t);
+  const int64_t statistics = parameters.statistic_values().size();
+  if (options.exact_sum) exact_size_ = parameters.size() + statistics;
+  exact_ = Tensor::sums(device(), {exact_size_ + kCounts});
+  if (takes_ghosts() && micro_batch > options.ghost_batch)
+    parameters.allocate_ghost_gradients(micro_batch / options.ghost_batch);
+  if (options.exact_sum)
+    parameters.bind_statistic_sums(exact_.view(parameters.size(), {statistics}, Element::sum));
+  else if (options.noise_scale)
+    total_ = zeros(device(), parameters.size());
 }
 
 void UpdateSums::restart(const SampleSums& counts) {
   counters_.set({.correct = counts.correct, .loss = counts.loss});
+  const UpdateCounts none;
+  device().backend().upload(&none, this->counts(), sizeof none);
   position_ = -1;
 }
 
-void UpdateSums::begin() {
+void UpdateSums::begin(const SampleRange& update) {
   parameters_.forget_gradients();
-  if (total_.defined()) total_.device().run(Fill{.n = total_.size(), .value = 0, .to = total_.as_reals()});
+  ghosts_ = update.count / options_.ghost_batch;
+  device().run(BeginUpdate{.first = update.first,
+                           .ghosts = ghosts_,
+                           .n = exact_size_,
+                           .sums = exact_.as_sums(),
+                           .counters = counters(),
+                           .counts = counts()});
+  position_ = update.first;
+  if (total_.defined()) device().run(Fill{.n = total_.size(), .value = 0, .to = total_.as_reals()});
 }
 
-void UpdateSums::add_ghost(Write write) {
-  const Tensor& gradients = parameters_.gradients();
-  add_squares(gradients, &squares_.address()->ghosts, write);
-  total_.device().run(Blend{
-      .n = total_.size(), .keep = 1, .weight = 1, .from = gradients.as_reals(), .to = total_.as_reals()});
+void UpdateSums::add_ghosts(int64_t ghosts, Write write) {
+  if (options_.noise_scale)
+    for (int64_t ghost = 0; ghost < ghosts; ++ghost)
+      add_squares(parameters_.ghost_gradient(ghost), &squares_.address()->ghosts,
+                  ghost == 0 ? write : Write::add);
+  if (options_.exact_sum) {
+    device().run(AddToSums{.n = parameters_.size(),
+                           .ghosts = ghosts,
+                           .ghost_stride = parameters_.size(),
+                           .unit = gradient_unit(options_.ghost_batch),
+                           .gradients = parameters_.gradients().as_reals(),
+                           .sums = exact_.as_sums(),
+                           .counters = counters(),
+                           .counts = counts()});
+    return;
+  }
+  for (int64_t ghost = 0; ghost < ghosts; ++ghost)
+    device().run(Blend{.n = total_.size(),
+                       .keep = 1,
+                       .weight = 1,
+                       .from = parameters_.ghost_gradient(ghost).as_reals(),
+                       .to = total_.as_reals()});
 }
 
-void UpdateSums::blend_statistics(double momentum, int64_t ghosts) {
+double UpdateSums::gradient_bound() const {
+  return options_.exact_sum ? gradient_format(gradient_unit(options_.ghost_batch), ghosts_).bound
+                            : std::numeric_limits<double>::infinity();
+}
+
+void UpdateSums::finish(double momentum) {
+  const Tensor& sums = gradients();
+  if (!options_.exact_sum)
+    device().run(CheckFinite{.n = sums.size(), .gradients = sums.as_reals(), .counts = counts()});
+  device().run(EndUpdate{.counters = counters(), .counts = counts()});
+  if (options_.exact_sum) {
+    device().run(TakeSums{.n = sums.size(),
+                          .unit = gradient_unit(options_.ghost_batch),
+                          .keep = 0,
+                          .sums = exact_.as_sums(),
+                          .to = sums.as_reals(),
+                          .counters = counters()});
+    take_statistics(momentum);
+  } else if (options_.running_statistics == RunningStatistics::mean_of_ghosts) {
+    blend_statistics(momentum);
+  }
+}
+
+// running = (1 - momentum) * running + momentum * mean over the update's ghost batches
+void UpdateSums::blend_statistics(double momentum) {
   const Tensor& pending = parameters_.statistic_pending();
-  const Device& device = pending.device();
-  device.run(Blend{.n = pending.size(),
-                   .keep = 1 - momentum,
-                   .weight = momentum / static_cast<double>(ghosts),
-                   .from = pending.as_reals(),
-                   .to = parameters_.statistic_values().as_reals()});
-  device.run(Fill{.n = pending.size(), .value = 0, .to = pending.as_reals()});
+  device().run(Blend{.n = pending.size(),
+                     .keep = 1 - momentum,
+                     .weight = momentum / static_cast<double>(ghosts_),
+                     .from = pending.as_reals(),
+                     .to = parameters_.statistic_values().as_reals()});
+  device().run(Fill{.n = pending.size(), .value = 0, .to = pending.as_reals()});
+}
+
+// The sums hold each ghost batch with its weight (AddStatistics); the old values have what is left of 1.
+void UpdateSums::take_statistics(double momentum) {
+  const bool mean = options_.running_statistics == RunningStatistics::mean_of_ghosts;
+  const Tensor& pending = parameters_.statistic_pending();
+  device().run(TakeSums{.n = pending.size(),
+                        .unit = kStatisticUnit,
+                        .keep = whole_power(1 - momentum, mean ? 1 : ghosts_),
+                        .sums = pending.as_sums(),
+                        .to = parameters_.statistic_values().as_reals(),
+                        .counters = counters()});
+}
+
+UpdateCounts* UpdateSums::counts() const {
+  return reinterpret_cast<UpdateCounts*>(exact_.as_sums() + exact_size_);
+}
+
+UpdateCounts UpdateSums::count_values() const {
+  UpdateCounts values;
+  device().backend().download(counts(), &values, sizeof values);
+  return values;
 }
 
 void UpdateSums::move_to(int64_t position) {
   if (position == position_) return;
-  parameters_.values().device().backend().upload(&position, &counters_.address()->position, sizeof position);
+  device().backend().upload(&position, &counters_.address()->position, sizeof position);
   position_ = position;
 }
 

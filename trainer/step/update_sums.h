@@ -1,9 +1,11 @@
 // The sums of an update over its ghost batches: gradients, loss, hits, running statistics and squares.
 #pragma once
 
+#include "data/loader.h"
 #include "engine/device_scalar.h"
 #include "engine/parameters.h"
-#include "kernels/step_counters.h"
+#include "kernels/exact_sum.h"
+#include "trainer/options/options.h"
 
 namespace crescendo {
 
@@ -14,9 +16,10 @@ struct SampleSums {
   int64_t samples = 0;
 };
 
-// The sums in device memory. Gradients and running statistics lie in the parameter store, where the backward
-// pass adds them. If the noise scale is measured, the store holds one ghost batch's gradients and add_ghost()
-// adds them up here.
+// The sums in device memory. With options.exact_sum, the parameter store holds the gradients of a micro-batch's
+// ghost batches one by one, and add_ghosts() adds them here as integers, where ops add the statistics too;
+// finish() puts the results into the store. Otherwise ops update the statistics in the store, and the backward
+// pass adds the gradients up there. If the noise scale is measured, add_ghosts() does so here.
 class UpdateSums {
  public:
   // Sums of squared gradient elements: of each ghost batch, added up, and of the sum over all ghost batches.
@@ -24,18 +27,23 @@ class UpdateSums {
     double ghosts = 0, total = 0;
   };
 
-  UpdateSums(ParameterStore& parameters, bool measures_noise);
+  // `options` and `parameters` must outlive this object.
+  UpdateSums(ParameterStore& parameters, const TrainOptions& options, int64_t micro_batch);
 
   // Sets the counts of loss and hits, and forgets the position and earlier failures.
   void restart(const SampleSums& counts);
-  // Starts an update: the next gradients overwrite those of the update before.
-  void begin();
-  // Adds the gradients in the store, those of one ghost batch, and their squares. `write` is overwrite for
-  // the first ghost batch of an update.
-  void add_ghost(Write write);
-  // Divides the pending running statistics by the number of ghost batches and blends them into the running
-  // ones: running = (1 - momentum) * running + momentum * mean over the update's ghost batches.
-  void blend_statistics(double momentum, int64_t ghosts);
+  // Starts an update of these samples: the next gradients overwrite those of the update before.
+  void begin(const SampleRange& update);
+  // Returns true if add_ghosts() must follow each micro-batch, whose gradients then overwrite those in the store.
+  bool takes_ghosts() const { return options_.exact_sum || options_.noise_scale; }
+  // Adds the gradients in the store, those of a micro-batch of `ghosts` ghost batches, and, if the noise scale is
+  // measured, their squares. `write` is overwrite for the first micro-batch of an update.
+  void add_ghosts(int64_t ghosts, Write write);
+  // A ghost batch's gradient must be smaller to be added; infinity for sums in reals.
+  double gradient_bound() const;
+  // Ends the update: notes if a sum is not finite, and computes gradients() and the running statistics, into
+  // which a ghost batch enters with the weight `momentum`.
+  void finish(double momentum);
 
   // Moves the device's position in the run. Uploads only if the position is not that already.
   void move_to(int64_t position);
@@ -43,18 +51,30 @@ class UpdateSums {
   void note_counted(int64_t samples) { position_ += samples; }
 
   ParameterStore& parameters() const { return parameters_; }
-  // The gradients summed over samples [parameters.size()].
+  // The gradients summed over samples [parameters.size()], after finish().
   const Tensor& gradients() const { return total_.defined() ? total_ : parameters_.gradients(); }
-  // Loss, hits, position and the first update that was not finite, in device memory.
+  // Position, loss, hits and the first update that was not finite, in device memory.
   StepCounters* counters() const { return counters_.address(); }
   DeviceScalar<StepCounters>& counter_values() { return counters_; }
+  // The counts of the present update so far, in device memory.
+  UpdateCounts* counts() const;
+  // Waits for the device and returns the counts.
+  UpdateCounts count_values() const;
   DeviceScalar<Squares>& squares() { return squares_; }
 
  private:
+  const Device& device() const { return parameters_.values().device(); }
+  void blend_statistics(double momentum);
+  void take_statistics(double momentum);
+
   ParameterStore& parameters_;
+  const TrainOptions& options_;
   DeviceScalar<StepCounters> counters_;
-  int64_t position_ = -1;  // of the device; -1: not known
-  Tensor total_;           // defined if the noise scale is measured
+  Tensor exact_;  // exact sums of gradients and statistics, none without options.exact_sum; then UpdateCounts
+  int64_t exact_size_ = 0;  // without the UpdateCounts
+  int64_t ghosts_ = 0;      // of the update
+  int64_t position_ = -1;   // of the device; -1: not known
+  Tensor total_;            // defined if add_ghosts() adds in reals
   DeviceScalar<Squares> squares_;
 };
 
