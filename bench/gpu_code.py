@@ -37,6 +37,9 @@ CONTRACTS = {
     "widen+": ("ar", "r", ""), "widen": ("a", "r", ""), "fill": ("", "r", ""), "fill_activations": ("", "a", ""),
     "blend": ("rr", "r", ""), "sgd": ("rr", "r", "a"), "momentum": ("rrr", "rr", "a"), "adam": ("rrrr", "rrr", "a"),
 }
+# The calls of the formulas in kernels/pointwise.h. Fill is one kernel for reals and for activations that are reals.
+FORMULAS = {"ReluOf": "relu_forward", "ReluGradient": "relu_backward", "ScaledSum": "scale_add", "ScaledBy": "scale",
+            "Blended": "blend", "Constant": "fill"}
 BYTES = {"bf16": 2, "float": 4}
 SHARED_OF_SM = {"sm_80": 164 << 10, "sm_90a": 228 << 10}
 RESERVED_SHARED = 1 << 10  # per block; cuobjdump includes it from sm_90 on
@@ -116,6 +119,10 @@ def short_name(demangled):
     """Returns the kernel call with its type, its elements at once and, if it adds, a +; or the kernel's signature."""
     text = re.sub(r"\bcrescendo::(cuda::)?", "", demangled)
     text = re.sub(r"\(\w+\)(?=\d)", "", text)  # the type of an enumerator
+    formula = re.match(r"void map_kernel<(\d+), (\w+), (AddTo<)?(\w+)[,>]", text)
+    if formula and formula[4] in FORMULAS:
+        call = FORMULAS[formula[4]] + ("_activations" if formula[4] == "Constant" and formula[2] != "float" else "")
+        return f"{call}<{formula[2]}, {formula[1]}>{'+' if formula[3] else ''}"
     function = re.search(r"OwnKernels<(\w+)>::(?:compute\((\w+) const&\)|(\w+)\()", text)
     if not function:
         return re.sub(r"^void |\(.*$", "", text)

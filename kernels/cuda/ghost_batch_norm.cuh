@@ -119,10 +119,10 @@ static __global__ void __launch_bounds__(kThreads)
 // gradient[channel] (=|+=) the total of each ghost batch, in order or `stride` apart.
 HD inline void add_ghosts(const double* totals, int64_t ghosts, int64_t channels, int64_t channel,
                           Write write, real* gradient, int64_t stride) {
-  for (int64_t ghost = 0; ghost < ghosts; ++ghost, gradient += stride) {
+  for (int64_t ghost = 0; ghost < ghosts; ++ghost) {
     const real total = static_cast<real>(totals[ghost * channels + channel]);
-    const bool first = write_of_ghost(write, ghost, stride) == Write::overwrite;
-    gradient[channel] = first ? total : gradient[channel] + total;
+    real& sum = gradient[ghost * stride + channel];
+    sum = write_of_ghost(write, ghost, stride) == Write::overwrite ? total : sum + total;
   }
 }
 
@@ -255,12 +255,13 @@ void OwnKernels<T>::compute(const GhostBatchNormBackward& call) {
     launch(stream(), s.grid(), write_gradients_kernel<T, width()>, s, g, x, dy, g.y_pixel(), call.norm,
            constants, values_of(call.dx), call.write_dx);
   });
-  each(stream(), g.c,
+  each(stream(), 2 * g.c,
        [totals, ghosts = g.ghosts(), c = g.c, write = call.write_parameters, dshift = call.dshift,
         dscale = call.dscale, dshift_stride = call.dshift_stride,
-        dscale_stride = call.dscale_stride] __device__(int64_t channel) {
-         add_ghosts(totals, ghosts, c, channel, write, dshift, dshift_stride);
-         add_ghosts(totals + ghosts * c, ghosts, c, channel, write, dscale, dscale_stride);
+        dscale_stride = call.dscale_stride] __device__(int64_t i) {
+         const bool shift = i < c;
+         add_ghosts(shift ? totals : totals + ghosts * c, ghosts, c, shift ? i : i - c, write,
+                    shift ? dshift : dscale, shift ? dshift_stride : dscale_stride);
        });
 }
 

@@ -9,6 +9,8 @@
 
 namespace crescendo::cuda {
 
+static_assert(Elementwise<ReluForward> && !Elementwise<Dropout>);  // nvcc knows them too
+
 template <class T>
 void OwnKernels<T>::compute_elements(const KernelCall& call) {
   const auto compute = [this]<class Call>(const Call& one) {

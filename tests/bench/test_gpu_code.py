@@ -84,9 +84,12 @@ class Reading(unittest.TestCase):
         for which, name in (1, "max_pool2d_backward<bf16>+"), (2, "max_pool2d_backward<bf16>"):
             outer = f"{cuda}each_write<crescendo::bf16, {pool}>(CUstream_st*, {pool} const&)::{{lambda(long)#{which}}}"
             self.assertEqual(gpu_code.short_name(f"void {cuda}each_kernel<{outer}>(long, {outer})"), name)
-        scale = f"{compute}Scale const&)::{{lambda(float)#1}}"
-        for f, name in (scale, "scale<bf16, 8>"), (f"{cuda}AddTo<{scale}>", "scale<bf16, 8>+"):
-            self.assertEqual(gpu_code.short_name(f"void {cuda}map_kernel<8, crescendo::bf16, {f}>(long, {f})"), name)
+        for f, name in (("ScaledBy", "scale<bf16, 8>"), ("cuda::AddTo<crescendo::ScaledBy>", "scale<bf16, 8>+"),
+                        ("ReluGradient", "relu_backward<bf16, 8>"), ("Constant", "fill_activations<bf16, 8>")):
+            kernel = f"void {cuda}map_kernel<8, {cuda}bf16, crescendo::{f}, {cuda}bf16>(long, {cuda}bf16*)"
+            self.assertEqual(gpu_code.short_name(kernel), name)
+        fill = f"void {cuda}map_kernel<4, float, crescendo::Constant>(long, float*, crescendo::Constant)"
+        self.assertEqual(gpu_code.short_name(fill), "fill<float, 4>")
         widen = f"{cuda}OwnKernels<crescendo::bf16>::widen(long, crescendo::activation const*)::{{lambda(float)#1}}"
         self.assertEqual(gpu_code.short_name(f"void {cuda}map_kernel<4, float, {widen}>(long, {widen})"),
                          "widen<bf16, 4>")
