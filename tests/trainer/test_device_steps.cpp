@@ -2,6 +2,8 @@
 // and runs while the host goes on.
 #include <doctest/doctest.h>
 
+#include <cmath>
+
 #include "engine/replay.h"
 #include "kernels/cpu/backend.h"
 #include "support/run_kernel.h"
@@ -245,6 +247,19 @@ TEST_CASE("a non-finite update is undone and explained, although the host learns
   TrainOptions looking = options;
   looking.checkpoint_every = 1;
   CHECK(message_of(looking, folder / "at once", nullptr) == late);
+}
+
+TEST_CASE("the loss of an evaluation is NaN if that of an image is") {
+  for (const bool bad : {false, true}) {
+    const auto model = make_model("wrn-10-1", {.classes = 4});
+    model->parameters.allocate(Device::cpu(1));
+    model->parameters.initialise(1);
+    const DeviceData data(Device::cpu(1), std::make_shared<TinyData>(20, bad ? 11 : -1));
+    const Evaluation result =
+        evaluate(*model, data, {.micro_batch = 7, .loader_threads = 0, .stop = {}, .progress = {}}).value();
+    CHECK(std::isnan(result.loss) == bad);
+    CHECK(result.total == 20);
+  }
 }
 
 TEST_CASE("micro-batch auto takes the largest that fits, and the run holds as much as was computed") {

@@ -126,6 +126,31 @@ TEST_CASE(
           std::ldexp(1.0 + std::abs(static_cast<double>(recurrence[i])), -23) * kGhosts);
 }
 
+TEST_CASE("losses and hits can be read in the middle of an update") {
+  for (const bool exact : {false, true}) {
+    TrainOptions options = exact_options();
+    options.exact_sum = exact;
+    NormAndLinear model;
+    GradientSum gradients(options, kGhost, model, kImage, Device::cpu(1),
+                          [] { return std::make_unique<PositionedBatches>(); });
+    gradients.start({.loss = 0.5, .correct = 1});
+    gradients.begin({0, 2 * kGhost});
+    gradients.add({0, kGhost});
+    const SampleSums half = gradients.read();
+    NormAndLinear same;
+    const Result alone = update(exact_options(), same, 0, 1, {0});
+    CHECK(half.loss == alone.sums.loss);
+    CHECK(half.correct == alone.sums.correct);
+    CHECK(half.samples == kGhost);
+    gradients.add({kGhost, kGhost});
+    gradients.finish();
+    const SampleSums whole = gradients.read();
+    CHECK(whole.loss > half.loss);
+    CHECK(whole.samples == 2 * kGhost);
+    CHECK(gradients.read().loss == whole.loss);
+  }
+}
+
 TEST_CASE("exact sums: a gradient that has no place in its sum is explained, and changes nothing") {
   const TrainOptions options = exact_options();
   NormAndLinear model;

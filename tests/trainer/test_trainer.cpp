@@ -119,6 +119,10 @@ TEST_CASE("micro-batch, threads and loader workers change no bit") {
     train(measured, folder / "measured");
     CHECK_MESSAGE(digest_of(folder / "measured") != expected, "the pair buffer is part of the state");
     CHECK(read_metrics(folder / "measured/metrics.jsonl").train.back().measured_noise_scale.has_value());
+    measured.micro_batch = 24;
+    train(measured, folder / "measured otherwise");
+    CHECK(digest_of(folder / "measured otherwise") == digest_of(folder / "measured"));
+    CHECK(story_of(folder / "measured otherwise") == story_of(folder / "measured"));
   }
 }
 
