@@ -48,7 +48,9 @@ double rounding(Precision precision) {
 }  // namespace
 
 TEST_CASE("runs: equal bits for the same seed, any micro-batch, and when stopped and resumed") {
-  for (const auto& [on, exact] : devices_and_sums()) {
+  for (const auto& pair : devices_and_sums()) {
+    const RunDevice& on = pair.first;
+    const bool exact = pair.second;
     CAPTURE(name_of(on.precision));
     CAPTURE(exact);
     const bool own = on.convolution == ConvolutionAlgorithm::own;
