@@ -8,7 +8,6 @@
 #include "base/check.h"
 #include "trainer/options/open_device.h"
 #include "trainer/options/option_table.h"
-#include "trainer/options/toml.h"
 #include "trainer/store/run_folder.h"
 
 namespace crescendo {
@@ -22,12 +21,6 @@ constexpr std::array<std::string_view, 13> kFree = {
 // Options that change only the rounding. A run must be able to move to another machine, so the trainer warns.
 // The same holds for a convolution algorithm that the new device does not support.
 constexpr std::array<std::string_view, 3> kRounding = {"instruction-set", "device", "precision"};
-
-bool has_key(const std::string& config, const std::string& key, const std::string& name) {
-  const std::vector<TomlEntry> entries = read_toml(config, name);
-  return std::any_of(entries.begin(), entries.end(),
-                     [&](const TomlEntry& entry) { return entry.key == key; });
-}
 
 bool is_among(std::span<const std::string_view> names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
@@ -44,13 +37,14 @@ TrainOptions options_of_checkpoint(const std::string& config, const std::string&
 
 TrainOptions settled_options(TrainOptions options) {
   const auto checkpoint = options.resume ? newest_header_of(options.run_dir) : std::nullopt;
-  const std::string config = checkpoint ? read_checkpoint_info(*checkpoint).config : "";
-  if (checkpoint && !has_key(config, "gradient-sum", *checkpoint)) options.exact_sum = false;
-  if (checkpoint && options.instruction_set == InstructionSet::automatic) {
-    const TrainOptions saved = options_of_checkpoint(config, *checkpoint);
-    options.instruction_set = saved.instruction_set;
-    require(has_instruction_set(saved.instruction_set), "--resume: ", *checkpoint, " was trained with ",
-            name_of(saved.instruction_set), ", which this processor does not have: --instruction-set ",
+  if (checkpoint) {
+    const TrainOptions saved = options_of_checkpoint(read_checkpoint_info(*checkpoint).config, *checkpoint);
+    options.exact_sum = saved.exact_sum;
+    const bool automatic = options.instruction_set == InstructionSet::automatic;
+    if (automatic) options.instruction_set = saved.instruction_set;
+    require(!automatic || has_instruction_set(saved.instruction_set), "--resume: ", *checkpoint,
+            " was trained with ", name_of(saved.instruction_set),
+            ", which this processor does not have: --instruction-set ",
             name_of(resolved(InstructionSet::automatic)), " goes on with slightly other rounding");
   }
   options.instruction_set = resolved(options.instruction_set);

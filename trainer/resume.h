@@ -11,8 +11,7 @@ namespace crescendo {
 TrainOptions options_of_checkpoint(const std::string& config, const std::string& checkpoint);
 
 // Returns the options with --instruction-set auto replaced by a set: the one of the run to resume, which
-// gives the same bits, otherwise the best of this processor. A run to resume from before the option gradient-sum
-// keeps its sums in float. Reads the header of the run's newest checkpoint only. Throws std::invalid_argument if
+// gives the same bits, otherwise the best of this processor. A run to resume keeps its own --gradient-sum. Reads the header of the run's newest checkpoint only. Throws std::invalid_argument if
 // this processor does not have the set.
 TrainOptions settled_options(TrainOptions options);
 

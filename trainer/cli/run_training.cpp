@@ -26,8 +26,9 @@ void say_median(const TrainOptions& options, Progress& progress) {
 
 TrainResult run_training(const TrainOptions& given, Progress& progress) {
   const TrainOptions options = settled_options(given);
-  if (given.exact_sum && !options.exact_sum)
-    progress.say("this run began with --gradient-sum float, and keeps it");
+  if (given.exact_sum != options.exact_sum)
+    progress.say(fmt::format("this run began with --gradient-sum {}, and keeps it",
+                             options.exact_sum ? "exact" : "float"));
   const Facts facts = {{"version", build_info::kVersion},
                        {"commit", build_info::kCommit},
                        {"compiler", fmt::format("{}, {}", build_info::kCompiler, build_info::kBuildType)},
