@@ -1,5 +1,5 @@
-// Measures how far the sum of an update's gradients is from the sum in double, with exact sums and with sums in
-// float, on the gradients of a network and a data set.
+// Measures how far the sum of an update's gradients is from the sum in double, with exact sums and with sums
+// in float, on the gradients of a network and a data set.
 #include <fmt/format.h>
 
 #include <cmath>

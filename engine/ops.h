@@ -42,8 +42,8 @@ struct BatchNormOptions {
 };
 
 // Running statistics [c]: training updates them, evaluation uses them. The pending ones are the sums over an
-// update, as reals for RunningStatistics::mean_of_ghosts, or as exact sums, from which the end of the update makes
-// the running ones.
+// update, as reals for RunningStatistics::mean_of_ghosts, or as exact sums, from which the end of the update
+// makes the running ones.
 struct NormStatistics {
   Tensor running_mean, running_variance;
   Tensor pending_mean, pending_variance;

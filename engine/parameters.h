@@ -32,9 +32,9 @@ struct Parameter {
 };
 using ParameterHandle = std::shared_ptr<const Parameter>;
 
-// A named running statistic: part of the model, but not trained. `pending` is the sum over the ghost batches of
-// an update: an exact one after bind_statistic_sums(), otherwise reals, which RunningStatistics::mean_of_ghosts
-// needs.
+// A named running statistic: part of the model, but not trained. `pending` is the sum over the ghost batches
+// of an update: an exact one after bind_statistic_sums(), otherwise reals, which
+// RunningStatistics::mean_of_ghosts needs.
 struct Statistic {
   std::string name;
   Shape shape;

@@ -88,7 +88,7 @@ class Tensor {
   // needed and not yet written. With a ghost_stride, `home` is the gradient of the first ghost batch, and the
   // memory of the next one follows after so many elements.
   void bind_gradient(const Tensor& home, int64_t ghost_stride = 0) const;
-  int64_t ghost_stride() const;
+  int64_t ghost_stride() const;  // 0: the ghost batches' gradients are added up
   void forget_gradient() const;  // the next contribution overwrites
   // Returns a tensor with the same shape and gradient, but no memory:
   // for ops whose backward does not read their input.
@@ -116,7 +116,8 @@ class Tensor {
   std::shared_ptr<Block> block_;
 };
 
-// Memory for a contribution to a gradient, and how to write it.
+// Memory for a contribution to a gradient, and how to write it. A parameter's kernels also need
+// ghost_stride().
 struct GradientSlot {
   Tensor gradient;
   Write write;

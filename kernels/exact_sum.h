@@ -1,5 +1,6 @@
-// Sums whose terms are rounded to whole units and added as 64-bit integers. Integer addition is associative, so
-// neither the order of the terms nor the way they are grouped changes a bit (docs/derivations/exact_sums.md).
+// Sums whose terms are rounded to whole units and added as 64-bit integers. Integer addition is associative,
+// so neither the order of the terms nor the way they are grouped changes a bit
+// (docs/derivations/exact_sums.md).
 #pragma once
 
 #include <cmath>
@@ -32,8 +33,8 @@ HD inline SumFormat loss_format(int64_t samples) {
   return {kLossUnit, 0x1p30 / static_cast<double>(samples)};
 }
 
-// Means and variances of ghost batches. They enter with weights whose sum is at most 1, so the sum has the bound
-// of the terms.
+// Means and variances of ghost batches. They enter with weights whose sum is at most 1, so the sum has the
+// bound of the terms.
 constexpr double kStatisticUnit = 0x1p-32;
 HD inline SumFormat statistic_format() { return {kStatisticUnit, 0x1p30}; }
 

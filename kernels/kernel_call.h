@@ -5,8 +5,8 @@
 // defined by one sentence: let f = sum(y * dy); the kernel writes (or adds) df/dx to dx. Kernels allocate
 // nothing, check nothing (the op did), and return at once if a size is zero. The shape of every reduction
 // follows from the geometry alone, so results do not depend on the number of threads. A parameter's gradient
-// is the sum, in order, of the gradients of the ghost batches, so it does not depend on the micro-batch either;
-// or with a stride between them, the gradients of the ghost batches one by one.
+// is the sum, in order, of the gradients of the ghost batches, so it does not depend on the micro-batch
+// either; or with a stride between them, the gradients of the ghost batches one by one.
 #pragma once
 
 #include <variant>

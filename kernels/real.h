@@ -24,8 +24,8 @@ class activation;  // never defined
 enum class Write { overwrite, add };
 
 // Says how a parameter's gradient from ghost batch `ghost` of a call is written. If the gradients of ghost
-// batches lie `stride` elements apart, `write` holds for each of them. With stride 0 the first one is written so,
-// and the others are added to it.
+// batches lie `stride` elements apart, `write` holds for each of them. With stride 0 the first one is written
+// so, and the others are added to it.
 HD inline Write write_of_ghost(Write write, int64_t ghost, int64_t stride) {
   return stride == 0 && ghost > 0 ? Write::add : write;
 }

@@ -39,7 +39,8 @@ TrainingData open_training_data(const TrainOptions& options);
 class Trainer {
  public:
   // Opens the run folder and, with options.resume, loads its newest checkpoint. `device` must be the one that
-  // the options name, and the options settled (settled_options()). `facts` are written to the manifest. Throws std::invalid_argument if the options cannot work.
+  // the options name, and the options settled (settled_options()). `facts` are written to the manifest.
+  // Throws std::invalid_argument if the options cannot work.
   Trainer(const TrainOptions& options, const TrainingData& data, const Device& device, Progress& progress,
           const Facts& facts);
 

@@ -25,8 +25,8 @@ BatchNormGeometry batch_norm_geometry(const Tape& tape, const Tensor& x, const T
 
 namespace {
 
-// Updates the running statistics. With exact sums or RunningStatistics::mean_of_ghosts, adds to the pending sums
-// instead, from which the end of the update makes one step.
+// Updates the running statistics. With exact sums or RunningStatistics::mean_of_ghosts, adds to the pending
+// sums instead, from which the end of the update makes one step.
 void update_running(const Tape& tape, const BatchNormGeometry& g, const Moments& moments,
                     const NormStatistics& statistics, double momentum) {
   const bool sequential = tape.options().running_statistics == RunningStatistics::sequential;

@@ -212,9 +212,9 @@ struct NormConv2dBackwardData {
   real* dscale;  // [c]
   real* dshift;  // [c]
   Write write_parameters;
-  int64_t dscale_stride =
-      0;  // from one ghost batch's gradient to the next, in elements; 0: they are added up
-  int64_t dshift_stride = 0;  // likewise
+  // From one ghost batch's gradient to the next, in elements; 0: they are added up.
+  int64_t dscale_stride = 0;
+  int64_t dshift_stride = 0;
 
   Work work() const { return pass_work(geometry); }
   bool operator==(const NormConv2dBackwardData&) const = default;

@@ -61,9 +61,9 @@ struct GhostBatchNormBackward {
   real* dscale;  // [c]
   real* dshift;  // [c]
   Write write_parameters;
-  int64_t dscale_stride =
-      0;  // from one ghost batch's gradient to the next, in elements; 0: they are added up
-  int64_t dshift_stride = 0;  // likewise
+  // From one ghost batch's gradient to the next, in elements; 0: they are added up.
+  int64_t dscale_stride = 0;
+  int64_t dshift_stride = 0;
 
   Work work() const { return streaming(geometry.elements(), 3); }
   bool operator==(const GhostBatchNormBackward&) const = default;

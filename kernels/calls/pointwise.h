@@ -13,8 +13,8 @@
 namespace crescendo {
 
 // An elementwise call has a member elementwise(run), which calls run(formula, write, output, inputs...) once:
-// output[i] (=|+=) formula(inputs[i]...) for i < n. One generic kernel per backend computes all of them.
-// (The concept tries it with a struct, because nvcc rejects a lambda there and takes no call for elementwise.)
+// output[i] (=|+=) formula(inputs[i]...) for i < n. One generic kernel per backend computes all of them. (The
+// concept tries it with a struct, because nvcc rejects a lambda there and takes no call for elementwise.)
 struct IgnoreElements {
   void operator()(const auto&...) const {}
 };

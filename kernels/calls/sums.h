@@ -26,8 +26,8 @@ struct BeginUpdate {
   bool operator==(const BeginUpdate&) const = default;
 };
 
-// sums += the gradients of each ghost batch, in units of gradient_format(unit, counters.ghosts). If one of them
-// cannot be a term, sets counts.bad; its sum is then undefined.
+// sums += the gradients of each ghost batch, in units of gradient_format(unit, counters.ghosts). If one of
+// them cannot be a term, sets counts.bad; its sum is then undefined.
 struct AddToSums {
   static constexpr std::string_view kName = "add_to_sums";
   int64_t n, ghosts;
@@ -115,8 +115,8 @@ struct CheckFinite {
   bool operator==(const CheckFinite&) const = default;
 };
 
-// Ends an update: adds counts.loss and counts.correct to those of the counters and sets the counts to zero. If
-// counts.bad is set, sets counters.stopped_at to counters.position instead, unless it is set already.
+// Ends an update: adds counts.loss and counts.correct to those of the counters and sets the counts to zero.
+// If counts.bad is set, sets counters.stopped_at to counters.position instead, unless it is set already.
 struct EndUpdate {
   static constexpr std::string_view kName = "end_update";
   StepCounters* counters;

@@ -66,8 +66,8 @@ void combine_images(const BatchNormGeometry& g, const double* images, double* to
   }
 }
 
-// Computes gradient[c] (=|+=) the ghost batches' totals, added in order or `stride` apart. The totals' rows are
-// `width` apart.
+// Computes gradient[c] (=|+=) the ghost batches' totals, added in order or `stride` apart. The totals' rows
+// are `width` apart.
 void add_ghosts(const double* totals, int64_t ghosts, int64_t width, int64_t channels, real* gradient,
                 Write write, int64_t stride) {
   for (int64_t ghost = 0; ghost < ghosts; ++ghost, gradient += stride)

@@ -1,5 +1,5 @@
-// Exact sums over ghost batches: independent of order and grouping, as close to the true sum as their unit allows,
-// and no term lost that has no place in its sum.
+// Exact sums over ghost batches: independent of order and grouping, as close to the true sum as their unit
+// allows, and no term lost that has no place in its sum.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -160,7 +160,8 @@ TEST_CASE("add_statistics: each ghost batch with its weight, whatever the cut in
       CAPTURE(mean_of_ghosts);
       CAPTURE(channels);
       const std::vector<real> means = noise(kGhosts * channels, 1), variances = noise(kGhosts * channels, 2);
-      // Adds the update's ghost batches in calls of these sizes, each at its position; the last call comes first.
+      // Adds the update's ghost batches in calls of these sizes, each at its position; the last call comes
+      // first.
       const auto add = [&](const std::vector<int64_t>& sizes) {
         Buffer<int64_t> mean_sums(*backend, std::vector<int64_t>(static_cast<size_t>(channels))),
             variance_sums(*backend, std::vector<int64_t>(static_cast<size_t>(channels)));

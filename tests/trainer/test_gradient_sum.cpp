@@ -1,5 +1,5 @@
-// The sums of an update: exact ones do not depend on the order of ghost batches, come as close to the true sum as
-// float allows, and explain what has no place in them.
+// The sums of an update: exact ones do not depend on the order of ghost batches, come as close to the true
+// sum as float allows, and explain what has no place in them.
 #include "trainer/step/gradient_sum.h"
 
 #include <doctest/doctest.h>

@@ -9,10 +9,10 @@
 
 namespace crescendo {
 
-// Returns the micro-batch in images: options.micro_batch, if that is given. Otherwise it is one ghost batch on a
-// processor, since more gains nothing. On a GPU it is the largest multiple of the ghost batch, up to the run's
-// largest batch, with which the run fits into free memory; bisection finds it. Throws std::invalid_argument if not
-// even one ghost batch fits.
+// Returns the micro-batch in images: options.micro_batch, if that is given. Otherwise it is one ghost batch
+// on a processor, since more gains nothing. On a GPU it is the largest multiple of the ghost batch, up to the
+// run's largest batch, with which the run fits into free memory; bisection finds it. Throws
+// std::invalid_argument if not even one ghost batch fits.
 int64_t micro_batch_size(const TrainOptions& options, const Device& device, const DatasetTraits& data);
 
 struct TrainingMemory {

@@ -328,8 +328,8 @@ void write_report(const std::vector<std::string>& run_folders, const std::string
   std::vector<Run> runs = read_runs(run_folders);
   Json report = describe(runs);
   report["title"] = title.empty() ? default_title(runs) : title;
-  // Names and settings may hold anything. Broken UTF-8 is replaced, and escaping every "<" keeps the data from
-  // ending the script element.
+  // Names and settings may hold anything. Broken UTF-8 is replaced, and escaping every "<" keeps the data
+  // from ending the script element.
   std::string data = replaced(report.dump(-1, ' ', false, Json::error_handler_t::replace), "<", "\\u003c");
   std::string escaped_title = replaced(replaced(report["title"], "&", "&amp;"), "<", "&lt;");
   std::string chart_js = replaced(std::string(embedded_file("chart.js")), "</script", "<\\/script");

@@ -42,8 +42,8 @@ std::string explain_loss(const MicroStep& step, const DeviceBatch& batch, const 
               bad_input ? "the input" : first);
 }
 
-// Explains a gradient that is not below the bound; empty if all are. The backward pass runs from the last layer to
-// the first, so it went wrong at the last parameter affected.
+// Returns the explanation of a gradient that is not below the bound, or an empty text if all are. The backward
+// pass runs from the last layer to the first, so it went wrong at the last parameter affected.
 std::string explain_gradient(const ParameterStore& store, const SampleRange& range, double bound) {
   std::string first;
   bool finite = true;

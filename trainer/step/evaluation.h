@@ -13,8 +13,8 @@ namespace crescendo {
 
 struct Evaluation {
   int64_t correct = 0, total = 0;
-  double loss =
-      0;  // mean cross-entropy, without label smoothing; NaN if one is not finite or beyond 2^30 / total
+  // Mean cross-entropy without label smoothing; NaN if an image's is not finite, or 2^30 / total or more.
+  double loss = 0;
   double accuracy() const { return total ? static_cast<double>(correct) / static_cast<double>(total) : 0; }
 };
 

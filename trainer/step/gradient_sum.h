@@ -1,6 +1,6 @@
 // The gradient of one update: forward and backward passes over its micro-batches, one after another. The sums
-// over ghost batches are exact, or with --gradient-sum float taken in a fixed order. Memory does not grow with the
-// batch, and the cut into micro-batches changes no bit.
+// over ghost batches are exact, or with --gradient-sum float taken in a fixed order. Memory does not grow
+// with the batch, and the cut into micro-batches changes no bit.
 //
 // The host does not wait for the device in begin(), add() and finish(), with one exception: where the noise
 // scale is measured, finish() reads two sums back. The device counts losses and hits. After the first update

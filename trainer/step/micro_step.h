@@ -33,7 +33,8 @@ class MicroStep {
   const UpdateSums& sums() const { return sums_; }
 
  private:
-  // A captured step differs by the micro-batch's size and by whether it overwrites sums in reals or adds to them.
+  // A captured step differs by the micro-batch's size and by whether it overwrites sums in reals or adds to
+  // them.
   struct Kind {
     int64_t samples;
     bool first;

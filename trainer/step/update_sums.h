@@ -16,10 +16,11 @@ struct SampleSums {
   int64_t samples = 0;
 };
 
-// The sums in device memory. With options.exact_sum, the parameter store holds the gradients of a micro-batch's
-// ghost batches one by one, and add_ghosts() adds them here as integers, where ops add the statistics too;
-// finish() puts the results into the store. Otherwise ops update the statistics in the store, and the backward
-// pass adds the gradients up there. If the noise scale is measured, add_ghosts() does so here.
+// The sums in device memory. With options.exact_sum, the parameter store holds the gradients of a
+// micro-batch's ghost batches one by one, and add_ghosts() adds them here as integers, where ops add the
+// statistics too; finish() puts the results into the store. Otherwise ops update the statistics in the store,
+// and the backward pass adds the gradients up there. If the noise scale is measured, add_ghosts() does so
+// here.
 class UpdateSums {
  public:
   // Sums of squared gradient elements: of each ghost batch, added up, and of the sum over all ghost batches.
@@ -34,10 +35,11 @@ class UpdateSums {
   void restart(const SampleSums& counts);
   // Starts an update of these samples: the next gradients overwrite those of the update before.
   void begin(const SampleRange& update);
-  // Returns true if add_ghosts() must follow each micro-batch, whose gradients then overwrite those in the store.
+  // Returns true if add_ghosts() must follow each micro-batch, whose gradients then overwrite those in the
+  // store.
   bool takes_ghosts() const { return options_.exact_sum || options_.noise_scale; }
-  // Adds the gradients in the store, those of a micro-batch of `ghosts` ghost batches, and, if the noise scale is
-  // measured, their squares. `write` is overwrite for the first micro-batch of an update.
+  // Adds the gradients in the store, those of a micro-batch of `ghosts` ghost batches, and, if the noise
+  // scale is measured, their squares. `write` is overwrite for the first micro-batch of an update.
   void add_ghosts(int64_t ghosts, Write write);
   // A ghost batch's gradient must be smaller to be added; infinity for sums in reals.
   double gradient_bound() const;
