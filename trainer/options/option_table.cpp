@@ -255,11 +255,11 @@ void list_optimizer(Group group) {
       "Update of the running mean and variance: by each ghost batch in turn (sequential), or once per "
       "update by the mean over its ghost batches (mean)",
       {{"sequential", RunningStatistics::sequential}, {"mean", RunningStatistics::mean_of_ghosts}});
-  group.word<bool>("gradient-sum", &Options::exact_sum,
-                   "Sums over the ghost batches of an update: in 64-bit integers, without rounding (exact), "
-                   "or rounded after "
-                   "each addition (float)",
-                   {{"exact", true}, {"float", false}});
+  group.word<bool>(
+      "gradient-sum", &Options::exact_sum,
+      "Sums over the ghost batches of an update: in 64-bit integers, without rounding (exact), or rounded "
+      "after each addition (float)",
+      {{"exact", true}, {"float", false}});
 }
 
 void list_machine(Group group) {
@@ -292,11 +292,11 @@ void list_machine(Group group) {
        {"generic", InstructionSet::generic}});
   group.number("loader-threads", &Options::loader_threads,
                "Background threads that load and augment images; 0 loads in the foreground");
-  group.word("noise-scale", &Options::noise_scale,
-             "Measure the gradient noise scale B_simple. Each ghost batch costs one more pass over the "
-             "gradients, two "
-             "with --gradient-sum float",
-             kOnOff);
+  group.word(
+      "noise-scale", &Options::noise_scale,
+      "Measure the gradient noise scale B_simple. Each ghost batch costs one more pass over the gradients, "
+      "or two with --gradient-sum float",
+      kOnOff);
 }
 
 void list_run(Group group) {

@@ -17,8 +17,8 @@ int64_t micro_batch_size(const TrainOptions& options, const Device& device, cons
 
 struct TrainingMemory {
   int64_t peak_bytes = 0;  // largest amount that training holds at once
-  int64_t parameter_bytes =
-      0;  // part of it: parameters, gradients and their sums, optimizer state, statistics
+  // The part of it for parameters, gradients and their sums, optimizer state and running statistics.
+  int64_t parameter_bytes = 0;
   int64_t micro_batch = 0;
 };
 
