@@ -82,14 +82,13 @@ void add_flat(KernelList& list, int64_t n) {
   add(list, [n](Operands& o) {
     return Blend{.n = n, .keep = 0.9, .weight = 0.1, .from = o.reals(n), .to = o.reals(n)};
   });
-  add(list, [n](Operands& o) {
-    return SumOfSquares{.n = n, .x = o.reals(n), .result = o.zeros<double>(1), .write = Write::overwrite};
-  });
+  add(list, [n](Operands& o) { return SumOfSquares{.n = n, .x = o.reals(n), .result = o.zeros<double>(1)}; });
   add(list, [n](Operands& o) {
     return CheckFinite{.n = n, .gradients = o.reals(n), .counts = o.zeros<UpdateCounts>(1)};
   });
   add(list, [n](Operands& o) {
     return BeginUpdate{.first = 0,
+                       .position = 0,
                        .ghosts = 1,
                        .n = n,
                        .sums = o.zeros<int64_t>(n),

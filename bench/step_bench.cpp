@@ -71,8 +71,9 @@ class Network {
     model_->parameters.initialise(options_.seed);
     if (options.evaluate) return;
     optimizer_.emplace(options_, model_->parameters);
-    gradients_.emplace(options_, options_.micro_batch, *model_, image_size_, device,
-                       [classes = data.classes] { return std::make_unique<MadeUpBatches>(classes); });
+    gradients_.emplace(
+        options_, options_.micro_batch, *model_, image_size_, device,
+        [classes = data.classes] { return std::make_unique<MadeUpBatches>(classes); }, solo_);
     gradients_->start({});
   }
 
@@ -110,6 +111,7 @@ class Network {
   std::map<int64_t, DeviceBatch> inputs_;  // for evaluation, by number of images
   PackedWeights packed_;                   // for evaluation
   std::optional<Optimizer> optimizer_;
+  Solo solo_;
   std::optional<GradientSum> gradients_;
   int64_t updates_ = 0;
 };

@@ -48,9 +48,11 @@ class Network {
     TrainOptions options = options_;
     options.exact_sum = exact;
     const int64_t ghost = options.ghost_batch;
-    GradientSum gradients(options, ghost, *model_, data_.dataset().image_size(), device_, [&] {
+    const auto open = [&] {
       return data_.batches({.seed = options.seed, .chunk = ghost, .workers = options.loader_threads}, ghost);
-    });
+    };
+    Solo solo;
+    GradientSum gradients(options, ghost, *model_, data_.dataset().image_size(), device_, open, solo);
     gradients.start({});
     gradients.begin({first * ghost, count * ghost});
     for (int64_t i = first; i < first + count; ++i) gradients.add({i * ghost, ghost});

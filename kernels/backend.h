@@ -10,6 +10,8 @@
 
 namespace crescendo {
 
+class Communicator;
+
 // A captured sequence of kernel calls with their arguments.
 class KernelGraph {
  public:
@@ -39,6 +41,21 @@ class StagedUpload {
   virtual void taken() = 0;
   // Waits for all started copies. The host may then write to its memory again.
   virtual void wait() = 0;
+};
+
+// Adds up sums in the backend's memory over all workers, which call the same functions with the same sizes.
+class SumExchange {
+ public:
+  SumExchange() = default;
+  SumExchange(const SumExchange&) = delete;
+  SumExchange& operator=(const SumExchange&) = delete;
+  virtual ~SumExchange() = default;
+
+  // Starts to replace n sums by those over all workers, as the kernels called so far leave them. Kernels must
+  // not touch them before finish().
+  virtual void start(int64_t* sums, int64_t n) = 0;
+  // Kernels called from now on see the results of all that was started.
+  virtual void finish() = 0;
 };
 
 // Fixed properties of a backend.
@@ -74,6 +91,10 @@ class Backend {
   virtual void download_activations(int64_t n, const activation* from, real* host) = 0;
   // Returns null if the host can read the backend's memory.
   virtual std::unique_ptr<StagedUpload> open_upload() = 0;
+
+  // ---- Workers
+  // `workers` and the backend must outlive the result.
+  virtual std::unique_ptr<SumExchange> open_exchange(Communicator& workers) = 0;
 
   // ---- Kernels
   virtual void run(const KernelCall&) = 0;

@@ -25,6 +25,9 @@ class BackendDecorator : public Backend {
     inner_->download_activations(n, from, host);
   }
   std::unique_ptr<StagedUpload> open_upload() override { return inner_->open_upload(); }
+  std::unique_ptr<SumExchange> open_exchange(Communicator& workers) override {
+    return inner_->open_exchange(workers);
+  }
   void run(const KernelCall& call) override { inner_->run(call); }
   size_t workspace(const KernelCall& call) const override { return inner_->workspace(call); }
   void reserve_workspace(size_t bytes) override { inner_->reserve_workspace(bytes); }

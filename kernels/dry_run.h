@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "kernels/backend.h"
+#include "kernels/host_exchange.h"
 
 namespace crescendo {
 
@@ -28,6 +29,9 @@ class DryRunBackend : public Backend {
   void upload_activations(int64_t, const float*, activation*) override {}
   void download_activations(int64_t n, const activation* from, real* host) override;  // zeros
   std::unique_ptr<StagedUpload> open_upload() override { return nullptr; }
+  std::unique_ptr<SumExchange> open_exchange(Communicator& workers) override {
+    return std::make_unique<HostExchange>(*this, workers);
+  }
 
   void run(const KernelCall&) override;
   size_t workspace(const KernelCall& call) const override { return modelled_->workspace(call); }

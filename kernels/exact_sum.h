@@ -53,6 +53,28 @@ HD inline SumFormat gradient_format(double unit, int64_t ghosts) {
   return {unit, bound};
 }
 
+// Squared norms of the mean gradients of ghost batches. A square is the sum of a term in the large unit and
+// one of less than 2^47 small units, so that small squares keep their digits.
+constexpr double kSquareUnit = 0x1p-6, kSmallSquareUnit = 0x1p-53;
+HD inline SumFormat square_format(int64_t ghosts) { return gradient_format(kSquareUnit, ghosts); }
+// Adds a square to the counts (AddSquare).
+HD inline void add_square(double square, int64_t ghosts, UpdateCounts& counts) {
+  const SumFormat format = square_format(ghosts);
+  if (!format.holds(square)) {
+    counts.bad = 1;
+    return;
+  }
+  const int64_t units = format.units(square);
+  const double rest = square - kSquareUnit * static_cast<double>(units);
+  counts.squares += units;
+  counts.small_squares += static_cast<int64_t>(std::rint(rest / kSmallSquareUnit));
+}
+// Returns the sum of the squares.
+inline double sum_of_squares(const UpdateCounts& counts) {
+  return kSquareUnit * static_cast<double>(counts.squares) +
+         kSmallSquareUnit * static_cast<double>(counts.small_squares);
+}
+
 // Returns base^exponent. Only multiplications, so every processor gets the same bits.
 HD inline double whole_power(double base, int64_t exponent) {
   double power = 1;
@@ -104,9 +126,9 @@ HD inline void end_update(StepCounters& counters, UpdateCounts& counts) {
     counters.loss += kLossUnit * static_cast<double>(counts.loss);
     counters.correct += counts.correct;
   } else if (!is_stopped(&counters)) {
-    counters.stopped_at = counters.position;
+    counters.stopped_at = counters.first;
   }
-  counts = {};
+  counts.loss = counts.correct = counts.bad = 0;
 }
 
 }  // namespace crescendo

@@ -14,7 +14,7 @@ struct StepCounters {
   int64_t ghosts = 1;    // ghost batches of the update
   int64_t correct = 0;   // correctly classified samples of the updates since the host last set the counters
   double loss = 0;       // sum of their losses
-  int64_t stopped_at = -1;  // position after the first non-finite update; -1 if there was none
+  int64_t stopped_at = -1;  // `first` of the first non-finite update; -1 if there was none
 
   bool operator==(const StepCounters&) const = default;
 };
@@ -24,6 +24,9 @@ struct UpdateCounts {
   int64_t loss = 0;     // in units of kLossUnit
   int64_t correct = 0;  // correctly classified samples
   int64_t bad = 0;      // not 0: a loss, gradient or statistic was infinite, NaN, or too large for its sum
+  // The ghost batches' squared mean gradients, if they are measured: in kSquareUnit, and what is left over in
+  // kSmallSquareUnit.
+  int64_t squares = 0, small_squares = 0;
 
   bool operator==(const UpdateCounts&) const = default;
 };

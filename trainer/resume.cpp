@@ -9,14 +9,15 @@
 #include "trainer/options/open_device.h"
 #include "trainer/options/option_table.h"
 #include "trainer/store/run_folder.h"
+#include "trainer/workers/together.h"
 
 namespace crescendo {
 namespace {
 
 // Options that never change a result: speed, output, and where a run reads, writes and stops.
-constexpr std::array<std::string_view, 13> kFree = {
-    "data-dir", "val-dir",     "init",       "threads",          "loader-threads", "micro-batch", "run-dir",
-    "resume",   "max-updates", "eval-every", "checkpoint-every", "keep",           "quiet"};
+constexpr std::array<std::string_view, 14> kFree = {
+    "data-dir", "val-dir", "init",        "threads",    "loader-threads",   "micro-batch", "workers",
+    "run-dir",  "resume",  "max-updates", "eval-every", "checkpoint-every", "keep",        "quiet"};
 
 // Options that change only the rounding. A run must be able to move to another machine, so the trainer warns.
 // The same holds for a convolution algorithm that the new device does not support.
@@ -35,7 +36,9 @@ TrainOptions options_of_checkpoint(const std::string& config, const std::string&
   return saved;
 }
 
-TrainOptions settled_options(TrainOptions options) {
+namespace {
+
+TrainOptions settle(TrainOptions options) {
   const auto checkpoint = options.resume ? newest_header_of(options.run_dir) : std::nullopt;
   if (checkpoint) {
     const TrainOptions saved = options_of_checkpoint(read_checkpoint_info(*checkpoint).config, *checkpoint);
@@ -49,6 +52,29 @@ TrainOptions settled_options(TrainOptions options) {
   }
   options.instruction_set = resolved(options.instruction_set);
   return options;
+}
+
+}  // namespace
+
+TrainOptions settled_options(TrainOptions options, Communicator& workers) {
+  together(workers, [&] {
+    if (workers.rank() == 0) options = settle(options);
+  });
+  broadcast_value(workers, options.exact_sum);
+  broadcast_value(workers, options.instruction_set);
+  together(workers, [&] {
+    require(workers.size() == 1 || options.exact_sum, "workers: found ", workers.size(),
+            ", expected 1 with --gradient-sum float, whose sums depend on their order");
+    resolved(options.instruction_set);  // throws where a worker's processor does not have it
+  });
+  return options;
+}
+
+std::vector<std::pair<std::string, std::string>> deciding_options(const TrainOptions& options) {
+  std::vector<std::pair<std::string, std::string>> deciding;
+  for (const OptionField& field : option_fields())
+    if (!is_among(kFree, field.name)) deciding.emplace_back("--" + field.name, field.get(options));
+  return deciding;
 }
 
 void require_same_run(const std::string& saved_config, const TrainOptions& options,

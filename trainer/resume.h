@@ -2,7 +2,10 @@
 #pragma once
 
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "kernels/communicator.h"
 #include "trainer/options/options.h"
 
 namespace crescendo {
@@ -13,8 +16,12 @@ TrainOptions options_of_checkpoint(const std::string& config, const std::string&
 // Returns the options with --instruction-set auto replaced by a set: the one of the run to resume, which
 // gives the same bits, otherwise the best of this processor. A run to resume keeps its own --gradient-sum.
 // Reads the header of the run's newest checkpoint only. Throws std::invalid_argument if this processor does
-// not have the set.
-TrainOptions settled_options(TrainOptions options);
+// not have the set. Several workers settle together, by what rank 0 finds, and throw SharedError; they need
+// exact sums.
+TrainOptions settled_options(TrainOptions options, Communicator& workers);
+
+// Returns the options that decide what is computed: names with dashes, and values.
+std::vector<std::pair<std::string, std::string>> deciding_options(const TrainOptions& options);
 
 // Throws std::invalid_argument with the first option that decides what is computed and differs from
 // `saved_config`, the text of the run's config.toml. Options that never change a result (threads,

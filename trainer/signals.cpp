@@ -2,14 +2,16 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <initializer_list>
 
 namespace crescendo {
 namespace {
 
-// A signal handler may touch only a flag of this type, and reaches it without an object.
-volatile std::sig_atomic_t received_signal = 0;
+// A signal handler may touch only a lock-free flag, and reaches it without an object.
+std::atomic<int> received_signal = 0;
+static_assert(std::atomic<int>::is_always_lock_free);
 
 extern "C" void remember_signal(int signal) {
   if (received_signal != 0) _exit(128 + signal);

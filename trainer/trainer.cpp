@@ -6,12 +6,18 @@
 
 #include "trainer/options/option_table.h"
 #include "trainer/resume.h"
+#include "trainer/workers/replicas.h"
+#include "trainer/workers/roll_call.h"
+#include "trainer/workers/together.h"
 
 namespace crescendo {
 namespace {
 
 constexpr int64_t kTrainLinesPerEpoch = 20;
 constexpr auto kLongestWithoutCheckpoint = std::chrono::minutes(10);
+constexpr int64_t kUpdatesPerComparison = 100;  // of the workers' replicas
+// The longest that a worker may be busy without others hearing of it.
+constexpr double kLongestUpdate = 60, kLongestTask = 600;  // seconds
 
 std::unique_ptr<Model> open_model(const TrainOptions& options, const Dataset& data, const Device& device) {
   auto model = make_model(
@@ -38,6 +44,10 @@ void add_notes(Facts& facts, const std::string& name, const std::vector<DatasetN
 
 SampleRange samples_of(const Update& update) { return {update.first, update.setting.batch}; }
 
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
 // Returns how often something was due after `samples` if it is due once every `grid` samples.
 int64_t steps(SamplesSeen samples, int64_t grid) { return samples / std::max<int64_t>(grid, 1); }
 
@@ -52,7 +62,7 @@ TrainingData open_training_data(const TrainOptions& options) {
 }
 
 Trainer::Trainer(const TrainOptions& options, const TrainingData& data, const Device& device,
-                 Progress& progress, const Facts& facts)
+                 Progress& progress, const Facts& facts, Communicator& workers)
     : options_(options),
       progress_(progress),
       device_(device),
@@ -65,31 +75,31 @@ Trainer::Trainer(const TrainOptions& options, const TrainingData& data, const De
       timeline_(schedule_),
       model_(open_model(options, *data.train, device_)),
       optimizer_(options, model_->parameters),
-      gradients_(options_, micro_batch_, *model_, data.train->image_size(), device_,
-                 [this] { return open_batches(); }),
-      folder_(options.run_dir, options.resume, [&progress](const std::string& line) { progress.warn(line); }),
+      workers_(workers),
+      gradients_(
+          options_, micro_batch_, *model_, data.train->image_size(), device_,
+          [this] { return open_batches(); }, workers_),
+      facts_(facts),
       log_([&progress](const std::string& line) { progress.warn(line); }),
+      slow_workers_(workers.size()),
       saved_{.time = Clock::now()} {
-  if (const auto checkpoint = folder_.newest_checkpoint()) {
+  facts_.emplace_back("device", device_.backend().name());
+  facts_.emplace_back("instruction set", name_of(options_.instruction_set));
+  facts_.emplace_back("data", options.data);
+  facts_.emplace_back("train data digest", data.train->digest());
+  facts_.emplace_back("test data digest", data.test->digest());
+  add_notes(facts_, "train data notes", data.train->notes());
+  add_notes(facts_, "test data notes", data.test->notes());
+  if (is_first()) open_folder();
+}
+
+void Trainer::open_folder() {
+  const auto warn = [this](const std::string& line) { progress_.warn(line); };
+  folder_.emplace(options_.run_dir, options_.resume, warn);
+  if (const auto checkpoint = folder_->newest_checkpoint())
     resume_from(*checkpoint);
-  } else {
-    if (!options.init.empty())
-      load_weights(resolve_checkpoint(options.init, [&](const std::string& line) { progress_.warn(line); }),
-                   model_->parameters);
-    folder_.write_config(config_text(options_));
-  }
-  Facts all = facts;
-  all.emplace_back("device", device_.backend().name());
-  all.emplace_back("instruction set", name_of(options_.instruction_set));
-  all.emplace_back("data", options.data);
-  all.emplace_back("train data digest", data.train->digest());
-  all.emplace_back("test data digest", data.test->digest());
-  add_notes(all, "train data notes", data.train->notes());
-  add_notes(all, "test data notes", data.test->notes());
-  folder_.add_start(all);
-  metrics_ = std::make_unique<MetricsWriter>(folder_.metrics_path());
-  log_.add(*metrics_);
-  log_.add(progress_);
+  else if (!options_.init.empty())
+    load_weights(resolve_checkpoint(options_.init, warn), model_->parameters);
 }
 
 void Trainer::resume_from(const std::string& checkpoint) {
@@ -115,6 +125,24 @@ void Trainer::resume_from(const std::string& checkpoint) {
       fmt::format("resuming {} after update {} (epoch {:.2f})", checkpoint, counters_.updates, epoch()));
 }
 
+// Compares what the workers compute before anything is written.
+void Trainer::compare_first_ghost() {
+  if (workers_.size() == 1) return;
+  uint64_t digest = 0;
+  together(workers_, [&] { digest = gradients_.digest_of_sums({0, options_.ghost_batch}); });
+  call_roll(workers_,
+            {{"the gradient of the first ghost batch has the digest", fmt::format("{:016x}", digest)}});
+}
+
+void Trainer::begin_record() {
+  if (saved_.updates < 0) folder_->write_config(config_text(options_));
+  if (workers_.size() > 1) facts_.emplace_back("workers", std::to_string(workers_.size()));
+  folder_->add_start(facts_);
+  metrics_ = std::make_unique<MetricsWriter>(folder_->metrics_path());
+  log_.add(*metrics_);
+  log_.add(progress_);
+}
+
 void Trainer::announce() const {
   if (options_.threads > allowed_cores())
     progress_.warn(fmt::format("warning: --threads {} is more than the {} cores that this process may use",
@@ -128,6 +156,7 @@ void Trainer::announce() const {
       fmt::format("{} ({} parameters) on {}: {} training and {} test images; micro-batch {}, {:.0f} MiB",
                   options_.model, model_->parameters.parameter_count(), options_.data, train.size(),
                   test.size(), micro_batch_, static_cast<double>(memory_.peak_bytes) / (1 << 20)));
+  if (workers_.size() > 1) progress_.say(fmt::format("{} workers ({})", workers_.size(), workers_.library()));
 }
 
 template <class Event>
@@ -146,6 +175,12 @@ void Trainer::log_end(const std::string& reason) {
 
 TrainResult Trainer::run() {
   TrainResult result;
+  workers_.note("the start of the run", kLongestTask);
+  share_state();
+  compare_first_ghost();
+  together(workers_, [&] {
+    if (is_first()) begin_record();
+  });
   announce();
   log_.write(event_now<StartMetrics>());
   try {
@@ -174,24 +209,24 @@ bool Trainer::next_is_wanted() const {
 TrainResult Trainer::train() {
   gradients_.start(resumed_);
   decide_next();
-  if (device_.backend().capabilities().is_host) others_.emplace();
-  const auto stopped = [&] { return signals_.received() != 0; };
-  while (!stopped()) {
+  // The other workers of this machine would count as other programs.
+  if (device_.backend().capabilities().is_host && workers_.size() == 1) others_.emplace();
+  meet();
+  while (agreed_.signal == 0) {
     if (evaluation_due(!next_)) evaluate_now();
-    if (stopped() || !next_is_wanted()) break;
+    if (agreed_.signal != 0 || !next_is_wanted()) break;
     const Update update = *next_;  // run_update() decides the next one
     run_update(update);
-    if (checkpoint_due() && next_is_wanted()) save();
+    meet();
+    if (agreed_.save_due && next_is_wanted()) save();
   }
   TrainResult result;
-  result.signal = signals_.received();
-  if (stopped())
+  result.signal = agreed_.signal;
+  if (result.signal != 0)
     result.reason = fmt::format("stopped by {}", result.signal == SIGINT ? "SIGINT" : "SIGTERM");
   else
     result.reason = next_ ? "reached --max-updates" : "finished";
-  if (counters_.updates != saved_.updates || evaluated_at_ != saved_.evaluated_at) save();
-  folder_.rotate(options_.keep);
-  require(!save_failed_, "the run's last state could not be saved in ", folder_.path());
+  end_saving();
   result.counters = counters_;
   result.evaluation = evaluation_;
   return result;
@@ -207,20 +242,56 @@ std::unique_ptr<Batches> Trainer::open_batches() const {
 
 void Trainer::run_update(const Update& update) {
   const Clock::time_point start = Clock::now();
-  gradients_.begin(samples_of(update));
-  MicroBatches micro_batches(samples_of(update), micro_batch_);
+  const double usual = counters_.seconds / static_cast<double>(std::max<int64_t>(counters_.samples_seen, 1));
+  workers_.note(fmt::format("update {}", counters_.updates + 1),
+                std::max(kLongestUpdate, 20 * usual * static_cast<double>(update.setting.batch)));
+  report_ = {};
+  const SampleRange share = gradients_.begin(samples_of(update));
+  MicroBatches micro_batches(share, micro_batch_);
   while (const std::optional<SampleRange> range = micro_batches()) {
     gradients_.add(*range);
-    const SamplesSeen seen = range->first + range->count;
+    const int64_t done = range->first + range->count - share.first;
+    const SamplesSeen seen = update.first + done * update.setting.batch / share.count;
     if (progress_.advance(seen, update.setting.batch)) show_progress(update, seen);
   }
+  report_.ghosts = share.count / options_.ghost_batch;
+  report_.computed = seconds_since(start);
   const Tensor& sums = gradients_.finish();
+  report_.exchanged = gradients_.exchange_seconds();
   optimizer_.step(update.setting, counters_.updates + 1, sums, gradients_.counters());
   note_update(update, start);
 }
 
+// Tells the other workers about the last update, and learns what all do next.
+void Trainer::meet() {
+  report_.signal = signals_.received();
+  report_.save_due = is_first() && counters_.updates > 0 && checkpoint_due();
+  const std::vector<UpdateReport> reports = gather_values(workers_, report_);
+  agreed_ = agree(reports);
+  window_exchange_ += agreed_.exchange;
+  window_waiting_ += agreed_.waiting;
+  if (workers_.size() == 1) return;
+  if (agreed_.show_due) gradients_.read();
+  note_slow_worker(reports);
+  if (counters_.updates % kUpdatesPerComparison == 0)
+    compare_replicas(workers_, digest(state()), counters_.updates);
+}
+
+void Trainer::note_slow_worker(const std::vector<UpdateReport>& reports) {
+  const auto slow = slow_workers_.note(reports);
+  if (!slow) return;
+  const std::string name = worker_names(workers_)[static_cast<size_t>(slow->rank)];
+  progress_.warn(
+      fmt::format("warning: {} takes {:.1f} times as long for a ghost batch as the others, who wait for it",
+                  name, slow->factor));
+}
+
+// Several workers may throw only where all do, so that the loss is that of the last agreement.
 void Trainer::show_progress(const Update& update, SamplesSeen seen) {
-  const SampleSums& window = gradients_.read();
+  if (workers_.size() == 1) gradients_.read();
+  report_.show_due = true;
+  const SampleSums& window = gradients_.sums();
+  if (window.samples > 0) loss_ = window.loss / static_cast<double>(window.samples);
   const auto images = static_cast<double>(schedule_.train_images);
   progress_.show({.samples = seen,
                   .total_samples = static_cast<int64_t>(schedule_.epochs * images),
@@ -229,7 +300,7 @@ void Trainer::show_progress(const Update& update, SamplesSeen seen) {
                   .update = counters_.updates + 1,
                   .batch = update.setting.batch,
                   .learning_rate = update.setting.learning_rate,
-                  .loss = window.loss / static_cast<double>(window.samples)});
+                  .loss = loss_});
 }
 
 void Trainer::note_update(const Update& update, Clock::time_point start) {
@@ -240,7 +311,7 @@ void Trainer::note_update(const Update& update, Clock::time_point start) {
   decide_next();
   const bool line_due = steps(counters_.samples_seen, grid) > lines_before || !next_;
   if (line_due) gradients_.read();  // waits for the device: part of the time measured
-  const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  const double seconds = seconds_since(start);
   counters_.seconds += seconds;
   window_seconds_ += seconds;
   if (line_due) write_train_line(update);
@@ -273,9 +344,14 @@ void Trainer::write_train_line(const Update& update) {
   line.seconds = counters_.seconds;
   line.noise_scale = noise_scale(setting, schedule_.train_images);
   if (const NoiseMeasurement* noise = gradients_.noise()) line.measured_noise_scale = noise->scale().value();
+  if (workers_.size() > 1) {
+    line.workers = workers_.size();
+    line.exchange_seconds = window_exchange_;
+    line.waiting_seconds = window_waiting_;
+  }
   log_.write(line);
   gradients_.reset();
-  window_seconds_ = 0;
+  window_seconds_ = window_exchange_ = window_waiting_ = 0;
 }
 
 bool Trainer::evaluation_due(bool at_end) const {
@@ -287,13 +363,15 @@ bool Trainer::evaluation_due(bool at_end) const {
 }
 
 void Trainer::evaluate_now() {
+  workers_.note("an evaluation", kLongestTask);
   gradients_.read();
   const auto evaluation = evaluate(*model_, test_data_,
                                    {.micro_batch = micro_batch_,
                                     .loader_threads = options_.loader_threads,
                                     .stop = [&] { return signals_.received() != 0; },
-                                    .progress = {}});
-  if (!evaluation) return;  // stopped: due again after a resume
+                                    .progress = {}},
+                                   workers_);
+  if (!evaluation) return meet();  // stopped: due again after a resume
   evaluation_ = evaluation;
   evaluated_at_ = counters_.samples_seen;
   auto line = event_now<EvaluateMetrics>();
@@ -314,15 +392,32 @@ bool Trainer::checkpoint_due() const {
          Clock::now() - saved_.time > kLongestWithoutCheckpoint;
 }
 
+// Saves what all workers agree on.
 void Trainer::save() {
+  workers_.note("a checkpoint", kLongestTask);
   gradients_.read();
-  const std::optional<std::string> failure = folder_.save(state(), options_.keep);
+  const TrainingState now = state();
+  if (workers_.size() > 1) compare_replicas(workers_, digest(now), counters_.updates);
+  if (!is_first()) return;
+  const std::optional<std::string> failure = folder_->save(now, options_.keep);
   save_failed_ = failure.has_value();
   if (failure) {
     progress_.warn(*failure + "; training goes on, and saving is tried again after the next update");
     return;
   }
   saved_ = {counters_.updates, counters_.samples_seen, evaluated_at_, Clock::now()};
+}
+
+// Saves the run's last state unless it is saved already.
+void Trainer::end_saving() {
+  bool unsaved = counters_.updates != saved_.updates || evaluated_at_ != saved_.evaluated_at;
+  broadcast_value(workers_, unsaved);
+  if (unsaved) save();
+  together(workers_, [&] {
+    if (!is_first()) return;
+    folder_->rotate(options_.keep);
+    require(!save_failed_, "the run's last state could not be saved in ", folder_->path());
+  });
 }
 
 double Trainer::epoch() const {

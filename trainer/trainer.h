@@ -19,6 +19,7 @@
 #include "trainer/step/gradient_sum.h"
 #include "trainer/step/optimizer.h"
 #include "trainer/store/run_folder.h"
+#include "trainer/workers/agreement.h"
 
 namespace crescendo {
 
@@ -38,20 +39,26 @@ TrainingData open_training_data(const TrainOptions& options);
 
 class Trainer {
  public:
-  // Opens the run folder and, with options.resume, loads its newest checkpoint. `device` must be the one that
-  // the options name, and the options settled (settled_options()). `facts` are written to the manifest.
-  // Throws std::invalid_argument if the options cannot work.
+  // Opens the run folder and, with options.resume, loads its newest checkpoint; of several workers only rank 0
+  // does so. `device` must be the one that the options name, and the options settled (settled_options()).
+  // `facts` are written to the manifest. Throws std::invalid_argument if the options cannot work. Does nothing
+  // collective.
   Trainer(const TrainOptions& options, const TrainingData& data, const Device& device, Progress& progress,
-          const Facts& facts);
+          const Facts& facts, Communicator& workers);
 
-  // Trains until the end, options.max_updates or a signal, and saves the state. Throws NonFiniteError; the
-  // last good checkpoint then stays the newest.
+  // Trains until the end, options.max_updates or a signal, and saves the state. All workers call it together.
+  // Throws NonFiniteError; the last good checkpoint then stays the newest. Throws SharedError if workers
+  // disagree.
   TrainResult run();
 
  private:
   using Clock = std::chrono::steady_clock;
 
+  void open_folder();
   void resume_from(const std::string& checkpoint);
+  void share_state();
+  void compare_first_ghost();
+  void begin_record();
   void announce() const;
   TrainResult train();
   template <class Event>
@@ -62,6 +69,8 @@ class Trainer {
   bool next_is_wanted() const;
   std::unique_ptr<Batches> open_batches() const;
   void run_update(const Update& update);
+  void meet();
+  void note_slow_worker(const std::vector<UpdateReport>& reports);
   void show_progress(const Update& update, SamplesSeen seen);
   void note_update(const Update& update, Clock::time_point start);
   void write_train_line(const Update& update);
@@ -70,10 +79,12 @@ class Trainer {
   void evaluate_now();
   bool checkpoint_due() const;
   void save();
+  void end_saving();
   TrainingState state();
   void save_extra(CheckpointInfo& info) const;
   void restore_extra(const CheckpointInfo& info);
   double epoch() const;
+  bool is_first() const { return workers_.rank() == 0; }
 
   TrainOptions options_;
   Progress& progress_;
@@ -87,15 +98,22 @@ class Trainer {
   std::optional<Update> next_;  // none when the run is over
   std::unique_ptr<Model> model_;
   Optimizer optimizer_;
+  Communicator& workers_;
   GradientSum gradients_;
-  RunFolder folder_;
-  std::unique_ptr<MetricsWriter> metrics_;
+  std::optional<RunFolder> folder_;         // of rank 0
+  std::unique_ptr<MetricsWriter> metrics_;  // of rank 0
+  Facts facts_;
   RunLog log_;
   SignalGuard signals_;
 
   Counters counters_;
-  SampleSums resumed_;         // sums that the next train line begins with
-  double window_seconds_ = 0;  // of training since the last train line
+  SampleSums resumed_;                               // sums that the next train line begins with
+  double window_seconds_ = 0;                        // of training since the last train line
+  double window_exchange_ = 0, window_waiting_ = 0;  // of these
+  std::optional<double> loss_;                       // shown last
+  UpdateReport report_;
+  Agreement agreed_;
+  SlowWorkers slow_workers_;
   SamplesSeen evaluated_at_ = 0;
   std::optional<Evaluation> evaluation_;
   // The state of the newest checkpoint.

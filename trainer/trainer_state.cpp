@@ -2,9 +2,12 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <nlohmann/json.hpp>
 
 #include "trainer/options/option_table.h"
 #include "trainer/trainer.h"
+#include "trainer/workers/replicas.h"
+#include "trainer/workers/together.h"
 
 namespace crescendo {
 namespace {
@@ -22,6 +25,24 @@ int64_t whole_number(const CheckpointInfo& info, const std::string& name) {
 }
 
 }  // namespace
+
+// Gives all workers what rank 0 has loaded.
+void Trainer::share_state() {
+  if (workers_.size() == 1) return;
+  gradients_.start(resumed_);
+  const TrainingState mine = state();
+  const nlohmann::json text = {mine.info.counters.samples_seen, mine.info.counters.updates,
+                               exact(mine.info.counters.seconds), mine.info.extra};
+  const auto shared = nlohmann::json::parse(broadcast_text(workers_, text.dump()));
+  CheckpointInfo info;
+  counters_ = {.samples_seen = shared[0].get<int64_t>(),
+               .updates = shared[1].get<int64_t>(),
+               .seconds = std::strtod(shared[2].get<std::string>().c_str(), nullptr)};
+  info.extra = shared[3].get<std::map<std::string, std::string>>();
+  if (!is_first()) restore_extra(info);
+  broadcast_parameters(workers_, model_->parameters);
+  for (const OptimizerBuffer& buffer : mine.optimizer) broadcast_tensor(workers_, buffer.values);
+}
 
 TrainingState Trainer::state() {
   TrainingState state{.info = {}, .parameters = model_->parameters, .optimizer = optimizer_.buffers()};

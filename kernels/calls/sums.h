@@ -12,11 +12,11 @@
 
 namespace crescendo {
 
-// Begins an update of `ghosts` ghost batches, whose first sample is at position `first` of the run: sets the
-// counters accordingly, and the counts and n sums to zero.
+// Begins an update of `ghosts` ghost batches, whose first sample is at position `first` of the run. The next
+// micro-batch is at `position`. Sets the counters accordingly, and the counts and n sums to zero.
 struct BeginUpdate {
   static constexpr std::string_view kName = "begin_update";
-  int64_t first, ghosts;
+  int64_t first, position, ghosts;
   int64_t n;
   int64_t* sums;  // [n]
   StepCounters* counters;
@@ -78,16 +78,28 @@ struct TakeSums {
   bool operator==(const TakeSums&) const = default;
 };
 
-// result (=|+=) sum of x^2, accumulated in double.
+// result = sum of x^2, accumulated in double.
 struct SumOfSquares {
   static constexpr std::string_view kName = "sum_of_squares";
   int64_t n;
   const real* x;   // [n]
   double* result;  // [1]
-  Write write;
 
   Work work() const { return streaming_reals(n, 1); }
   bool operator==(const SumOfSquares&) const = default;
+};
+
+// Adds scale * square to counts.squares and counts.small_squares (add_square()). If it cannot be a term, sets
+// counts.bad.
+struct AddSquare {
+  static constexpr std::string_view kName = "add_square";
+  double scale;
+  const double* square;  // [1]
+  const StepCounters* counters;
+  UpdateCounts* counts;
+
+  Work work() const { return {}; }
+  bool operator==(const AddSquare&) const = default;
 };
 
 // Adds the losses to counts.loss, in units of loss_format(samples of the update), and the sum of `correct` to
@@ -115,8 +127,9 @@ struct CheckFinite {
   bool operator==(const CheckFinite&) const = default;
 };
 
-// Ends an update: adds counts.loss and counts.correct to those of the counters and sets the counts to zero.
-// If counts.bad is set, sets counters.stopped_at to counters.position instead, unless it is set already.
+// Ends an update: adds counts.loss and counts.correct to those of the counters. If counts.bad is set, sets
+// counters.stopped_at to counters.first instead, unless it is set already. Sets all counts but the squares to
+// zero.
 struct EndUpdate {
   static constexpr std::string_view kName = "end_update";
   StepCounters* counters;
@@ -126,7 +139,7 @@ struct EndUpdate {
   bool operator==(const EndUpdate&) const = default;
 };
 
-using SumCalls = std::variant<BeginUpdate, AddToSums, AddStatistics, TakeSums, SumOfSquares, CountSamples,
-                              CheckFinite, EndUpdate>;
+using SumCalls = std::variant<BeginUpdate, AddToSums, AddStatistics, TakeSums, SumOfSquares, AddSquare,
+                              CountSamples, CheckFinite, EndUpdate>;
 
 }  // namespace crescendo

@@ -5,6 +5,7 @@
 
 #include "kernels/backend.h"
 #include "kernels/cpu/parallel.h"
+#include "kernels/host_exchange.h"
 
 namespace crescendo::CRESCENDO_CPU {
 
@@ -35,6 +36,9 @@ class CpuBackend final : public Backend {
   void upload_activations(int64_t n, const float* host, activation* to) override;
   void download_activations(int64_t n, const activation* from, real* host) override;
   std::unique_ptr<StagedUpload> open_upload() override { return nullptr; }
+  std::unique_ptr<SumExchange> open_exchange(Communicator& workers) override {
+    return std::make_unique<HostExchange>(*this, workers);
+  }
 
   void run(const KernelCall&) override;
   size_t workspace(const KernelCall&) const override;
@@ -93,6 +97,7 @@ class CpuBackend final : public Backend {
   void compute(const AddStatistics&);
   void compute(const TakeSums&);
   void compute(const SumOfSquares&);
+  void compute(const AddSquare&);
   void compute(const CountSamples&);
   void compute(const CheckFinite&);
   void compute(const EndUpdate&);

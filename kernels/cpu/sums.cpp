@@ -53,7 +53,8 @@ bool add_units(const SumFormat& format, int64_t n, const real* gradients, uint64
 
 void CpuBackend::compute(const BeginUpdate& c) {
   each(c.n, [sums = c.sums](int64_t i) { sums[i] = 0; });
-  c.counters->position = c.counters->first = c.first;
+  c.counters->first = c.first;
+  c.counters->position = c.position;
   c.counters->ghosts = c.ghosts;
   *c.counts = {};
 }
@@ -109,7 +110,11 @@ void CpuBackend::compute(const SumOfSquares& c) {
   });
   double total = 0;
   for (const double sum : sums) total += sum;
-  *c.result = c.write == Write::add ? *c.result + total : total;
+  *c.result = total;
+}
+
+void CpuBackend::compute(const AddSquare& c) {
+  add_square(c.scale * *c.square, c.counters->ghosts, *c.counts);
 }
 
 void CpuBackend::compute(const CountSamples& c) {

@@ -10,6 +10,7 @@
 #include "kernels/cuda/dispatch.h"
 #include "kernels/cuda/matmul.h"
 #include "kernels/cuda/stream.h"
+#include "kernels/host_exchange.h"
 
 namespace crescendo::cuda {
 
@@ -46,6 +47,9 @@ class CudaBackend final : public Backend {
   void upload_activations(int64_t n, const float* host, activation* to) override;
   void download_activations(int64_t n, const activation* from, real* host) override;
   std::unique_ptr<StagedUpload> open_upload() override;
+  std::unique_ptr<SumExchange> open_exchange(Communicator& workers) override {
+    return std::make_unique<HostExchange>(*this, workers);
+  }
 
   void run(const KernelCall& call) override { dispatch_.run(call); }
   size_t workspace(const KernelCall& call) const override { return dispatch_.workspace(call); }

@@ -42,6 +42,7 @@ class OwnKernels {
   void compute(const AddStatistics&);
   void compute(const TakeSums&);
   void compute(const SumOfSquares&);
+  void compute(const AddSquare&);
   void compute(const CountSamples&);
   void compute(const CheckFinite&);
   void compute(const EndUpdate&);

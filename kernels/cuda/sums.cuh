@@ -21,13 +21,14 @@ void note_bad(const LaunchContext& context, int64_t n, UpdateCounts* counts, con
 template <class T>
 void OwnKernels<T>::compute(const BeginUpdate& call) {
   each(stream(), call.n + 1,
-       [n = call.n, first = call.first, ghosts = call.ghosts, sums = call.sums, counters = call.counters,
-        counts = call.counts] __device__(int64_t i) {
+       [n = call.n, first = call.first, position = call.position, ghosts = call.ghosts, sums = call.sums,
+        counters = call.counters, counts = call.counts] __device__(int64_t i) {
          if (i < n) {
            sums[i] = 0;
            return;
          }
-         counters->position = counters->first = first;
+         counters->first = first;
+         counters->position = position;
          counters->ghosts = ghosts;
          *counts = UpdateCounts();
        });
@@ -85,10 +86,15 @@ void OwnKernels<T>::compute(const SumOfSquares& call) {
   const auto square = [x = call.x] __device__(int64_t i) {
     return static_cast<double>(x[i]) * static_cast<double>(x[i]);
   };
-  const auto put = [result = call.result, write = call.write] __device__(double sum) {
-    *result = write == Write::add ? *result + sum : sum;
-  };
+  const auto put = [result = call.result] __device__(double sum) { *result = sum; };
   reduce(stream(), call.n, 0.0, square, Sum(), static_cast<double*>(context_.partials), put);
+}
+
+template <class T>
+void OwnKernels<T>::compute(const AddSquare& call) {
+  each(stream(), 1,
+       [scale = call.scale, square = call.square, counters = call.counters, counts = call.counts] __device__(
+           int64_t) { add_square(scale * *square, counters->ghosts, *counts); });
 }
 
 // Runs in one block.

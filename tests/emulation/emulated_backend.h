@@ -10,6 +10,7 @@
 #include "emulation/library_stand_ins.h"
 #include "kernels/cpu/backend.h"
 #include "kernels/cuda/dispatch.h"
+#include "kernels/host_exchange.h"
 #include "support/device_streams.h"
 
 namespace crescendo::test {
@@ -37,6 +38,9 @@ class EmulatedBackend final : public Backend {
     for (int64_t i = 0; i < n; ++i) host[i] = reinterpret_cast<const T*>(from)[i];
   }
   std::unique_ptr<StagedUpload> open_upload() override { return streams_.open_upload(CopyTime::first); }
+  std::unique_ptr<SumExchange> open_exchange(Communicator& workers) override {
+    return std::make_unique<HostExchange>(*this, workers);
+  }
 
   void run(const KernelCall& call) override { dispatch_.run(call); }
   size_t workspace(const KernelCall& call) const override { return dispatch_.workspace(call); }

@@ -249,7 +249,7 @@ TEST_CASE("optimizers, reductions and dropout give equal bits for any number of 
                            .y = dropped,
                            .write = Write::overwrite});
       Buffer<double> squared(backend, {0});
-      run(backend, SumOfSquares{.n = n, .x = gradients, .result = squared, .write = Write::overwrite});
+      run(backend, SumOfSquares{.n = n, .x = gradients, .result = squared});
       return {values.values(), first.values(),   positive.values(),
               second.values(), dropped.values(), {static_cast<real>(squared.values()[0])}};
     });

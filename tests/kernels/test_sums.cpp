@@ -54,13 +54,19 @@ TEST_CASE("begin_update sets the counters, and the sums to zero") {
     CAPTURE(n);
     const Counters<StepCounters> counters(*backend,
                                           {.position = 3, .correct = 4, .loss = 5, .stopped_at = 6});
-    const Counters<UpdateCounts> counts(*backend, {.loss = 1, .correct = 2, .bad = 3});
+    const Counters<UpdateCounts> counts(
+        *backend, {.loss = 1, .correct = 2, .bad = 3, .squares = 4, .small_squares = 5});
     Buffer<int64_t> sums(*backend, std::vector<int64_t>(static_cast<size_t>(n), kSmallest));
-    run(*backend,
-        BeginUpdate{.first = 70, .ghosts = 9, .n = n, .sums = sums, .counters = counters, .counts = counts});
+    run(*backend, BeginUpdate{.first = 70,
+                              .position = 75,
+                              .ghosts = 9,
+                              .n = n,
+                              .sums = sums,
+                              .counters = counters,
+                              .counts = counts});
     CHECK(sums.values() == std::vector<int64_t>(static_cast<size_t>(n)));
     CHECK(counters.values() ==
-          StepCounters{.position = 70, .first = 70, .ghosts = 9, .correct = 4, .loss = 5, .stopped_at = 6});
+          StepCounters{.position = 75, .first = 70, .ghosts = 9, .correct = 4, .loss = 5, .stopped_at = 6});
     CHECK(counts.values() == UpdateCounts());
   }
 }
@@ -290,13 +296,40 @@ TEST_CASE("sum_of_squares adds up in double") {
     for (const real v : x) expected += static_cast<double>(v) * static_cast<double>(v);
     const Buffer<real> buffer(*backend, x);
     Buffer<double> result(*backend, {std::numeric_limits<double>::quiet_NaN()});
-    const auto check = [&](double sum) {
-      CHECK(std::abs(result.values()[0] - sum) <= 1e-15 * static_cast<double>(n) * expected);
-    };
-    run(*backend, SumOfSquares{.n = n, .x = buffer, .result = result, .write = Write::overwrite});
-    check(expected);
-    run(*backend, SumOfSquares{.n = n, .x = buffer, .result = result, .write = Write::add});
-    check(2 * expected);
+    run(*backend, SumOfSquares{.n = n, .x = buffer, .result = result});
+    CHECK(std::abs(result.values()[0] - expected) <= 1e-15 * static_cast<double>(n) * expected);
+  }
+}
+
+TEST_CASE("add_square keeps small and large squares, in any order") {
+  const auto backend = tested_backend(2);
+  constexpr int64_t kGhosts = 5000;
+  const double bound = square_format(kGhosts).bound;
+  CHECK(bound / kSquareUnit * kGhosts <= 0x1p62);
+  const Counters<StepCounters> counters(*backend, {.ghosts = kGhosts});
+  const auto add = [&](const std::vector<double>& squares) {
+    const Counters<UpdateCounts> counts(*backend, {.loss = 3, .correct = 2});
+    for (const double square : squares) {
+      const Buffer<double> buffer(*backend, {square});
+      run(*backend, AddSquare{.scale = 0.25, .square = buffer, .counters = counters, .counts = counts});
+    }
+    CHECK(counts.values().loss == 3);
+    CHECK(counts.values().correct == 2);
+    return counts.values();
+  };
+  // The sum of terms that are exact in both units has no error.
+  std::vector<double> squares = {4 * 1234567.0, 4 * 0x3p-40, 4 * 0.0078125, 4 * 0x5p-53, 4 * 98765.4375};
+  const UpdateCounts sums = add(squares);
+  CHECK(sums.bad == 0);
+  CHECK(sum_of_squares(sums) == 1234567.0 + 0x3p-40 + 0.0078125 + 0x5p-53 + 98765.4375);
+  CHECK(sums.small_squares % 8 == 5);
+  std::reverse(squares.begin(), squares.end());
+  CHECK(add(squares) == sums);
+  for (const auto& [square, bad] :
+       {std::pair(3.99 * bound, 0), {4.01 * bound, 1}, {kInfinity, 1}, {kNan, 1}}) {
+    const UpdateCounts counts = add({4.0, square});
+    CHECK(counts.bad == bad);
+    if (bad == 1) CHECK(sum_of_squares(counts) == 1);
   }
 }
 
@@ -388,15 +421,16 @@ TEST_CASE("end_update adds the counts, or stops the counters at the first bad up
         {.position = 90, .first = 10, .ghosts = 2, .correct = 4, .loss = 0.5, .stopped_at = stopped_at});
     const Counters<UpdateCounts> counts(*backend, update);
     run(*backend, EndUpdate{.counters = counters, .counts = counts});
-    CHECK(counts.values() == UpdateCounts());
+    CHECK(counts.values() == UpdateCounts{.squares = update.squares, .small_squares = update.small_squares});
     return counters.values();
   };
   const auto expected = [](int64_t correct, double loss, int64_t stopped_at) {
     return StepCounters{
         .position = 90, .first = 10, .ghosts = 2, .correct = correct, .loss = loss, .stopped_at = stopped_at};
   };
-  CHECK(end({.loss = int64_t{3} << 31, .correct = 5}, -1) == expected(9, 2, -1));
-  CHECK(end({.loss = 100, .correct = 5, .bad = 1}, -1) == expected(4, 0.5, 90));
+  CHECK(end({.loss = int64_t{3} << 31, .correct = 5, .squares = 6, .small_squares = 7}, -1) ==
+        expected(9, 2, -1));
+  CHECK(end({.loss = 100, .correct = 5, .bad = 1}, -1) == expected(4, 0.5, 10));
   CHECK(end({.loss = 100, .correct = 5, .bad = 1}, 20) == expected(4, 0.5, 20));
 }
 

@@ -181,6 +181,7 @@ TEST_CASE("work of an update's sums") {
   CHECK(work(take) == Work{.reals = 20, .sums = 10});
   CHECK(work(flat_call_of<SumOfSquares>(10)) == Work{.reals = 10});
   CHECK(work(flat_call_of<CheckFinite>(10)) == Work{.reals = 10});
+  CHECK(work(AddSquare()) == Work());
   CHECK(work(EndUpdate()) == Work());
   const BatchNormGeometry g{.n = 4, .pixels = 9, .c = 5, .ghost = 2, .epsilon = 0, .relu = false};
   CHECK(work(call_of<AddStatistics>(g)) == Work{.reals = 2 * 2 * 5, .sums = 2 * 2 * 5});

@@ -22,7 +22,8 @@ ROOMS = {
     "trainer/schedule": set(),
     "trainer/store": set(),
     "trainer/options": {"trainer/schedule", "trainer/store"},
-    "trainer/step": {"trainer/options", "trainer/schedule", "trainer/store"},
+    "trainer/workers": set(),
+    "trainer/step": {"trainer/options", "trainer/schedule", "trainer/store", "trainer/workers"},
     "trainer/record": {"trainer/options", "trainer/store"},
     "trainer/plan": {"trainer/options", "trainer/record", "trainer/schedule", "trainer/step"},
 }

@@ -12,6 +12,7 @@
 #include "trainer/options/open_device.h"
 #include "trainer/resume.h"
 #include "trainer/trainer.h"
+#include "trainer/workers/together.h"
 
 namespace crescendo::test {
 
@@ -118,13 +119,21 @@ inline TrainingData loaded(const TrainingData& data) {
 
 inline TrainingData byte_run() { return {byte_data(48, true), byte_data(20, false)}; }
 
-inline TrainResult train(TrainOptions options, const std::string& folder,
-                         const TrainingData& data = tiny_data(), const Device* device = nullptr) {
+inline TrainResult train(TrainOptions options, const std::string& folder, const TrainingData& data,
+                         const Device* device, Communicator& workers) {
   options.run_dir = folder;
-  Progress progress(true);
-  options = settled_options(options);
+  Progress progress(workers.rank() == 0 ? Output::warnings : Output::nothing);
+  options = settled_options(options, workers);
   const Device own = device != nullptr ? *device : open_device(options);
-  return Trainer(options, data, own, progress, {}).run();
+  std::optional<Trainer> trainer;
+  together(workers, [&] { trainer.emplace(options, data, own, progress, Facts(), workers); });
+  return trainer->run();
+}
+
+inline TrainResult train(const TrainOptions& options, const std::string& folder,
+                         const TrainingData& data = tiny_data(), const Device* device = nullptr) {
+  Solo solo;
+  return train(options, folder, data, device, solo);
 }
 
 inline std::string digest_of(const std::string& folder) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "kernels/backend_decorator.h"
+#include "kernels/host_exchange.h"
 #include "support/device_streams.h"
 
 namespace crescendo::test {
@@ -66,6 +67,9 @@ class TracingBackend final : public BackendDecorator {
     inner().download_activations(n, from, host);
   }
   std::unique_ptr<StagedUpload> open_upload() override { return streams_.open_upload(copies_); }
+  std::unique_ptr<SumExchange> open_exchange(Communicator& workers) override {
+    return std::make_unique<HostExchange>(*this, workers);
+  }
 
   void run(const KernelCall& call) override {
     trace.push_back(call);

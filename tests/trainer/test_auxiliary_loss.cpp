@@ -61,8 +61,9 @@ Step step(double weight) {
   TrainOptions options;
   options.ghost_batch = kGhost;
   options.exact_sum = false;  // half a gradient may be no whole number of units
-  GradientSum gradients(options, kGhost, model, kImage, device,
-                        [] { return std::make_unique<RandomBatches>(); });
+  Solo solo;
+  GradientSum gradients(
+      options, kGhost, model, kImage, device, [] { return std::make_unique<RandomBatches>(); }, solo);
   gradients.start({});
   gradients.begin({0, 2 * kGhost});
   gradients.add({0, kGhost});

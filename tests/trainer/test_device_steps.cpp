@@ -146,8 +146,10 @@ TEST_CASE("from the third on, micro-steps make the same calls with the same poin
     model->parameters.allocate(traced.device);
     model->parameters.initialise(1);
     const DeviceData data(traced.device, bytes ? byte_data(48, true) : std::make_shared<TinyData>(48));
-    GradientSum gradients(options, 8, *model, {8, 8, 3}, traced.device,
-                          [&] { return data.batches({.chunk = options.ghost_batch, .workers = 0}, 8); });
+    Solo solo;
+    GradientSum gradients(
+        options, 8, *model, {8, 8, 3}, traced.device,
+        [&] { return data.batches({.chunk = options.ghost_batch, .workers = 0}, 8); }, solo);
     Optimizer optimizer(options, model->parameters);
     gradients.start({});
     std::vector<std::vector<KernelCall>> traces;
@@ -187,8 +189,9 @@ TEST_CASE("a set on the device is evaluated there by micro-batches larger than i
     const auto model = make_model("wrn-10-1", {.classes = 4});
     model->parameters.allocate(device);
     model->parameters.initialise(1);
+    Solo solo;
     return evaluate(*model, DeviceData(device, set),
-                    {.micro_batch = micro_batch, .loader_threads = 0, .stop = {}, .progress = {}})
+                    {.micro_batch = micro_batch, .loader_threads = 0, .stop = {}, .progress = {}}, solo)
         .value();
   };
   const Evaluation expected = result_on(Device::cpu(1), 7);
@@ -255,8 +258,10 @@ TEST_CASE("the loss of an evaluation is NaN if that of an image is") {
     model->parameters.allocate(Device::cpu(1));
     model->parameters.initialise(1);
     const DeviceData data(Device::cpu(1), std::make_shared<TinyData>(20, bad ? 11 : -1));
+    Solo solo;
     const Evaluation result =
-        evaluate(*model, data, {.micro_batch = 7, .loader_threads = 0, .stop = {}, .progress = {}}).value();
+        evaluate(*model, data, {.micro_batch = 7, .loader_threads = 0, .stop = {}, .progress = {}}, solo)
+            .value();
     CHECK(std::isnan(result.loss) == bad);
     CHECK(result.total == 20);
   }

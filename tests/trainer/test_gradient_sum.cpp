@@ -66,8 +66,10 @@ struct Result {
 // Makes one update of the run's ghost batches [begin, end), in an order.
 Result update(const TrainOptions& options, NormAndLinear& model, int64_t begin, int64_t end,
               const std::vector<int64_t>& order) {
-  GradientSum gradients(options, kGhost, model, kImage, Device::cpu(1),
-                        [] { return std::make_unique<PositionedBatches>(); });
+  Solo solo;
+  GradientSum gradients(
+      options, kGhost, model, kImage, Device::cpu(1), [] { return std::make_unique<PositionedBatches>(); },
+      solo);
   gradients.start({.loss = 0.5, .correct = 1});
   gradients.begin({begin * kGhost, (end - begin) * kGhost});
   for (const int64_t ghost : order) gradients.add({(begin + ghost) * kGhost, kGhost});
@@ -131,8 +133,10 @@ TEST_CASE("losses and hits can be read in the middle of an update") {
     TrainOptions options = exact_options();
     options.exact_sum = exact;
     NormAndLinear model;
-    GradientSum gradients(options, kGhost, model, kImage, Device::cpu(1),
-                          [] { return std::make_unique<PositionedBatches>(); });
+    Solo solo;
+    GradientSum gradients(
+        options, kGhost, model, kImage, Device::cpu(1), [] { return std::make_unique<PositionedBatches>(); },
+        solo);
     gradients.start({.loss = 0.5, .correct = 1});
     gradients.begin({0, 2 * kGhost});
     gradients.add({0, kGhost});

@@ -81,6 +81,7 @@ TrainOptions all_changed() {
   options.instruction_set = InstructionSet::generic;
   options.loader_threads = 4;
   options.noise_scale = true;
+  options.workers = 3;
   options.run_dir = "runs/a b";
   options.resume = true;
   options.max_updates = 0;

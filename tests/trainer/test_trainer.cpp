@@ -227,11 +227,13 @@ TEST_CASE("a second trainer on one run folder, and a folder in use without --res
   const Folder folder;
   TrainOptions options = tiny_run();
   options.run_dir = folder / "run";
-  Progress progress(true);
-  options = settled_options(options);
-  Trainer first(options, tiny_data(), open_device(options), progress, {});
+  Progress progress(Output::warnings);
+  Solo solo;
+  options = settled_options(options, solo);
+  Trainer first(options, tiny_data(), open_device(options), progress, {}, solo);
   options.resume = true;
-  CHECK_THROWS_AS(Trainer(options, tiny_data(), open_device(options), progress, {}), std::invalid_argument);
+  CHECK_THROWS_AS(Trainer(options, tiny_data(), open_device(options), progress, {}, solo),
+                  std::invalid_argument);
   first.run();
 }
 
@@ -242,9 +244,10 @@ TEST_CASE("a resume with other settings is refused") {
   train(options, folder / "run");
   options.run_dir = folder / "run";
   options.resume = true;
-  Progress progress(true);
+  Progress progress(Output::warnings);
   options.seed = 2;
-  CHECK_THROWS_WITH_AS(Trainer(options, tiny_data(), open_device(options), progress, {}),
+  Solo solo;
+  CHECK_THROWS_WITH_AS(Trainer(options, tiny_data(), open_device(options), progress, {}, solo),
                        doctest::Contains("--seed"), std::invalid_argument);
 }
 

@@ -17,6 +17,8 @@ void add_import_command(CLI::App& app);
 void add_demo_command(CLI::App& app);
 void add_data_command(CLI::App& app);
 
+constexpr int kNonFiniteExit = 3;
+
 // Ends the program with this exit code when a command throws it, e.g. 143 after SIGTERM.
 struct ExitCode {
   int code;

@@ -57,9 +57,10 @@ void run_demo(const DemoOptions& options) {
       fmt::format("{:<18} {:>8} {:>15} {:>10}\n", "schedule", "updates", "test accuracy", "time");
   for (const DemoRun& run : kRuns) {
     if (!options.quiet) fmt::print("== {}: {}\n", run.name, run.what);
-    Progress progress(options.quiet);
+    Progress progress(options.quiet ? Output::warnings : Output::all);
     const TrainOptions training = demo_run(options, run);
-    const TrainResult result = run_training(training, progress);
+    Solo solo;
+    const TrainResult result = run_training(training, progress, solo);
     if (result.signal != 0) throw ExitCode{128 + result.signal};
     folders.push_back(training.run_dir);
     table += fmt::format("{:<18} {:>8} {:>13.2f} % {:>10}\n", run.name, result.counters.updates,

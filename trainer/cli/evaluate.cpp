@@ -6,7 +6,10 @@
 
 #include "trainer/cli/commands.h"
 #include "trainer/cli/loaded_run.h"
+#include "trainer/cli/workers.h"
 #include "trainer/step/evaluation.h"
+#include "trainer/workers/roll_call.h"
+#include "trainer/workers/together.h"
 
 namespace crescendo {
 namespace {
@@ -18,25 +21,29 @@ struct EvaluateOptions {
   bool json = false;
 };
 
-void evaluate_run(const EvaluateOptions& options) {
-  const LoadedRun run = load_run(options.run, options.computer);
+void evaluate_run(const EvaluateOptions& options, Communicator& workers) {
+  const LoadedRun run = load_run(options.run, options.computer, workers);
   const Split split = options.split == "train" ? Split::train : Split::test;
   DatasetOptions data = dataset_options(run.options);
   data.random = false;
   if (!options.data_dir.empty()) data.directory = options.data_dir;
   if (!options.data_dir.empty() || !options.val_dir.empty()) data.val_directory = options.val_dir;
-  const auto dataset = make_dataset(data, split);
-  require(dataset->class_names() == run.info.class_names, "evaluate: ", run.checkpoint,
-          " was trained on other classes than those of ", run.options.data);
-  const bool live = !options.json && isatty(STDOUT_FILENO);
+  std::shared_ptr<const Dataset> dataset;
+  together(workers, [&] {
+    dataset = make_dataset(data, split);
+    require(dataset->class_names() == run.info.class_names, "evaluate: ", run.checkpoint,
+            " was trained on other classes than those of ", run.options.data);
+  });
+  call_roll(workers, {{options.split + " images", dataset->digest()}});
+  const bool live = !options.json && workers.rank() == 0 && isatty(STDOUT_FILENO);
   EvaluationOptions how{.loader_threads = options.loader_threads, .stop = {}, .progress = {}};
   if (live)
-    how.progress = [&](int64_t done) {
-      fmt::print("\r\x1b[K{} of {} images{}", done, dataset->size(),
-                 done == dataset->size() ? "\r\x1b[K" : "");
+    how.progress = [](int64_t done, int64_t of) {
+      fmt::print("\r\x1b[K{} of {} images{}", done, of, done == of ? "\r\x1b[K" : "");
       std::fflush(stdout);
     };
-  const Evaluation result = evaluate(*run.model, DeviceData(run.device, dataset), how).value();
+  const Evaluation result = evaluate(*run.model, DeviceData(run.device, dataset), how, workers).value();
+  if (workers.rank() > 0) return;
   if (options.json) {
     const nlohmann::json json = {{"accuracy", result.accuracy()},
                                  {"loss", result.loss},
@@ -71,8 +78,10 @@ void add_evaluate_command(CLI::App& app) {
                     "Print a JSON object: accuracy (a fraction), loss, correct, total, checkpoint");
   command->footer(
       "Examples:\n  crescendo evaluate runs/a\n"
-      "  crescendo evaluate runs/a/checkpoints/0000050000.safetensors --json");
-  command->callback([options] { evaluate_run(*options); });
+      "  crescendo evaluate runs/a/checkpoints/0000050000.safetensors --json\n"
+      "  mpirun -n 3 crescendo evaluate runs/a");
+  command->callback(
+      [options] { with_workers(0, [&](Communicator& workers) { evaluate_run(*options, workers); }); });
 }
 
 }  // namespace crescendo

@@ -36,7 +36,8 @@ void export_run(const ExportOptions& options) {
   require(kind == ".safetensors" || kind == ".onnx", "export: -o: found ", options.file,
           ", expected a name that ends with .safetensors or .onnx");
   require(kind == ".onnx" || options.image_size == 0, "export: --image-size applies to ONNX files only");
-  const LoadedRun run = load_run(options.run, {});
+  Solo solo;
+  const LoadedRun run = load_run(options.run, {}, solo);
   std::error_code ignored;
   require(!std::filesystem::equivalent(options.file, run.checkpoint, ignored), "export: -o: ", options.file,
           " is the checkpoint itself");

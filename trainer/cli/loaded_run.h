@@ -6,6 +6,7 @@
 #include <string>
 
 #include "engine/device.h"
+#include "kernels/communicator.h"
 #include "models/model.h"
 #include "trainer/options/options.h"
 #include "trainer/store/checkpoint.h"
@@ -28,7 +29,8 @@ struct Computer {
 };
 void add_computer_options(CLI::App& command, Computer& computer);
 
-// Loads a run folder's newest checkpoint, or a checkpoint file. Throws std::invalid_argument with one line.
-LoadedRun load_run(const std::string& run, const Computer& computer);
+// Loads a run folder's newest checkpoint, or a checkpoint file; of several workers only rank 0 reads it. Throws
+// std::invalid_argument with one line.
+LoadedRun load_run(const std::string& run, const Computer& computer, Communicator& workers);
 
 }  // namespace crescendo

@@ -1,20 +1,21 @@
 // The command line. Exit codes: 0 success, 1 internal error, 2 bad input or an unusable file, 3 a loss or
-// gradient that is not finite, 130 and 143 stopped by SIGINT and SIGTERM.
+// gradient that is not finite, 75 a worker was lost (the run can be continued), 130 and 143 stopped by SIGINT
+// and SIGTERM.
 #include <fmt/format.h>
 
 #include <exception>
 #include <new>
-#include <system_error>
 
 #include "build_info.h"
 #include "kernels/instruction_set.h"
 #include "trainer/cli/commands.h"
 #include "trainer/step/gradient_sum.h"
+#include "trainer/workers/together.h"
 
 namespace crescendo {
 namespace {
 
-constexpr int kOurError = 1, kBadInput = 2, kNonFinite = 3;
+constexpr int kBadInput = 2;
 
 std::string version_text() {
   std::string sets;
@@ -75,15 +76,11 @@ int main(int argc, char** argv) {
   } catch (const ExitCode& exit) {
     return exit.code;
   } catch (const NonFiniteError& error) {
-    return fail(error.what(), kNonFinite);
-  } catch (const std::invalid_argument& error) {
-    return fail(error.what(), kBadInput);
-  } catch (const std::system_error& error) {
-    return fail(error.what(), kBadInput);
+    return fail(error.what(), kNonFiniteExit);
   } catch (const std::bad_alloc&) {
     return fail("out of memory; a smaller --micro-batch needs less (crescendo plan shows how much)",
                 kBadInput);
   } catch (const std::exception& error) {
-    return fail(error.what(), kOurError);
+    return fail(error.what(), exit_code_of(error));
   }
 }

@@ -52,7 +52,8 @@ std::vector<Guess> predict(const LoadedRun& run, PackedWeights* packed, const st
 }
 
 void predict_all(const PredictOptions& options) {
-  const LoadedRun run = load_run(options.run, options.computer);
+  Solo solo;
+  const LoadedRun run = load_run(options.run, options.computer, solo);
   const auto top = std::min(static_cast<size_t>(options.top), run.info.class_names.size());
   nlohmann::json all = nlohmann::json::array();
   // From this many pictures on, packing weights saves more time than it takes.

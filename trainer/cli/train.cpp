@@ -7,9 +7,26 @@
 #include "trainer/cli/commands.h"
 #include "trainer/cli/options.h"
 #include "trainer/cli/run_training.h"
+#include "trainer/cli/workers.h"
+#include "trainer/workers/together.h"
 
 namespace crescendo {
 namespace {
+
+Output output_of(const TrainOptions& options, const Communicator& workers) {
+  if (workers.rank() > 0) return Output::nothing;
+  return options.quiet ? Output::warnings : Output::all;
+}
+
+void train_together(const TrainOptions& options, Communicator& workers) {
+  together(workers, [&] { validate(options); });
+  Progress progress(output_of(options, workers));
+  const TrainResult result = run_training(options, progress, workers);
+  progress.say(fmt::format("{} after {} updates and {} samples, {} of training", result.reason,
+                           result.counters.updates, result.counters.samples_seen,
+                           duration_text(result.counters.seconds)));
+  if (result.signal != 0) throw ExitCode{128 + result.signal};
+}
 
 void train(TrainOptions options) {
   if (options.run_dir.empty()) {
@@ -17,13 +34,7 @@ void train(TrainOptions options) {
     options.run_dir = fmt::format("runs/{}-{}-{:%Y%m%d-%H%M%S}", options.model, options.data,
                                   fmt::localtime(std::time(nullptr)));
   }
-  validate(options);
-  Progress progress(options.quiet);
-  const TrainResult result = run_training(options, progress);
-  progress.say(fmt::format("{} after {} updates and {} samples, {} of training", result.reason,
-                           result.counters.updates, result.counters.samples_seen,
-                           duration_text(result.counters.seconds)));
-  if (result.signal != 0) throw ExitCode{128 + result.signal};
+  with_workers(options.workers, [&](Communicator& workers) { train_together(options, workers); });
 }
 
 }  // namespace

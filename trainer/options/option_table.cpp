@@ -297,6 +297,10 @@ void list_machine(Group group) {
       "Measure the gradient noise scale B_simple. Each ghost batch costs one more pass over the gradients, "
       "or two with --gradient-sum float",
       kOnOff);
+  group.number("workers", &Options::workers,
+               "Workers: number of processes that share each update, as started by mpirun, srun or crescendo "
+               "launch. auto: as many as were started; other numbers check this",
+               {{"auto", 0}});
 }
 
 void list_run(Group group) {

@@ -95,8 +95,10 @@ TrainingMemory training_memory(const TrainOptions& options, const Device& modell
   const auto staged = [&](int64_t most) {
     return is_held_in_memory(options.data) ? Tensor() : staging(device, data.image_size, most);
   };
-  GradientSum gradients(options, micro_batch, *model, data.image_size, device,
-                        [&] { return std::make_unique<DryBatches>(staged(micro_batch)); });
+  Solo solo;
+  GradientSum gradients(
+      options, micro_batch, *model, data.image_size, device,
+      [&] { return std::make_unique<DryBatches>(staged(micro_batch)); }, solo);
   TrainingMemory memory{.micro_batch = micro_batch};
   memory.parameter_bytes = static_cast<int64_t>(device.memory().use().in_use);
   const bool resident = !modelled.backend().capabilities().is_host && is_held_in_memory(options.data);

@@ -46,6 +46,9 @@ void each_field(Fields& fields, TrainMetrics& line) {
   fields("seconds", line.seconds);
   fields("noise_scale", line.noise_scale);
   fields("measured_noise_scale", line.measured_noise_scale);
+  fields("workers", line.workers);
+  fields("exchange_seconds", line.exchange_seconds);
+  fields("waiting_seconds", line.waiting_seconds);
 }
 
 template <class Fields>
@@ -75,7 +78,8 @@ struct FieldWriter {
   void operator()(const char* name, const Value& value) {
     object[name] = value;
   }
-  void operator()(const char* name, const std::optional<double>& value) {
+  template <class Value>
+  void operator()(const char* name, const std::optional<Value>& value) {
     if (value) object[name] = *value;
   }
 };
@@ -94,7 +98,8 @@ struct FieldReader {
     const bool null = object.contains(name) && object[name].is_null();
     value = null ? std::numeric_limits<double>::quiet_NaN() : field(name, &Json::is_number).get<double>();
   }
-  void operator()(const char* name, std::optional<double>& value) {
+  template <class Value>
+  void operator()(const char* name, std::optional<Value>& value) {
     if (object.contains(name)) (*this)(name, value.emplace());
   }
 

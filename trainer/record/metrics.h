@@ -2,7 +2,7 @@
 //   {"event":"start","segment":0,"samples":0,"updates":0,"time":"2026-01-31T12:00:00Z"}
 //   {"event":"train","segment":0,"samples":..,"epoch":..,"updates":..,"learning_rate":..,"momentum":..,
 //    "batch":..,"loss":..,"accuracy":..,"images_per_second":..,"seconds":..,"noise_scale":..,
-//    "measured_noise_scale":..}
+//    "measured_noise_scale":..,"workers":..,"exchange_seconds":..,"waiting_seconds":..}
 //   {"event":"evaluate","segment":0,"samples":..,"epoch":..,"updates":..,"loss":..,"accuracy":..,
 //    "correct":..,"total":..,"seconds":..}
 //   {"event":"end","segment":0,"samples":..,"updates":..,"reason":"finished","time":..}

@@ -25,8 +25,8 @@ std::string duration_text(double seconds) {
   return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
 }
 
-Progress::Progress(bool quiet, std::FILE* out)
-    : quiet_(quiet), live_(isatty(fileno(out)) != 0), out_(out), last_shown_(Clock::now()) {}
+Progress::Progress(Output output, std::FILE* out)
+    : output_(output), live_(isatty(fileno(out)) != 0), out_(out), last_shown_(Clock::now()) {}
 
 Progress::~Progress() { clear_live(); }
 
@@ -38,7 +38,8 @@ bool Progress::advance(int64_t samples, int64_t batch) {
     rate_since_ = now;
     rate_batch_ = batch;
   }
-  return !quiet_ && seconds_between(last_shown_, now) >= (live_ ? kLiveSeconds : kPlainSeconds);
+  return output_ == Output::all &&
+         seconds_between(last_shown_, now) >= (live_ ? kLiveSeconds : kPlainSeconds);
 }
 
 std::string Progress::text(const ProgressPoint& point) const {
@@ -50,7 +51,7 @@ std::string Progress::text(const ProgressPoint& point) const {
 }
 
 void Progress::show(const ProgressPoint& point) {
-  if (quiet_) return;
+  if (output_ != Output::all) return;
   last_shown_ = Clock::now();
   const double seconds = seconds_between(rate_since_, last_shown_);
   if (seconds > 0 && point.samples > rate_from_)
@@ -68,7 +69,7 @@ void Progress::clear_live() {
 }
 
 void Progress::say(const std::string& line) {
-  if (quiet_) return;
+  if (output_ != Output::all) return;
   clear_live();
   fmt::print(out_, "{}\n", line);
   std::fflush(out_);
@@ -82,6 +83,7 @@ RunSink::Failure Progress::write(const EvaluateMetrics& evaluation) {
 }
 
 void Progress::warn(const std::string& line) {
+  if (output_ == Output::nothing) return;
   clear_live();
   fmt::print(stderr, "crescendo: {}\n", line);
 }

@@ -20,11 +20,14 @@ struct ProgressPoint {
   std::optional<double> loss;  // mean over recent samples
 };
 
+// What the user sees of a run.
+enum class Output { all, warnings, nothing };
+
 // The sink that writes to the terminal. It shows a run's evaluations and no other event.
 class Progress final : public RunSink {
  public:
   // Writes to `out`; the line is live if `out` is a terminal.
-  explicit Progress(bool quiet, std::FILE* out = stdout);
+  explicit Progress(Output output, std::FILE* out = stdout);
   ~Progress() override;
 
   // Notes how far the run is; to be called after every micro-batch. Returns true if it is time to show(), for
@@ -33,7 +36,7 @@ class Progress final : public RunSink {
   void show(const ProgressPoint& point);
   // Writes a line that stays, above the live one.
   void say(const std::string& line);
-  // Writes a line to standard error, quiet or not.
+  // Writes a line to standard error.
   void warn(const std::string& line);
 
   Failure write(const StartMetrics&) override { return {}; }
@@ -46,7 +49,8 @@ class Progress final : public RunSink {
   std::string text(const ProgressPoint& point) const;
   void clear_live();
 
-  bool quiet_, live_;
+  Output output_;
+  bool live_;
   std::FILE* out_;
   bool line_open_ = false;
   Clock::time_point last_shown_, rate_since_;

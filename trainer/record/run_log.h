@@ -31,6 +31,9 @@ struct TrainMetrics : RunEvent {
   double seconds = 0;                          // of training, over all segments
   double noise_scale = 0;                      // g = eps / (1 - m) * (N / B - 1)
   std::optional<double> measured_noise_scale;  // B_simple, if it is measured
+  // Of several workers. The seconds are those of rank 0, added up over the updates.
+  std::optional<int64_t> workers;
+  std::optional<double> exchange_seconds, waiting_seconds;  // for adding up sums; for slower workers
 };
 
 // Means over the test samples.

@@ -62,13 +62,12 @@ std::string explain_gradient(const ParameterStore& store, const SampleRange& ran
 }  // namespace
 
 std::string explain_non_finite(MicroStep& step, Batches& batches, const SampleRange& update,
-                               int64_t micro_batch) {
+                               const SampleRange& share, int64_t micro_batch) {
   const UpdateSums& sums = step.sums();
   ParameterStore& parameters = sums.parameters();
   const double loss_bound = loss_format(update.count).bound;
   parameters.forget_gradients();
-  std::string explained;
-  MicroBatches micro_batches(update, micro_batch);
+  MicroBatches micro_batches(share, micro_batch);
   while (const std::optional<SampleRange> range = micro_batches()) {
     const DeviceBatch batch = step.load(batches, *range);
     if (sums.takes_ghosts()) parameters.forget_gradients();
@@ -79,11 +78,14 @@ std::string explain_non_finite(MicroStep& step, Batches& batches, const SampleRa
     if (!all_below(values, loss_bound))
       return join("a loss of ", samples_text(*range), " reaches ", loss_bound, ": the run has diverged");
     tape.backward(losses);
-    if (sums.takes_ghosts()) explained = explain_gradient(parameters, *range, sums.gradient_bound());
+    if (!sums.takes_ghosts()) continue;
+    const std::string explained = explain_gradient(parameters, *range, sums.gradient_bound());
     if (!explained.empty()) return explained;
   }
-  explained = explain_gradient(parameters, update, sums.gradient_bound());
-  if (!explained.empty()) return explained;
+  return sums.takes_ghosts() ? "" : explain_gradient(parameters, update, sums.gradient_bound());
+}
+
+std::string explain_sum(const SampleRange& update) {
   return join("a sum over ", samples_text(update), " is not finite, or a norm's statistic reaches ",
               statistic_format().bound);
 }

@@ -1,25 +1,31 @@
 #include "trainer/step/evaluation.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include "engine/device_scalar.h"
 #include "engine/packed_weights.h"
 #include "kernels/exact_sum.h"
+#include "trainer/workers/share.h"
 
 namespace crescendo {
 
-std::optional<Evaluation> evaluate(const Model& model, const DeviceData& data,
-                                   const EvaluationOptions& options) {
+namespace {
+
+// Returns the counts of a worker's share of the data; none if it was stopped.
+std::optional<UpdateCounts> count(const Model& model, const DeviceData& data,
+                                  const EvaluationOptions& options, const SampleRange& share) {
   const Device& device = data.device();
   const int64_t total = data.dataset().size();
-  MicroBatches micro_batches({0, total}, options.micro_batch);
+  MicroBatches micro_batches(share, options.micro_batch);
   const int64_t most = std::clamp<int64_t>(options.micro_batch, 1, std::max<int64_t>(total, 1));
   const auto batches =
       data.batches({.shuffle = false, .chunk = most, .workers = options.loader_threads, .end = total}, most);
   DeviceScalar<StepCounters> counters(device);
   DeviceScalar<UpdateCounts> counts(device);
   device.run(BeginUpdate{.first = 0,
+                         .position = share.first,
                          .ghosts = total,
                          .n = 0,
                          .sums = nullptr,
@@ -39,13 +45,30 @@ std::optional<Evaluation> evaluate(const Model& model, const DeviceData& data,
                             .correct = correct.as_indices(),
                             .counters = counters.address(),
                             .counts = counts.address()});
-    if (options.progress) options.progress(range->first + range->count);
+    if (options.progress) options.progress(range->first + range->count - share.first, share.count);
   }
-  const UpdateCounts counted = counts.value();
-  const double loss = counted.bad == 0 ? kLossUnit * static_cast<double>(counted.loss)
-                                       : std::numeric_limits<double>::quiet_NaN();
+  return counts.value();
+}
+
+}  // namespace
+
+std::optional<Evaluation> evaluate(const Model& model, const DeviceData& data,
+                                   const EvaluationOptions& options, Communicator& workers) {
+  const int64_t total = data.dataset().size();
+  const std::optional<UpdateCounts> mine =
+      count(model, data, options, share_of({0, total}, options.micro_batch, workers));
+  std::array<int64_t, 4> sums{};  // of loss, hits, bad losses, workers that stopped
+  if (mine)
+    sums = {mine->loss, mine->correct, mine->bad, 0};
+  else
+    sums[3] = 1;
+  workers.sum(sums);
+  const auto [loss_units, correct, bad, stopped] = sums;
+  if (stopped > 0) return {};
+  const double loss =
+      bad == 0 ? kLossUnit * static_cast<double>(loss_units) : std::numeric_limits<double>::quiet_NaN();
   return Evaluation{
-      .correct = counted.correct, .total = total, .loss = total ? loss / static_cast<double>(total) : 0};
+      .correct = correct, .total = total, .loss = total ? loss / static_cast<double>(total) : 0};
 }
 
 }  // namespace crescendo

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 
+#include "kernels/communicator.h"
 #include "models/model.h"
 #include "trainer/step/device_data.h"
 
@@ -21,11 +22,13 @@ struct Evaluation {
 struct EvaluationOptions {
   int64_t micro_batch = 128;
   int loader_threads = 1;
-  std::function<bool()> stop;                  // called between micro-batches; true ends the evaluation
-  std::function<void(int64_t done)> progress;  // called after each micro-batch
+  std::function<bool()> stop;  // called between micro-batches; true ends the evaluation
+  std::function<void(int64_t done, int64_t of)> progress;  // called after each micro-batch of this worker
 };
 
-// Evaluates a model. Returns none if it was stopped. The result does not depend on the options.
-std::optional<Evaluation> evaluate(const Model&, const DeviceData&, const EvaluationOptions&);
+// Evaluates a model; each worker takes its share of the data and gets the result for all. Returns none if one
+// of them was stopped. The result depends neither on the options nor on the number of workers.
+std::optional<Evaluation> evaluate(const Model&, const DeviceData&, const EvaluationOptions&,
+                                   Communicator& workers);
 
 }  // namespace crescendo

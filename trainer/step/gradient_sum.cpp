@@ -2,76 +2,99 @@
 
 #include <algorithm>
 
+#include "base/xxh3.h"
 #include "trainer/step/diagnosis.h"
+#include "trainer/workers/share.h"
+#include "trainer/workers/together.h"
 
 namespace crescendo {
 
 GradientSum::GradientSum(const TrainOptions& options, int64_t micro_batch, Model& model,
-                         const ImageSize& image_size, const Device& device, OpenBatches open)
+                         const ImageSize& image_size, const Device& device, OpenBatches open,
+                         Communicator& workers)
     : options_(options),
       micro_batch_(micro_batch),
       open_(std::move(open)),
-      update_(model.parameters, options, micro_batch),
-      step_(options, model, image_size, update_) {
+      update_(model.parameters, options, micro_batch, workers),
+      step_(options, model, image_size, update_),
+      workers_(workers) {
   if (options.noise_scale) noise_.emplace(device, model.parameters.size(), options.ghost_batch);
 }
 
 void GradientSum::start(const SampleSums& sums) {
   batches_ = open_();
   sums_ = sums;
+  samples_ = sums.samples;
   range_ = {};
   finished_.clear();
   update_.restart(sums);
 }
 
-void GradientSum::begin(const SampleRange& update) {
-  range_ = {};
-  update_.begin(update);
+SampleRange GradientSum::begin(const SampleRange& update) {
+  const SampleRange share = share_of(update, options_.ghost_batch, workers_);
+  whole_ = update;
+  range_ = {share.first, 0};
+  update_.begin(update, share.first);
+  return share;
 }
 
 void GradientSum::add(const SampleRange& range) {
-  const bool first = range_.count == 0;
-  step_.run(*batches_, range, first);
-  if (first) range_.first = range.first;
+  step_.run(*batches_, range, range_.count == 0);
   range_.count += range.count;
-  sums_.samples += range.count;
 }
 
 const Tensor& GradientSum::finish() {
-  update_.parameters().require_gradients();
+  if (range_.count > 0) update_.parameters().require_gradients();
   update_.finish(step_.model().options.norm_momentum);
-  if (noise_) noise_->observe(update_, range_.count / options_.ghost_batch);
-  finished_.push_back(range_);
+  if (noise_) noise_->observe(update_, whole_.count / options_.ghost_batch);
+  finished_.push_back(whole_);
+  samples_ += whole_.count;
+  range_.count = 0;
   return update_.gradients();
 }
 
 const SampleSums& GradientSum::read() {
   const StepCounters now = update_.counter_values().value();
   const auto stopped = std::find_if(finished_.begin(), finished_.end(), [&](const SampleRange& update) {
-    return update.first + update.count == now.stopped_at;
+    return update.first == now.stopped_at;
   });
   if (stopped != finished_.end())
     throw NonFiniteError(explain(*stopped), *stopped, finished_.end() - stopped);
   const UpdateCounts present = update_.count_values();
   if (present.bad != 0) throw NonFiniteError(explain(range_), range_, 0);
-  sums_.loss = now.loss + kLossUnit * static_cast<double>(present.loss);
-  sums_.correct = now.correct + present.correct;
+  sums_ = {.loss = now.loss + kLossUnit * static_cast<double>(present.loss),
+           .correct = now.correct + present.correct,
+           .samples = samples_ + range_.count};
   finished_.clear();
   return sums_;
 }
 
 void GradientSum::reset() {
   sums_ = {};
+  samples_ = 0;
   StepCounters now = update_.counter_values().value();
   now.loss = 0;
   now.correct = 0;
   update_.counter_values().set(now);
 }
 
+uint64_t GradientSum::digest_of_sums(const SampleRange& samples) {
+  start({});
+  update_.begin(samples, samples.first);
+  step_.run(*batches_, samples, true);
+  const std::vector<int64_t> sums = update_.exact_values();
+  return xxh3_64(sums.data(), sums.size() * sizeof(int64_t));
+}
+
+// The worker whose share went wrong explains it to all.
 std::string GradientSum::explain(const SampleRange& update) {
   const auto batches = open_();
-  return explain_non_finite(step_, *batches, update,
-                            update_.takes_ghosts() ? options_.ghost_batch : micro_batch_);
+  const std::string mine =
+      explain_non_finite(step_, *batches, update, share_of(update, options_.ghost_batch, workers_),
+                         update_.takes_ghosts() ? options_.ghost_batch : micro_batch_);
+  for (const std::string& text : gather_texts(workers_, mine))
+    if (!text.empty()) return text;
+  return explain_sum(update);
 }
 
 }  // namespace crescendo

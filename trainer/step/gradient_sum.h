@@ -35,29 +35,35 @@ class NonFiniteError : public std::runtime_error {
 class GradientSum {
  public:
   using OpenBatches = std::function<std::unique_ptr<Batches>()>;
-  // `options` and `model` must outlive this object.
+  // `options`, `model` and `workers` must outlive this object.
   GradientSum(const TrainOptions& options, int64_t micro_batch, Model& model, const ImageSize& image_size,
-              const Device& device, OpenBatches open);
+              const Device& device, OpenBatches open, Communicator& workers);
 
   // Starts a run, before its first update, with the sums to add to.
   void start(const SampleSums& sums);
-  // Starts an update of these samples.
-  void begin(const SampleRange& update);
-  // Adds one micro-batch: a whole number of ghost batches, at most `micro_batch` images.
+  // Starts an update of these samples, a whole number of ghost batches. Returns this worker's share of them.
+  SampleRange begin(const SampleRange& update);
+  // Adds one micro-batch of the share, in order: a whole number of ghost batches, at most `micro_batch` images.
   void add(const SampleRange& range);
-  // Ends the update: checks on the device that loss and gradients are finite, and updates running statistics
-  // from the update's sums. Returns the gradients summed over samples [model.parameters.size()], valid until
-  // begin().
+  // Ends the update: adds up over the workers, checks on the device that loss and gradients are finite, and
+  // updates running statistics from the update's sums. Returns the gradients summed over samples
+  // [model.parameters.size()], valid until begin().
   const Tensor& finish();
   // Counters in device memory. An optimizer skips the update if they have stopped.
   const StepCounters* counters() const { return update_.counters(); }
 
   // Waits for the device and brings sums() up to date. Throws NonFiniteError if an update since the last call
-  // was not finite, or the present one is not so far; the parameters are then as before that update.
+  // was not finite, or the present one is not so far; the parameters are then as before that update. Several
+  // workers call it together, between updates.
   const SampleSums& read();
   // The sums over the samples added since start() or reset(), as of the last read().
   const SampleSums& sums() const { return sums_; }
   void reset();
+  // Seconds that the last finish() took to exchange sums with other workers.
+  double exchange_seconds() const { return update_.exchange_seconds(); }
+  // Returns a digest of this worker's sums over the samples, as if they were an update. To be called before
+  // start().
+  uint64_t digest_of_sums(const SampleRange& samples);
 
   // The measured noise scale; null unless options.noise_scale is set.
   const NoiseMeasurement* noise() const { return noise_ ? &*noise_ : nullptr; }
@@ -72,9 +78,12 @@ class GradientSum {
   UpdateSums update_;
   MicroStep step_;
   std::optional<NoiseMeasurement> noise_;
+  Communicator& workers_;
   std::unique_ptr<Batches> batches_;
   SampleSums sums_;
-  SampleRange range_;                  // of the present update, so far
+  int64_t samples_ = 0;                // of the finished updates in sums_
+  SampleRange whole_;                  // the present update
+  SampleRange range_;                  // of this worker's share of it, so far
   std::vector<SampleRange> finished_;  // updates since the last read
 };
 

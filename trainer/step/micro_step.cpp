@@ -8,15 +8,15 @@ MicroStep::MicroStep(const TrainOptions& options, const Model& model, const Imag
 
 void MicroStep::run(Batches& batches, const SampleRange& range, bool first) {
   const DeviceBatch& batch = input(range.count);
-  Replay& step = steps_.try_emplace({range.count, first}, device()).first->second;
+  const bool overwrites = first && !sums_.takes_ghosts();
+  Replay& step = steps_.try_emplace({range.count, overwrites}, device()).first->second;
   if (sums_.takes_ghosts()) sums_.parameters().forget_gradients();
   batches.prepare(range, batch);
   sums_.move_to(range.first);
   const bool replayed = step.run([&] {
     batches.write(sums_.counters(), batch);
     forward_backward(batch);
-    if (sums_.takes_ghosts())
-      sums_.add_ghosts(range.count / options_.ghost_batch, first ? Write::overwrite : Write::add);
+    if (sums_.takes_ghosts()) sums_.add_ghosts(range.count / options_.ghost_batch);
   });
   if (replayed) sums_.parameters().note_gradients();
   sums_.note_counted(range.count);

@@ -33,11 +33,11 @@ class MicroStep {
   const UpdateSums& sums() const { return sums_; }
 
  private:
-  // A captured step differs by the micro-batch's size and by whether it overwrites sums in reals or adds to
-  // them.
+  // A captured step differs by the micro-batch's size and by whether it overwrites gradients that add up in
+  // the store.
   struct Kind {
     int64_t samples;
-    bool first;
+    bool overwrites;
     auto operator<=>(const Kind&) const = default;
   };
 

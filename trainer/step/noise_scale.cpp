@@ -18,22 +18,20 @@ std::optional<double> NoiseScale::value() const {
 }
 
 NoiseMeasurement::NoiseMeasurement(const Device& device, int64_t parameters, int64_t ghost_batch)
-    : ghost_batch_(ghost_batch), pair_(zeros(device, parameters)) {}
+    : ghost_batch_(ghost_batch), pair_(zeros(device, parameters)), square_(device) {}
 
 void NoiseMeasurement::restore(const NoiseScale::State& scale, bool pair_waiting) {
   scale_ = NoiseScale(scale);
   pair_waiting_ = pair_waiting;
 }
 
-void NoiseMeasurement::observe(UpdateSums& sums, int64_t ghosts) {
+void NoiseMeasurement::observe(const UpdateSums& sums, int64_t ghosts) {
   if (ghosts == 1) return observe_pair(sums);
-  add_squares(sums.gradients(), &sums.squares().address()->total, Write::overwrite);
-  const UpdateSums::Squares squares = sums.squares().value();
-  add(squares.ghosts, ghosts, squares.total);
+  add(sum_of_squares(sums.count_values()), ghosts, squared(sums.gradients()));
   pair_waiting_ = false;
 }
 
-void NoiseMeasurement::observe_pair(UpdateSums& sums) {
+void NoiseMeasurement::observe_pair(const UpdateSums& sums) {
   const Tensor& gradients = sums.gradients();
   const auto blend_into_pair = [&](double keep) {
     pair_.device().run(Blend{
@@ -44,19 +42,21 @@ void NoiseMeasurement::observe_pair(UpdateSums& sums) {
     pair_waiting_ = true;
     return;
   }
-  UpdateSums::Squares* squares = sums.squares().address();
-  add_squares(pair_, &squares->ghosts, Write::add);  // to that of this update's only ghost batch
+  const auto samples = static_cast<double>(ghost_batch_);
+  const double squares = squared(pair_) / (samples * samples) + sum_of_squares(sums.count_values());
   blend_into_pair(1);
-  add_squares(pair_, &squares->total, Write::overwrite);
-  const UpdateSums::Squares found = sums.squares().value();
-  add(found.ghosts, 2, found.total);
+  add(squares, 2, squared(pair_));
   pair_waiting_ = false;
 }
 
-void NoiseMeasurement::add(double sum_of_squares, int64_t batches, double square_of_sum) {
-  const auto n = static_cast<double>(batches), ghost = static_cast<double>(ghost_batch_);
-  scale_.observe(sum_of_squares / (n * ghost * ghost), ghost_batch_, square_of_sum / (n * ghost * n * ghost),
-                 batches * ghost_batch_);
+double NoiseMeasurement::squared(const Tensor& gradients) {
+  write_sum_of_squares(gradients, square_.address());
+  return square_.value();
+}
+
+void NoiseMeasurement::add(double squares, int64_t batches, double squared_sum) {
+  const auto n = static_cast<double>(batches), samples = n * static_cast<double>(ghost_batch_);
+  scale_.observe(squares / n, ghost_batch_, squared_sum / (samples * samples), batches * ghost_batch_);
 }
 
 }  // namespace crescendo

@@ -49,7 +49,7 @@ class NoiseMeasurement {
 
   // Observes a finished update of `ghosts` ghost batches. Waits for the device, but not after the first update
   // of a pair.
-  void observe(UpdateSums& sums, int64_t ghosts);
+  void observe(const UpdateSums& sums, int64_t ghosts);
 
   const NoiseScale& scale() const { return scale_; }
   // The gradients of a pair's first update, saved with the optimizer's state, and whether the second update is
@@ -60,12 +60,16 @@ class NoiseMeasurement {
   void restore(const NoiseScale::State& scale, bool pair_waiting);
 
  private:
-  void add(double sum_of_squares, int64_t batches, double square_of_sum);
-  void observe_pair(UpdateSums& sums);
+  // Observes `batches` ghost batches by the sum of their squared mean gradients, and the squared sum of their
+  // gradients over all samples.
+  void add(double squares, int64_t batches, double squared_sum);
+  void observe_pair(const UpdateSums& sums);
+  double squared(const Tensor& gradients);
 
   int64_t ghost_batch_;
   NoiseScale scale_;
   Tensor pair_;
+  DeviceScalar<double> square_;
   bool pair_waiting_ = false;
 };
 

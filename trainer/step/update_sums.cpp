@@ -1,6 +1,8 @@
 #include "trainer/step/update_sums.h"
 
+#include <chrono>
 #include <limits>
+#include <stdexcept>
 
 namespace crescendo {
 
@@ -10,12 +12,13 @@ Tensor zeros(const Device& device, int64_t size) {
   return flat;
 }
 
-void add_squares(const Tensor& flat, double* sum, Write write) {
-  flat.device().run(SumOfSquares{.n = flat.size(), .x = flat.as_reals(), .result = sum, .write = write});
+void write_sum_of_squares(const Tensor& flat, double* sum) {
+  flat.device().run(SumOfSquares{.n = flat.size(), .x = flat.as_reals(), .result = sum});
 }
 
-UpdateSums::UpdateSums(ParameterStore& parameters, const TrainOptions& options, int64_t micro_batch)
-    : parameters_(parameters), options_(options), counters_(device()), squares_(device()) {
+UpdateSums::UpdateSums(ParameterStore& parameters, const TrainOptions& options, int64_t micro_batch,
+                       Communicator& workers)
+    : parameters_(parameters), options_(options), counters_(device()), square_(device()) {
   constexpr int64_t kCounts = sizeof(UpdateCounts) / sizeof(int64_t);
   const int64_t statistics = parameters.statistic_values().size();
   if (options.exact_sum) exact_size_ = parameters.size() + statistics;
@@ -26,6 +29,9 @@ UpdateSums::UpdateSums(ParameterStore& parameters, const TrainOptions& options, 
     parameters.bind_statistic_sums(exact_.view(parameters.size(), {statistics}, Element::sum));
   else if (options.noise_scale)
     total_ = zeros(device(), parameters.size());
+  if (workers.size() == 1) return;
+  if (!options.exact_sum) throw std::logic_error("update sums: several workers need exact sums");
+  exchange_ = device().backend().open_exchange(workers);
 }
 
 void UpdateSums::restart(const SampleSums& counts) {
@@ -35,24 +41,22 @@ void UpdateSums::restart(const SampleSums& counts) {
   position_ = -1;
 }
 
-void UpdateSums::begin(const SampleRange& update) {
+void UpdateSums::begin(const SampleRange& update, int64_t position) {
   parameters_.forget_gradients();
   ghosts_ = update.count / options_.ghost_batch;
   device().run(BeginUpdate{.first = update.first,
+                           .position = position,
                            .ghosts = ghosts_,
                            .n = exact_size_,
                            .sums = exact_.as_sums(),
                            .counters = counters(),
                            .counts = counts()});
-  position_ = update.first;
+  position_ = position;
   if (total_.defined()) device().run(Fill{.n = total_.size(), .value = 0, .to = total_.as_reals()});
 }
 
-void UpdateSums::add_ghosts(int64_t ghosts, Write write) {
-  if (options_.noise_scale)
-    for (int64_t ghost = 0; ghost < ghosts; ++ghost)
-      add_squares(parameters_.ghost_gradient(ghost), &squares_.address()->ghosts,
-                  ghost == 0 ? write : Write::add);
+void UpdateSums::add_ghosts(int64_t ghosts) {
+  if (options_.noise_scale) add_squares(ghosts);
   if (options_.exact_sum) {
     device().run(AddToSums{.n = parameters_.size(),
                            .ghosts = ghosts,
@@ -72,12 +76,32 @@ void UpdateSums::add_ghosts(int64_t ghosts, Write write) {
                        .to = total_.as_reals()});
 }
 
+void UpdateSums::add_squares(int64_t ghosts) {
+  const auto samples = static_cast<double>(options_.ghost_batch);
+  for (int64_t ghost = 0; ghost < ghosts; ++ghost) {
+    write_sum_of_squares(parameters_.ghost_gradient(ghost), square_.address());
+    device().run(AddSquare{.scale = 1 / (samples * samples),
+                           .square = square_.address(),
+                           .counters = counters(),
+                           .counts = counts()});
+  }
+}
+
 double UpdateSums::gradient_bound() const {
   return options_.exact_sum ? gradient_format(gradient_unit(options_.ghost_batch), ghosts_).bound
                             : std::numeric_limits<double>::infinity();
 }
 
+void UpdateSums::exchange() {
+  if (!exchange_) return;
+  const auto start = std::chrono::steady_clock::now();
+  exchange_->start(exact_.as_sums(), exact_.size());
+  exchange_->finish();
+  exchange_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
 void UpdateSums::finish(double momentum) {
+  exchange();
   const Tensor& sums = gradients();
   if (!options_.exact_sum)
     device().run(CheckFinite{.n = sums.size(), .gradients = sums.as_reals(), .counts = counts()});
@@ -116,6 +140,12 @@ void UpdateSums::take_statistics(double momentum) {
                         .sums = pending.as_sums(),
                         .to = parameters_.statistic_values().as_reals(),
                         .counters = counters()});
+}
+
+std::vector<int64_t> UpdateSums::exact_values() const {
+  std::vector<int64_t> values(static_cast<size_t>(exact_.size()));
+  device().backend().download(exact_.as_sums(), values.data(), values.size() * sizeof(int64_t));
+  return values;
 }
 
 UpdateCounts* UpdateSums::counts() const {

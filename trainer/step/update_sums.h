@@ -1,9 +1,13 @@
 // The sums of an update over its ghost batches: gradients, loss, hits, running statistics and squares.
 #pragma once
 
+#include <memory>
+#include <vector>
+
 #include "data/loader.h"
 #include "engine/device_scalar.h"
 #include "engine/parameters.h"
+#include "kernels/communicator.h"
 #include "kernels/exact_sum.h"
 #include "trainer/options/options.h"
 
@@ -23,28 +27,25 @@ struct SampleSums {
 // here.
 class UpdateSums {
  public:
-  // Sums of squared gradient elements: of each ghost batch, added up, and of the sum over all ghost batches.
-  struct Squares {
-    double ghosts = 0, total = 0;
-  };
-
-  // `options` and `parameters` must outlive this object.
-  UpdateSums(ParameterStore& parameters, const TrainOptions& options, int64_t micro_batch);
+  // All references must outlive this object. Several workers need exact sums.
+  UpdateSums(ParameterStore& parameters, const TrainOptions& options, int64_t micro_batch,
+             Communicator& workers);
 
   // Sets the counts of loss and hits, and forgets the position and earlier failures.
   void restart(const SampleSums& counts);
-  // Starts an update of these samples: the next gradients overwrite those of the update before.
-  void begin(const SampleRange& update);
+  // Starts an update of these samples, of which this worker computes those from `position` on: the next
+  // gradients overwrite those of the update before.
+  void begin(const SampleRange& update, int64_t position);
   // Returns true if add_ghosts() must follow each micro-batch, whose gradients then overwrite those in the
   // store.
   bool takes_ghosts() const { return options_.exact_sum || options_.noise_scale; }
   // Adds the gradients in the store, those of a micro-batch of `ghosts` ghost batches, and, if the noise
-  // scale is measured, their squares. `write` is overwrite for the first micro-batch of an update.
-  void add_ghosts(int64_t ghosts, Write write);
+  // scale is measured, their squares.
+  void add_ghosts(int64_t ghosts);
   // A ghost batch's gradient must be smaller to be added; infinity for sums in reals.
   double gradient_bound() const;
-  // Ends the update: notes if a sum is not finite, and computes gradients() and the running statistics, into
-  // which a ghost batch enters with the weight `momentum`.
+  // Ends the update: adds up over all workers, notes if a sum is not finite, and computes gradients() and the
+  // running statistics, into which a ghost batch enters with the weight `momentum`.
   void finish(double momentum);
 
   // Moves the device's position in the run. Uploads only if the position is not that already.
@@ -57,15 +58,20 @@ class UpdateSums {
   const Tensor& gradients() const { return total_.defined() ? total_ : parameters_.gradients(); }
   // Position, loss, hits and the first update that was not finite, in device memory.
   StepCounters* counters() const { return counters_.address(); }
+  // Waits for the device and returns this worker's exact sums, with the counts.
+  std::vector<int64_t> exact_values() const;
+  // Seconds of the host in the last update's exchange with other workers.
+  double exchange_seconds() const { return exchange_seconds_; }
   DeviceScalar<StepCounters>& counter_values() { return counters_; }
   // The counts of the present update so far, in device memory.
   UpdateCounts* counts() const;
-  // Waits for the device and returns the counts.
+  // Waits for the device and returns the counts. After finish() they hold the squares only.
   UpdateCounts count_values() const;
-  DeviceScalar<Squares>& squares() { return squares_; }
 
  private:
   const Device& device() const { return parameters_.values().device(); }
+  void add_squares(int64_t ghosts);
+  void exchange();
   void blend_statistics(double momentum);
   void take_statistics(double momentum);
 
@@ -73,17 +79,19 @@ class UpdateSums {
   const TrainOptions& options_;
   DeviceScalar<StepCounters> counters_;
   Tensor exact_;  // exact sums of gradients and statistics, none without options.exact_sum; then UpdateCounts
-  int64_t exact_size_ = 0;  // without the UpdateCounts
-  int64_t ghosts_ = 0;      // of the update
-  int64_t position_ = -1;   // of the device; -1: not known
-  Tensor total_;            // defined if add_ghosts() adds in reals
-  DeviceScalar<Squares> squares_;
+  int64_t exact_size_ = 0;                 // without the UpdateCounts
+  int64_t ghosts_ = 0;                     // of the update
+  int64_t position_ = -1;                  // of the device; -1: not known
+  std::unique_ptr<SumExchange> exchange_;  // null for one worker
+  double exchange_seconds_ = 0;
+  Tensor total_;                 // defined if add_ghosts() adds in reals
+  DeviceScalar<double> square_;  // of one ghost batch
 };
 
 // Returns a real tensor [size] of zeros.
 Tensor zeros(const Device& device, int64_t size);
 
-// Writes the sum of squares of a flat real tensor to `sum`, in device memory, or adds it.
-void add_squares(const Tensor& flat, double* sum, Write write);
+// Writes the sum of squares of a flat real tensor to `sum`, in device memory.
+void write_sum_of_squares(const Tensor& flat, double* sum);
 
 }  // namespace crescendo

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "base/check.h"
+#include "base/host_name.h"
 #include "trainer/store/utc_time.h"
 
 namespace crescendo {
@@ -87,11 +88,6 @@ void create_folder(const std::string& path, FileSystem& files) {
   fs::create_directory(path, error);
   require(!error, "run folder ", path, ": cannot be created: ", error.message());
   sync_folder(parent, files);
-}
-
-std::string host_name() {
-  char name[256] = {};
-  return gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
 }
 
 std::string read_text(const std::string& path) {
