@@ -28,7 +28,8 @@ void Tape::record(const char* name, std::span<const std::vector<Tensor>> inputs,
     return std::any_of(tensors.begin(), tensors.end(), [](const Tensor& x) { return x.needs_gradient(); });
   };
   if (std::none_of(inputs.begin(), inputs.end(), needs_gradient)) return;
-  Record record{.output_gradients = {}, .backward = std::move(backward)};
+  Record record{.input_gradients = {}, .output_gradients = {}, .backward = std::move(backward)};
+  if (completed) count_uses(record, inputs);
   for (const Tensor& output : outputs) {
     output.set_needs_gradient(true);
     record.output_gradients.push_back(output.gradient_home());
@@ -77,7 +78,20 @@ void Tape::run_backward() {
     Record record = std::move(records_.back());
     records_.pop_back();
     record.run();
+    note_used(record);
   }
+}
+
+void Tape::count_uses(Record& record, std::span<const std::vector<Tensor>> inputs) {
+  for (const std::vector<Tensor>& tensors : inputs)
+    for (const Tensor& input : tensors)
+      if (input.needs_gradient()) record.input_gradients.push_back(input.gradient_home());
+  for (const auto& gradient : record.input_gradients) ++uses_[gradient.get()];
+}
+
+void Tape::note_used(const Record& record) {
+  for (const auto& gradient : record.input_gradients)
+    if (--uses_[gradient.get()] == 0 && gradient->written) completed(gradient->home);
 }
 
 }  // namespace crescendo

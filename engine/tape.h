@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -73,19 +74,26 @@ class Tape {
   // If set, is called after each op, recorded or not, for each of its outputs. It serves to find the first
   // non-finite value of a forward pass, and to list a model's layers.
   std::function<void(const char* name, std::span<const Tensor> inputs, const Tensor& output)> observer;
+  // If set before the first op, is called in the backward pass for each gradient that is complete: all ops
+  // that took the tensor as an input have run backward.
+  std::function<void(const Tensor& gradient)> completed;
 
  private:
   struct Record {
+    std::vector<std::shared_ptr<Gradient>> input_gradients;  // only for `completed`
     std::vector<std::shared_ptr<Gradient>> output_gradients;
     SharedBackward backward;
     void run() const;
   };
   Tape(bool training, const TapeOptions& options) : training_(training), options_(options) {}
+  void count_uses(Record& record, std::span<const std::vector<Tensor>> inputs);
+  void note_used(const Record& record);
   void run_backward();
 
   bool training_;
   TapeOptions options_;
   std::vector<Record> records_;
+  std::map<const Gradient*, int> uses_;  // as an input of records_
 };
 
 }  // namespace crescendo

@@ -31,15 +31,16 @@ void GradientSum::start(const SampleSums& sums) {
 }
 
 SampleRange GradientSum::begin(const SampleRange& update) {
-  const SampleRange share = share_of(update, options_.ghost_batch, workers_);
   whole_ = update;
-  range_ = {share.first, 0};
-  update_.begin(update, share.first);
-  return share;
+  share_ = share_of(update, options_.ghost_batch, workers_);
+  range_ = {share_.first, 0};
+  update_.begin(update, share_.first);
+  return share_;
 }
 
 void GradientSum::add(const SampleRange& range) {
-  step_.run(*batches_, range, range_.count == 0);
+  const int64_t share_end = share_.first + share_.count;
+  step_.run(*batches_, range, {.first = range_.count == 0, .last = range.first + range.count == share_end});
   range_.count += range.count;
 }
 
@@ -81,7 +82,7 @@ void GradientSum::reset() {
 uint64_t GradientSum::digest_of_sums(const SampleRange& samples) {
   start({});
   update_.begin(samples, samples.first);
-  step_.run(*batches_, samples, true);
+  step_.run(*batches_, samples, {.first = true, .last = false});
   const std::vector<int64_t> sums = update_.exact_values();
   return xxh3_64(sums.data(), sums.size() * sizeof(int64_t));
 }

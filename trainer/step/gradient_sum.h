@@ -82,8 +82,8 @@ class GradientSum {
   std::unique_ptr<Batches> batches_;
   SampleSums sums_;
   int64_t samples_ = 0;                // of the finished updates in sums_
-  SampleRange whole_;                  // the present update
-  SampleRange range_;                  // of this worker's share of it, so far
+  SampleRange whole_, share_;          // the present update, and this worker's share of it
+  SampleRange range_;                  // of the share, so far
   std::vector<SampleRange> finished_;  // updates since the last read
 };
 

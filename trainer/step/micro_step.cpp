@@ -6,17 +6,16 @@ MicroStep::MicroStep(const TrainOptions& options, const Model& model, const Imag
                      UpdateSums& sums)
     : options_(options), model_(model), image_size_(image_size), sums_(sums) {}
 
-void MicroStep::run(Batches& batches, const SampleRange& range, bool first) {
+void MicroStep::run(Batches& batches, const SampleRange& range, const Place& place) {
   const DeviceBatch& batch = input(range.count);
-  const bool overwrites = first && !sums_.takes_ghosts();
+  const bool overwrites = place.first && !sums_.takes_ghosts();
   Replay& step = steps_.try_emplace({range.count, overwrites}, device()).first->second;
   if (sums_.takes_ghosts()) sums_.parameters().forget_gradients();
   batches.prepare(range, batch);
   sums_.move_to(range.first);
   const bool replayed = step.run([&] {
     batches.write(sums_.counters(), batch);
-    forward_backward(batch);
-    if (sums_.takes_ghosts()) sums_.add_ghosts(range.count / options_.ghost_batch);
+    forward_backward(batch, place.last && sums_.overlaps());
   });
   if (replayed) sums_.parameters().note_gradients();
   sums_.note_counted(range.count);
@@ -53,8 +52,10 @@ CrossEntropy MicroStep::forward(Tape& tape, const DeviceBatch& batch) const {
   return softmax_cross_entropy(tape, logits, batch.labels, options_.label_smoothing);
 }
 
-void MicroStep::forward_backward(const DeviceBatch& batch) {
+void MicroStep::forward_backward(const DeviceBatch& batch, bool in_parts) {
+  const int64_t ghosts = batch.labels.size() / options_.ghost_batch;
   Tape tape = Tape::training(tape_options());
+  if (in_parts) tape.completed = [&](const Tensor& gradient) { sums_.add_complete(gradient, ghosts); };
   const auto [losses, correct] = forward(tape, batch);
   tape.backward(losses);
   device().run(CountSamples{.geometry = {.n = losses.size(), .ghost = options_.ghost_batch},
@@ -62,6 +63,10 @@ void MicroStep::forward_backward(const DeviceBatch& batch) {
                             .correct = correct.as_indices(),
                             .counters = sums_.counters(),
                             .counts = sums_.counts()});
+  if (in_parts)
+    sums_.add_rest(ghosts);
+  else if (sums_.takes_ghosts())
+    sums_.add_ghosts(ghosts);
 }
 
 }  // namespace crescendo

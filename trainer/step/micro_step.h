@@ -18,8 +18,13 @@ class MicroStep {
   // All references must outlive this object.
   MicroStep(const TrainOptions& options, const Model& model, const ImageSize& image_size, UpdateSums& sums);
 
-  // Adds one micro-batch to the sums. `first`: it is the first of its update, whose gradients overwrite.
-  void run(Batches& batches, const SampleRange& range, bool first);
+  // The place of a micro-batch in its update.
+  struct Place {
+    bool first;  // gradients overwrite those of the update before
+    bool last;   // of this worker's share: sums may travel as soon as they are complete
+  };
+  // Adds one micro-batch to the sums.
+  void run(Batches& batches, const SampleRange& range, const Place& place);
 
   // ---- The parts of run(), for a caller that looks at each.
 
@@ -43,7 +48,7 @@ class MicroStep {
 
   const Device& device() const { return sums_.gradients().device(); }
   const DeviceBatch& input(int64_t samples);
-  void forward_backward(const DeviceBatch& batch);
+  void forward_backward(const DeviceBatch& batch, bool in_parts);
 
   const TrainOptions& options_;
   const Model& model_;

@@ -1,10 +1,16 @@
 #include "trainer/step/update_sums.h"
 
+#include <algorithm>
 #include <chrono>
 #include <limits>
 #include <stdexcept>
 
 namespace crescendo {
+namespace {
+
+constexpr int64_t kBucket = int64_t{1} << 19;  // sums exchanged together: 4 MiB
+
+}  // namespace
 
 Tensor zeros(const Device& device, int64_t size) {
   Tensor flat = Tensor::reals(device, {size});
@@ -32,6 +38,7 @@ UpdateSums::UpdateSums(ParameterStore& parameters, const TrainOptions& options, 
   if (workers.size() == 1) return;
   if (!options.exact_sum) throw std::logic_error("update sums: several workers need exact sums");
   exchange_ = device().backend().open_exchange(workers);
+  buckets_.emplace(parameters, exact_.size(), kBucket);
 }
 
 void UpdateSums::restart(const SampleSums& counts) {
@@ -52,28 +59,50 @@ void UpdateSums::begin(const SampleRange& update, int64_t position) {
                            .counters = counters(),
                            .counts = counts()});
   position_ = position;
+  if (buckets_) buckets_->restart();
   if (total_.defined()) device().run(Fill{.n = total_.size(), .value = 0, .to = total_.as_reals()});
 }
 
 void UpdateSums::add_ghosts(int64_t ghosts) {
   if (options_.noise_scale) add_squares(ghosts);
-  if (options_.exact_sum) {
-    device().run(AddToSums{.n = parameters_.size(),
-                           .ghosts = ghosts,
-                           .ghost_stride = parameters_.size(),
-                           .unit = gradient_unit(options_.ghost_batch),
-                           .gradients = parameters_.gradients().as_reals(),
-                           .sums = exact_.as_sums(),
-                           .counters = counters(),
-                           .counts = counts()});
-    return;
-  }
+  if (options_.exact_sum) return add_to_sums(0, parameters_.size(), ghosts);
   for (int64_t ghost = 0; ghost < ghosts; ++ghost)
     device().run(Blend{.n = total_.size(),
                        .keep = 1,
                        .weight = 1,
                        .from = parameters_.ghost_gradient(ghost).as_reals(),
                        .to = total_.as_reals()});
+}
+
+void UpdateSums::add_to_sums(int64_t begin, int64_t end, int64_t ghosts) {
+  device().run(AddToSums{.n = end - begin,
+                         .ghosts = ghosts,
+                         .ghost_stride = parameters_.size(),
+                         .unit = gradient_unit(options_.ghost_batch),
+                         .gradients = parameters_.gradients().as_reals() + begin,
+                         .sums = exact_.as_sums() + begin,
+                         .counters = counters(),
+                         .counts = counts()});
+}
+
+void UpdateSums::add_complete(const Tensor& gradient, int64_t ghosts) {
+  if (gradient.element() != Element::real) return;
+  const int64_t offset = gradient.as_reals() - parameters_.gradients().as_reals();
+  if (offset < 0 || offset >= parameters_.size()) return;  // not a parameter's
+  buckets_->complete(offset, gradient.size(), [&](const SumBuckets::Bucket& bucket) {
+    add_to_sums(bucket.begin, bucket.end, ghosts);
+    start_exchange(bucket);
+  });
+}
+
+void UpdateSums::add_rest(int64_t ghosts) {
+  for (const SumBuckets::Bucket& bucket : buckets_->unsent())
+    add_to_sums(bucket.begin, std::min(bucket.end, parameters_.size()), ghosts);
+  if (options_.noise_scale) add_squares(ghosts);
+}
+
+void UpdateSums::start_exchange(const SumBuckets::Bucket& bucket) {
+  exchange_->start(exact_.as_sums() + bucket.begin, bucket.end - bucket.begin);
 }
 
 void UpdateSums::add_squares(int64_t ghosts) {
@@ -95,7 +124,7 @@ double UpdateSums::gradient_bound() const {
 void UpdateSums::exchange() {
   if (!exchange_) return;
   const auto start = std::chrono::steady_clock::now();
-  exchange_->start(exact_.as_sums(), exact_.size());
+  buckets_->finish([&](const SumBuckets::Bucket& bucket) { start_exchange(bucket); });
   exchange_->finish();
   exchange_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "data/loader.h"
@@ -10,6 +11,7 @@
 #include "kernels/communicator.h"
 #include "kernels/exact_sum.h"
 #include "trainer/options/options.h"
+#include "trainer/step/sum_buckets.h"
 
 namespace crescendo {
 
@@ -44,6 +46,11 @@ class UpdateSums {
   void add_ghosts(int64_t ghosts);
   // A ghost batch's gradient must be smaller to be added; infinity for sums in reals.
   double gradient_bound() const;
+  // Returns true if the last micro-batch of an update may be added in parts, so that sums travel while it is
+  // computed: add_complete() when a gradient is complete, and add_rest() after the backward pass.
+  bool overlaps() const { return exchange_ != nullptr && device().backend().capabilities().is_host; }
+  void add_complete(const Tensor& gradient, int64_t ghosts);
+  void add_rest(int64_t ghosts);
   // Ends the update: adds up over all workers, notes if a sum is not finite, and computes gradients() and the
   // running statistics, into which a ghost batch enters with the weight `momentum`.
   void finish(double momentum);
@@ -70,7 +77,9 @@ class UpdateSums {
 
  private:
   const Device& device() const { return parameters_.values().device(); }
+  void add_to_sums(int64_t begin, int64_t end, int64_t ghosts);
   void add_squares(int64_t ghosts);
+  void start_exchange(const SumBuckets::Bucket& bucket);
   void exchange();
   void blend_statistics(double momentum);
   void take_statistics(double momentum);
@@ -83,6 +92,7 @@ class UpdateSums {
   int64_t ghosts_ = 0;                     // of the update
   int64_t position_ = -1;                  // of the device; -1: not known
   std::unique_ptr<SumExchange> exchange_;  // null for one worker
+  std::optional<SumBuckets> buckets_;      // of the exchange
   double exchange_seconds_ = 0;
   Tensor total_;                 // defined if add_ghosts() adds in reals
   DeviceScalar<double> square_;  // of one ghost batch
