@@ -30,7 +30,7 @@ class Communicator {
   virtual void start_sum(std::span<int64_t> values) = 0;
   // Waits for all sums that were started.
   virtual void finish_sums() = 0;
-  // Copies `mine` of all ranks to `all`, in order of rank. `all` is size() times as large.
+  // Copies `mine` of all ranks, less than 2^31 bytes, to `all`, in order of rank. `all` is size() times as large.
   virtual void gather(std::span<const std::byte> mine, std::span<std::byte> all) = 0;
   // Copies the bytes of rank 0 to all ranks.
   virtual void broadcast(std::span<std::byte> bytes) = 0;

@@ -1,0 +1,7 @@
+#include "kernels/mpi/module.h"
+
+#include "kernels/mpi/mpi_communicator.h"
+
+extern "C" crescendo::Communicator* crescendo_make_mpi_communicator() {
+  return new crescendo::mpi::MpiCommunicator();
+}

@@ -1,0 +1,65 @@
+// The thread that makes all calls of MPI. Open MPI moves data only within its calls, and its blocking calls
+// keep a core busy, so the thread starts non-blocking operations, tests them again and again, and sleeps in
+// between.
+#pragma once
+
+#include <mpi.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace crescendo::mpi {
+
+// Prints a line if a call failed, and ends all workers.
+void check(int result, const char* call);
+
+// Ends all workers with this exit code. To be called by the thread of the calls.
+[[noreturn]] void leave(int exit_code);
+
+class Operations {
+ public:
+  // Starts MPI and the thread. `tick` is called on it every `period` seconds.
+  Operations(std::function<void()> tick, double period);
+  Operations(const Operations&) = delete;
+  Operations& operator=(const Operations&) = delete;
+  ~Operations();  // waits for all workers, then ends MPI
+
+  // Calls `call` on the thread and waits for its return.
+  void run(const std::function<void()>& call);
+  // Adds an operation: `start` returns the request of a non-blocking call, whose memory must stay valid until
+  // wait() returns. Operations start in the order in which they were added.
+  using Start = std::function<MPI_Request()>;
+  void add(Start start);
+  // Waits until all operations are done.
+  void wait();
+  // Ends all workers.
+  [[noreturn]] void abort(int exit_code);
+
+  // Returns true while wait() waits.
+  bool is_waited_for() const { return waited_for_; }
+
+ private:
+  void serve();
+  bool take_work();
+  bool test();
+
+  std::function<void()> tick_;
+  double period_;
+  std::mutex mutex_;
+  std::condition_variable added_, done_;
+  std::deque<Start> queue_;  // guarded by mutex_, like the next two
+  int64_t unfinished_ = 0;   // operations
+  bool ending_ = false;
+  std::atomic<int> abort_code_ = 0;
+  std::atomic<bool> waited_for_ = false;
+  std::vector<MPI_Request> active_;  // of the thread
+  std::thread thread_;
+};
+
+}  // namespace crescendo::mpi
