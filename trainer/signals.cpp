@@ -19,7 +19,7 @@ extern "C" void remember_signal(int signal) {
 }
 
 void handle(void (*handler)(int)) {
-  for (const int signal : {SIGINT, SIGTERM}) {
+  for (const int signal : {SIGINT, SIGTERM, SIGUSR1}) {
     struct sigaction action {};
     action.sa_handler = handler;
     sigemptyset(&action.sa_mask);

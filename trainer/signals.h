@@ -1,4 +1,4 @@
-// SIGINT and SIGTERM. The first signal asks a run to save and stop at its next update; a second ends the
+// SIGINT, SIGTERM and SIGUSR1. The first signal asks a run to save and stop at its next update; a second ends the
 // process at once, with exit code 128 + signal.
 #pragma once
 
@@ -6,7 +6,7 @@ namespace crescendo {
 
 class SignalGuard {
  public:
-  SignalGuard();  // handles both signals; one guard at a time
+  SignalGuard();  // handles the signals; one guard at a time
   SignalGuard(const SignalGuard&) = delete;
   SignalGuard& operator=(const SignalGuard&) = delete;
   ~SignalGuard();  // restores the default handlers

@@ -48,6 +48,10 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+std::string name_of_signal(int signal) {
+  return signal == SIGINT ? "SIGINT" : signal == SIGTERM ? "SIGTERM" : "SIGUSR1";
+}
+
 // Returns how often something was due after `samples` if it is due once every `grid` samples.
 int64_t steps(SamplesSeen samples, int64_t grid) { return samples / std::max<int64_t>(grid, 1); }
 
@@ -223,7 +227,7 @@ TrainResult Trainer::train() {
   TrainResult result;
   result.signal = agreed_.signal;
   if (result.signal != 0)
-    result.reason = fmt::format("stopped by {}", result.signal == SIGINT ? "SIGINT" : "SIGTERM");
+    result.reason = fmt::format("stopped by {}", name_of_signal(result.signal));
   else
     result.reason = next_ ? "reached --max-updates" : "finished";
   end_saving();
@@ -349,6 +353,7 @@ void Trainer::write_train_line(const Update& update) {
     line.exchange_seconds = window_exchange_;
     line.waiting_seconds = window_waiting_;
   }
+  loss_ = line.loss;
   log_.write(line);
   gradients_.reset();
   window_seconds_ = window_exchange_ = window_waiting_ = 0;

@@ -395,6 +395,7 @@ TEST_CASE("a slow worker is named once, by its time for a ghost batch") {
   CHECK(named({report(4, 4), report(4, 8), report(4, 4.1), report(4, 9), report(4, 3)}) == std::vector{3, 1});
   CHECK(named({report(8, 8), report(4, 4), report(0, 0)}).empty());  // unequal shares are no fault
   CHECK(named({report(1, 1), report(1, 1.6)}) == std::vector{1});
+  CHECK(named({report(1, 0.01), report(1, 0.09)}).empty());  // nine seconds in 100 updates
 }
 
 TEST_CASE("threads of workers that share cores") {

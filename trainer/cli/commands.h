@@ -7,6 +7,7 @@
 namespace crescendo {
 
 void add_train_command(CLI::App& app);
+void add_launch_command(CLI::App& app);
 void add_plan_command(CLI::App& app);
 void add_evaluate_command(CLI::App& app);
 void add_predict_command(CLI::App& app);

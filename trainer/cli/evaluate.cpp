@@ -1,12 +1,12 @@
 // crescendo evaluate RUN: prints accuracy and loss over all test images.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
 #include "trainer/cli/commands.h"
 #include "trainer/cli/loaded_run.h"
 #include "trainer/cli/workers.h"
+#include "trainer/record/progress.h"
 #include "trainer/step/evaluation.h"
 #include "trainer/workers/roll_call.h"
 #include "trainer/workers/together.h"
@@ -35,7 +35,7 @@ void evaluate_run(const EvaluateOptions& options, Communicator& workers) {
             " was trained on other classes than those of ", run.options.data);
   });
   call_roll(workers, {{options.split + " images", dataset->digest()}});
-  const bool live = !options.json && workers.rank() == 0 && isatty(STDOUT_FILENO);
+  const bool live = !options.json && workers.rank() == 0 && is_live(stdout);
   EvaluationOptions how{.loader_threads = options.loader_threads, .stop = {}, .progress = {}};
   if (live)
     how.progress = [](int64_t done, int64_t of) {

@@ -43,6 +43,7 @@ int run(int argc, char** argv) {
     return fmt::format("crescendo: {} (see --help)\n", error.what());
   });
   add_train_command(app);
+  add_launch_command(app);
   add_plan_command(app);
   add_evaluate_command(app);
   add_predict_command(app);

@@ -22,14 +22,17 @@ namespace {
 
 void with_workers(int64_t expected, const std::function<void(Communicator&)>& work) {
   const std::unique_ptr<Communicator> workers = open_workers(expected);
-  if (workers->size() == 1) return work(*workers);
   try {
+    require_workers(*workers, expected);
     work(*workers);
   } catch (const SharedError& error) {
+    if (workers->size() == 1) throw;
     end_together(*workers, error.what(), error.exit_code);
   } catch (const NonFiniteError& error) {
+    if (workers->size() == 1) throw;
     end_together(*workers, error.what(), kNonFiniteExit);
   } catch (const std::exception& error) {
+    if (workers->size() == 1) throw;
     fmt::print(stderr, "crescendo: {}: {}\n", worker_name(workers->rank(), host_name()), error.what());
     workers->abort(exit_code_of(error));
   }

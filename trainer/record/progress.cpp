@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <string_view>
 
 namespace crescendo {
 namespace {
@@ -25,8 +27,13 @@ std::string duration_text(double seconds) {
   return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
 }
 
+bool is_live(std::FILE* out) {
+  const char* const terminal = std::getenv("TERM");
+  return isatty(fileno(out)) != 0 && (terminal == nullptr || std::string_view(terminal) != "dumb");
+}
+
 Progress::Progress(Output output, std::FILE* out)
-    : output_(output), live_(isatty(fileno(out)) != 0), out_(out), last_shown_(Clock::now()) {}
+    : output_(output), live_(is_live(out)), out_(out), last_shown_(Clock::now()) {}
 
 Progress::~Progress() { clear_live(); }
 

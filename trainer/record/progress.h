@@ -23,10 +23,13 @@ struct ProgressPoint {
 // What the user sees of a run.
 enum class Output { all, warnings, nothing };
 
+// Returns true if a line of the file may be written over again and again: it is a terminal, and not a dumb one.
+bool is_live(std::FILE* out);
+
 // The sink that writes to the terminal. It shows a run's evaluations and no other event.
 class Progress final : public RunSink {
  public:
-  // Writes to `out`; the line is live if `out` is a terminal.
+  // Writes to `out`; the line is live if is_live(out).
   explicit Progress(Output output, std::FILE* out = stdout);
   ~Progress() override;
 

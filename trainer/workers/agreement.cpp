@@ -17,11 +17,16 @@ Agreement agree(const std::vector<UpdateReport>& reports) {
 
 std::optional<SlowWorkers::Slow> SlowWorkers::note(const std::vector<UpdateReport>& reports) {
   constexpr int64_t kUpdates = 25;
+  constexpr double kSeconds = 10;
   for (size_t rank = 0; rank < seconds_.size(); ++rank) {
     seconds_[rank].computed += reports[rank].computed;
     seconds_[rank].ghosts += reports[rank].ghosts;
   }
-  if (++updates_ % kUpdates != 0) return {};
+  const auto faster = [](const Seconds& a, const Seconds& b) { return a.computed < b.computed; };
+  if (++updates_ < kUpdates ||
+      std::max_element(seconds_.begin(), seconds_.end(), faster)->computed < kSeconds)
+    return {};
+  updates_ = 0;
   const std::optional<Slow> found = slowest();
   if (found) seconds_[static_cast<size_t>(found->rank)].named = true;
   for (Seconds& worker : seconds_) worker = {.named = worker.named};

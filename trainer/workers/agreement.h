@@ -38,8 +38,8 @@ class SlowWorkers {
     int rank;
     double factor;  // time for a ghost batch, in that of the median worker
   };
-  // Notes an update. Returns the slowest worker that takes much longer than the median one, after every 25
-  // updates, once for each worker.
+  // Notes an update. Returns the slowest worker that takes much longer than the median one, once for each
+  // worker; it judges 25 updates at a time, and ten seconds of the slowest worker at least.
   std::optional<Slow> note(const std::vector<UpdateReport>& reports);
 
  private:

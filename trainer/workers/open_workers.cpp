@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "kernels/mpi/communicator.h"
+#include "trainer/workers/together.h"
 
 namespace crescendo {
 namespace {
@@ -26,14 +27,18 @@ void require_no_strangers() {
 }  // namespace
 
 std::unique_ptr<Communicator> open_workers(int64_t expected) {
-  std::unique_ptr<Communicator> workers = std::make_unique<Solo>();
-  if (started_by_mpi() || expected > 1) workers = make_mpi_communicator();
-  if (workers->size() == 1 && expected != 1) require_no_strangers();
-  require(expected == 0 || expected == workers->size(), "workers: found --workers ", expected, ", but ",
-          workers->size() == 1 ? "this process was started alone: use crescendo launch -n "
-                               : "this many processes were started: ",
-          workers->size() == 1 ? expected : workers->size());
-  return workers;
+  if (started_by_mpi() || expected > 1) return make_mpi_communicator();
+  return std::make_unique<Solo>();
+}
+
+void require_workers(const Communicator& workers, int64_t expected) {
+  constexpr int kBadInput = 2;
+  if (workers.size() == 1 && expected != 1) require_no_strangers();
+  if (expected == 0 || expected == workers.size()) return;
+  const std::string found = workers.size() == 1
+                                ? join("this process was started alone: use crescendo launch -n ", expected)
+                                : join(workers.size(), " processes were started");
+  throw SharedError(join("workers: found --workers ", expected, ", but ", found), kBadInput);
 }
 
 }  // namespace crescendo

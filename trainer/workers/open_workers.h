@@ -8,9 +8,11 @@
 namespace crescendo {
 
 // Returns the communicator of the processes that mpirun, srun or crescendo launch started together, or Solo
-// for a process on its own. `expected` is how many there must be; 0 accepts any number. Throws
-// std::invalid_argument if there are others, or if a launcher started several processes that cannot find each
-// other.
+// for a process on its own, which does not load MPI unless several workers are expected.
 std::unique_ptr<Communicator> open_workers(int64_t expected);
+
+// Throws SharedError if there are not as many workers as expected; 0 expects any number. Throws
+// std::invalid_argument if a launcher started several processes that cannot find each other.
+void require_workers(const Communicator& workers, int64_t expected);
 
 }  // namespace crescendo
