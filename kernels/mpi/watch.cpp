@@ -21,6 +21,12 @@ double seconds_since(Watch::Clock::time_point start) {
   return std::chrono::duration<double>(Watch::Clock::now() - start).count();
 }
 
+Watch::Text activity_of(const std::string& words) {
+  Watch::Text text{};
+  std::copy_n(words.begin(), std::min(words.size(), text.size() - 1), text.begin());
+  return text;
+}
+
 // Prints the stack of the thread that receives the signal.
 extern "C" void print_stack(int) {
   std::array<void*, 64> frames{};
@@ -30,7 +36,7 @@ extern "C" void print_stack(int) {
 
 }  // namespace
 
-Watch::Watch(double silence) : silence_(silence), host_(host_name()) {
+Watch::Watch(double silence) : silence_(silence), host_(host_name()), activity_(activity_of("its start")) {
   std::array<void*, 1> frame{};
   backtrace(frame.data(), 1);  // the first call allocates, which a signal handler must not
   std::signal(SIGUSR2, print_stack);
@@ -50,6 +56,7 @@ void Watch::start() {
   for (size_t i = 0; i < peers_.size(); ++i) {
     peers_[i].rank = rank_ == 0 ? static_cast<int>(i) + 1 : 0;
     peers_[i].host = all.c_str() + static_cast<size_t>(peers_[i].rank) * kHostLength;
+    peers_[i].activity = activity_of("its start");
     peers_[i].heard = Clock::now();
   }
   last_beat_ = Clock::now();
@@ -57,8 +64,7 @@ void Watch::start() {
 
 void Watch::note(const std::string& activity, double seconds) {
   const std::lock_guard lock(mutex_);
-  activity_.fill('\0');
-  std::copy_n(activity.begin(), std::min(activity.size(), activity_.size() - 1), activity_.begin());
+  activity_ = activity_of(activity);
   allowed_ = seconds;
   since_ = Clock::now();
   watched_ = pthread_self();

@@ -19,6 +19,7 @@ constexpr double kHeartbeat = 1;  // seconds
 class Watch {
  public:
   using Clock = std::chrono::steady_clock;
+  using Text = std::array<char, 64>;  // an activity, as it is sent
 
   // A worker that is silent for so many seconds is lost.
   explicit Watch(double silence);
@@ -35,7 +36,6 @@ class Watch {
   void note(const std::string& activity, double seconds);
 
  private:
-  using Text = std::array<char, 64>;
   struct Peer {
     int rank = 0;
     Text sent{}, activity{};

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <optional>
 
 #include "data/dataset.h"
 #include "trainer/cli/commands.h"
@@ -16,7 +15,6 @@ namespace {
 
 struct PlanArguments {
   TrainOptions options;
-  std::optional<int64_t> workers;
   double seconds_per_ghost = 0;
   bool json = false;
 };
@@ -28,11 +26,10 @@ void print_plan(const PlanArguments& arguments) {
   const Device device = open_device(arguments.options);
   extras.memory =
       training_memory(arguments.options, device, data, micro_batch_size(arguments.options, device, data));
-  if (arguments.workers) {
-    require(*arguments.workers > 0, "workers: found ", *arguments.workers, ", expected 1 or more");
+  if (arguments.options.workers > 0) {
     require(std::isfinite(arguments.seconds_per_ghost) && arguments.seconds_per_ghost > 0,
             "seconds-per-ghost: found ", arguments.seconds_per_ghost, ", expected more than 0");
-    extras.workers = Workers{*arguments.workers, arguments.seconds_per_ghost};
+    extras.workers = Workers{arguments.options.workers, arguments.seconds_per_ghost};
   }
   fmt::print("{}", arguments.json ? plan_json(plan, extras) : plan_text(plan, extras));
 }
@@ -44,13 +41,10 @@ void add_plan_command(CLI::App& app) {
       "plan", "Print the plan of a run without training: batches, learning rates, updates, memory");
   auto arguments = std::make_shared<PlanArguments>();
   add_train_options(*command, arguments->options);
-  CLI::Option* workers =
-      command->add_option("--workers", arguments->workers, "Predict the time on N workers")->type_name("N");
   command
       ->add_option("--seconds-per-ghost", arguments->seconds_per_ghost,
                    "Seconds that one worker takes for a ghost batch, forward and backward")
-      ->type_name("X")
-      ->needs(workers);
+      ->type_name("X");
   command->add_flag("--json", arguments->json, "Print JSON instead of a table");
   command->footer(
       "Examples:\n"
