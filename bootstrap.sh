@@ -8,6 +8,7 @@ readonly packages=(
   libeigen3-dev libopencv-dev libxxhash-dev          # matrices, pictures, checksums
   libcli11-dev nlohmann-json3-dev libfmt-dev         # command line, JSON, text
   libonnx-dev libprotobuf-dev protobuf-compiler      # export as ONNX
+  libopenmpi-dev openmpi-bin                         # several workers
   libjs-chart.js                                     # curves of the report page
   doctest-dev python3 libbenchmark-dev               # tests, benchmarks
 )

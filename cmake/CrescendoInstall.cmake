@@ -4,7 +4,7 @@ include(CMakePackageConfigHelpers)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Crescendo)
 
 install(TARGETS crescendo RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-foreach(module crescendo_cuda crescendo_opencv crescendo_onnx)
+foreach(module crescendo_cuda crescendo_mpi crescendo_opencv crescendo_onnx)
   if(TARGET ${module})
     install(TARGETS ${module} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/crescendo)
   endif()
@@ -12,7 +12,8 @@ endforeach()
 install(TARGETS crescendo_base crescendo_kernels crescendo_engine crescendo_models crescendo_data crescendo_trainer
         EXPORT CrescendoTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY base kernels engine models data trainer DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/crescendo
-        FILES_MATCHING PATTERN "*.h" PATTERN kernels/cpu EXCLUDE PATTERN kernels/cuda EXCLUDE PATTERN engine/ops EXCLUDE
+        FILES_MATCHING PATTERN "*.h" PATTERN kernels/cpu EXCLUDE PATTERN kernels/cuda EXCLUDE PATTERN kernels/mpi EXCLUDE
+        PATTERN engine/ops EXCLUDE
         PATTERN data/decoder EXCLUDE PATTERN trainer/cli EXCLUDE PATTERN trainer/recipes EXCLUDE)
 
 install(EXPORT CrescendoTargets NAMESPACE Crescendo:: DESTINATION ${package_dir})

@@ -31,6 +31,7 @@ ROOMS["trainer"] = set(ROOMS)
 ROOMS["trainer/cli"] = set(ROOMS)
 EIGEN = re.compile(r"(unsupported/)?Eigen/")
 CUDA = re.compile(r"(cuda|cudnn|cublas|cooperative_groups|cub/|thrust/|nccl|nvtx|mma\.h|sm_\d+|device_launch)")
+MPI = re.compile(r"mpi\.h")
 INCLUDE = re.compile(r'\s*#\s*include\s*([<"])([^>"]+)[>"]')
 C_SUFFIXES = {".h", ".hpp", ".cpp", ".cc", ".c", ".cu", ".cuh"}
 OTHER_SUFFIXES = {".py", ".cmake", ".sh", ".html", ".js", ".css"}
@@ -85,10 +86,15 @@ def broken_rule(file, name, target):
         outside = not in_folder(file, backend) and str(file) != "engine/device.cpp"
         if target is not None and in_folder(target, backend) and outside:
             return f"only engine/device.cpp includes headers of {backend}: {name}"
+    outside = not in_folder(file, "kernels/mpi") and str(file) != "trainer/workers/open_workers.cpp"
+    if target is not None and in_folder(target, "kernels/mpi") and outside:
+        return f"only trainer/workers/open_workers.cpp includes headers of kernels/mpi: {name}"
     if EIGEN.match(name) and not in_folder(file, "kernels/cpu"):
         return f"only kernels/cpu includes Eigen: {name}"
     if target is None and CUDA.match(name) and not in_folder(file, "kernels/cuda"):
         return f"only kernels/cuda includes CUDA: {name}"
+    if target is None and MPI.match(name) and not in_folder(file, "kernels/mpi"):
+        return f"only kernels/mpi includes MPI: {name}"
     return None
 
 
