@@ -66,7 +66,9 @@ struct Loader::State {
   Job* claimable();
   void load(Job& job, int64_t first, int64_t last) const;
   void work();
+  void expect(const SampleRange& range, int64_t every);
   void go_to(int64_t first, std::unique_lock<std::mutex>& lock);
+  void drop_before(std::deque<Job>::iterator wanted, std::unique_lock<std::mutex>& lock);
   LoadedSamples take(int64_t first);
 
   std::shared_ptr<const Dataset> dataset;
@@ -76,8 +78,10 @@ struct Loader::State {
   std::mutex mutex;
   std::condition_variable work_to_do, job_finished;
   Sampler sampler;
-  std::deque<Job> jobs;              // in order; a deque, since workers hold pointers to its elements
-  int64_t position = -1;             // start of the next job; -1: nobody has asked for a chunk yet
+  std::deque<Job> jobs;   // in order; a deque, since workers hold pointers to its elements
+  int64_t position = -1;  // start of the next job; -1: nobody has asked for a chunk yet
+  // The chunk after the one that ends at leap_from begins `leap` samples later, and so on every stride samples.
+  int64_t leap_from = -1, leap = 0, stride = 0;
   std::vector<LoadedSamples> spare;  // memory that was given back
   bool stopping = false;
 };
@@ -113,6 +117,10 @@ LoadedSamples Loader::State::room_for(const SampleRange& range) {
 void Loader::State::open_job() {
   const SampleRange range{position, std::min(options.chunk, options.end - position)};
   position += range.count;
+  if (position == leap_from) {
+    position += leap;
+    leap_from += stride;
+  }
   Job& job = jobs.emplace_back();
   try {
     job.samples = room_for(range);
@@ -172,19 +180,35 @@ void Loader::State::work() {
   }
 }
 
-// Makes the chunk at `first` the next one. Gives up the jobs before it; if no job begins there, gives up all
-// jobs and continues at `first`.
-void Loader::State::go_to(int64_t first, std::unique_lock<std::mutex>& lock) {
-  const auto is_wanted = [&](const Job& job) { return job.samples.range.first == first; };
-  const auto wanted = std::find_if(jobs.begin(), jobs.end(), is_wanted);
-  if (wanted == jobs.end()) position = first;
+// Gives up the jobs before one of them.
+void Loader::State::drop_before(std::deque<Job>::iterator wanted, std::unique_lock<std::mutex>& lock) {
   for (auto job = jobs.begin(); job != wanted; ++job) job->give_up();
-  while (!jobs.empty() && !is_wanted(jobs.front())) {
+  for (auto left = wanted - jobs.begin(); left > 0; --left) {
     job_finished.wait(lock, [&] { return jobs.front().complete(); });
     if (jobs.front().samples.memory) spare.push_back(std::move(jobs.front().samples));
     jobs.pop_front();
   }
   work_to_do.notify_all();
+}
+
+// Makes the chunk at `first` the next one. If no job begins there, continues there.
+void Loader::State::go_to(int64_t first, std::unique_lock<std::mutex>& lock) {
+  const auto is_wanted = [&](const Job& job) { return job.samples.range.first == first; };
+  const auto wanted = std::find_if(jobs.begin(), jobs.end(), is_wanted);
+  if (wanted == jobs.end()) position = first;
+  drop_before(wanted, lock);
+}
+
+void Loader::State::expect(const SampleRange& range, int64_t every) {
+  std::unique_lock lock(mutex);
+  const int64_t end = range.first + range.count;
+  const bool known = stride == every && leap == every - range.count && (leap_from - end) % every == 0;
+  if (known) return;
+  leap_from = end;
+  leap = every - range.count;
+  stride = every;
+  position = range.first;
+  drop_before(jobs.end(), lock);
 }
 
 LoadedSamples Loader::State::take(int64_t first) {
@@ -221,6 +245,8 @@ LoadedSamples Loader::next(int64_t first) {
           state_->options.end - 1);
   return state_->take(first);
 }
+
+void Loader::expect(const SampleRange& range, int64_t stride) { state_->expect(range, stride); }
 
 void Loader::give_back(LoadedSamples samples) {
   const std::lock_guard lock(state_->mutex);

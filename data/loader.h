@@ -52,6 +52,9 @@ class Loader {
   // exception, and does so again in every further call for that chunk.
   LoadedSamples next(int64_t first);
 
+  // Says which chunks will be asked for: those of `range`, a whole number of chunks, and then those of the
+  // range `stride` samples later, and so on. Without this, all chunks are loaded, one after another.
+  void expect(const SampleRange& range, int64_t stride);
   // Returns the memory of samples to the loader, which reuses it. If all samples are given back, the loader
   // stops allocating after the first few chunks.
   void give_back(LoadedSamples samples);

@@ -1,7 +1,9 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <set>
 #include <stdexcept>
 
 #include "data/loader.h"
@@ -114,6 +116,57 @@ TEST_CASE("memory that is given back serves later chunks, and no more is allocat
       loader.give_back(std::move(loaded));
     }
     CHECK(allocations <= (workers == 0 ? 1 : 3 + 1));  // the chunks ahead, and the one in use
+  }
+}
+
+TEST_CASE("a loader that knows what to expect loads nothing else") {
+  class Noted final : public Dataset {
+   public:
+    int64_t size() const override { return 1000; }
+    ImageSize image_size() const override { return {1, 1, 1}; }
+    const std::vector<std::string>& class_names() const override { return names_; }
+    std::string digest() const override { return ""; }
+    int32_t sample(int64_t index, const SampleKey&, float* pixels) const override {
+      *pixels = static_cast<float>(index);
+      ++loaded[static_cast<size_t>(index)];
+      return 0;
+    }
+    mutable std::array<std::atomic<int>, 1000> loaded{};
+
+   private:
+    std::vector<std::string> names_;
+  };
+  for (const int workers : {0, 1, 2}) {
+    const auto noted = std::make_shared<Noted>();
+    Loader loader(noted, {.shuffle = false, .chunk = 10, .ahead = 3, .workers = workers, .end = 1000});
+    const auto take = [&](const SampleRange& range) {
+      for (int64_t first = range.first; first < range.first + range.count; first += 10) {
+        const LoadedSamples samples = loader.next(first);
+        CHECK(samples.images[3] == static_cast<float>(first + 3));
+      }
+    };
+    std::set<int64_t> wanted;
+    const auto want = [&](const SampleRange& range) {
+      for (int64_t i = range.first; i < range.first + range.count; ++i) wanted.insert(i);
+    };
+    for (int64_t update = 0; update < 4; ++update) {  // of 60 samples, the third of three shares
+      const SampleRange share{60 * update + 40, 20};
+      loader.expect(share, 60);
+      take(share);
+      want(share);
+    }
+    for (int64_t ahead = 4; ahead < 6; ++ahead) want({60 * ahead + 40, 20});
+    for (int64_t update = 0; update < 3; ++update) {  // then of 120 samples
+      const SampleRange share{240 + 120 * update + 80, 40};
+      loader.expect(share, 120);
+      take(share);
+      want(share);
+    }
+    want({240 + 3 * 120 + 80, 40});
+    for (int64_t i = 0; i < 1000; ++i) {
+      CAPTURE(i);
+      CHECK((noted->loaded[static_cast<size_t>(i)] == 0 || wanted.contains(i)));
+    }
   }
 }
 

@@ -50,6 +50,7 @@ class LoadedBatches final : public Batches {
         upload_(device.backend().open_upload()),
         loader_(dataset, settled(options, max_samples)) {}
 
+  void expect(const SampleRange& range, int64_t stride) override { loader_.expect(range, stride); }
   void prepare(const SampleRange& next, const DeviceBatch& batch) override {
     give_back();
     for (int64_t done = 0; done < next.count; done += chunks_.back().range.count) {

@@ -29,6 +29,9 @@ class Batches {
   Batches& operator=(const Batches&) = delete;
   virtual ~Batches() = default;
 
+  // Says which samples will be asked for: those of `range`, and then those of the range `stride` samples later,
+  // and so on. Affects speed only.
+  virtual void expect(const SampleRange& /*range*/, int64_t /*stride*/) {}
   // Does the host's part for the next range: loads and uploads what the device does not have yet.
   virtual void prepare(const SampleRange& next, const DeviceBatch& batch) = 0;
   // Does the rest with kernels alone, so it can be captured. The range begins at the counters' position.

@@ -20,8 +20,9 @@ std::optional<UpdateCounts> count(const Model& model, const DeviceData& data,
   const int64_t total = data.dataset().size();
   MicroBatches micro_batches(share, options.micro_batch);
   const int64_t most = std::clamp<int64_t>(options.micro_batch, 1, std::max<int64_t>(total, 1));
-  const auto batches =
-      data.batches({.shuffle = false, .chunk = most, .workers = options.loader_threads, .end = total}, most);
+  const auto batches = data.batches(
+      {.shuffle = false, .chunk = most, .workers = options.loader_threads, .end = share.first + share.count},
+      most);
   DeviceScalar<StepCounters> counters(device);
   DeviceScalar<UpdateCounts> counts(device);
   device.run(BeginUpdate{.first = 0,

@@ -34,6 +34,7 @@ SampleRange GradientSum::begin(const SampleRange& update) {
   whole_ = update;
   share_ = share_of(update, options_.ghost_batch, workers_);
   range_ = {share_.first, 0};
+  if (workers_.size() > 1 && share_.count > 0) batches_->expect(share_, update.count);
   update_.begin(update, share_.first);
   return share_;
 }
