@@ -15,9 +15,10 @@ namespace crescendo {
 namespace {
 
 // Options that never change a result: speed, output, and where a run reads, writes and stops.
-constexpr std::array<std::string_view, 14> kFree = {
-    "data-dir", "val-dir", "init",        "threads",    "loader-threads",   "micro-batch", "workers",
-    "run-dir",  "resume",  "max-updates", "eval-every", "checkpoint-every", "keep",        "quiet"};
+constexpr std::array<std::string_view, 15> kFree = {
+    "data-dir",    "val-dir",          "init",    "threads", "loader-threads",
+    "micro-batch", "workers",          "run-dir", "resume",  "max-updates",
+    "eval-every",  "checkpoint-every", "keep",    "quiet",   "verify-every"};
 
 // Options that change only the rounding. A run must be able to move to another machine, so the trainer warns.
 // The same holds for a convolution algorithm that the new device does not support.

@@ -9,6 +9,7 @@
 #include "trainer/workers/replicas.h"
 #include "trainer/workers/roll_call.h"
 #include "trainer/workers/together.h"
+#include "trainer/workers/verification.h"
 
 namespace crescendo {
 namespace {
@@ -279,6 +280,23 @@ void Trainer::meet() {
   note_slow_worker(reports);
   if (counters_.updates % kUpdatesPerComparison == 0)
     compare_replicas(workers_, digest(state()), counters_.updates);
+  if (options_.verify_every > 0 && counters_.updates % options_.verify_every == 0) verify_neighbour();
+}
+
+// Each worker computes a ghost batch of its own and that of the next worker, with the same weights.
+void Trainer::verify_neighbour() {
+  const auto digest_of_ghost = [&](int worker) {
+    return gradients_.digest_of_sums(
+        {counters_.samples_seen + worker * options_.ghost_batch, options_.ghost_batch});
+  };
+  const SampleSums sums = gradients_.read();
+  GhostDigests mine;
+  together(workers_, [&] {
+    mine = {.own = digest_of_ghost(workers_.rank()),
+            .next = digest_of_ghost((workers_.rank() + 1) % workers_.size())};
+  });
+  gradients_.start(sums);
+  compare_ghosts(workers_, mine, counters_.updates);
 }
 
 void Trainer::note_slow_worker(const std::vector<UpdateReport>& reports) {

@@ -70,6 +70,7 @@ class Trainer {
   std::unique_ptr<Batches> open_batches() const;
   void run_update(const Update& update);
   void meet();
+  void verify_neighbour();
   void note_slow_worker(const std::vector<UpdateReport>& reports);
   void show_progress(const Update& update, SamplesSeen seen);
   void note_update(const Update& update, Clock::time_point start);

@@ -336,6 +336,42 @@ TEST_CASE("a bit that flips in one worker's weights is found before it is saved"
   CHECK(digest_of(folder / "run") == digest_of(folder / "whole"));
 }
 
+TEST_CASE("a worker that computes wrongly is found by its neighbours") {
+  class Wrong final : public BackendDecorator {
+   public:
+    using BackendDecorator::BackendDecorator;
+    void run(const KernelCall& call) override {
+      inner().run(call);
+      const auto* add = std::get_if<AddToSums>(&call);
+      if (add != nullptr && ++calls_ > 3) ++add->sums[add->n / 2];
+    }
+
+   private:
+    int calls_ = 0;
+  };
+  const Folder folder;
+  TrainOptions options = tiny_run();
+  options.verify_every = 2;
+  train(options, folder / "one");
+  train_on(3, options, folder / "sound");
+  CHECK(digest_of(folder / "sound") == digest_of(folder / "one"));
+  CHECK(story_of(folder / "sound") == story_of(folder / "one"));
+  const auto train_with_wrong = [&](int wrong) {
+    return [&, wrong](Communicator& communicator) {
+      const Device sound = Device::cpu(1);
+      const Device other(std::make_unique<Wrong>(make_cpu_backend(1)));
+      train(options, folder / join(communicator.size(), wrong), tiny_data(),
+            communicator.rank() == wrong ? &other : &sound, communicator);
+    };
+  };
+  const std::string host = host_name();
+  const std::string three = shared_error(3, train_with_wrong(1), 75);
+  CHECK(three.find("compute different gradients of the same samples: rank 1 on " + host + ";") !=
+        std::string::npos);
+  const std::string two = shared_error(2, train_with_wrong(1), 75);
+  CHECK(two.find(": rank 0 on " + host + ", rank 1 on " + host + ";") != std::string::npos);
+}
+
 TEST_CASE("shares follow each other, and differ by one chunk at most") {
   for (const int size : {1, 2, 3, 5, 16})
     for (const int64_t count : {0, 1, 7, 8, 9, 40, 41, 128, 1000})

@@ -301,6 +301,10 @@ void list_machine(Group group) {
                "Workers: number of processes that share each update, as started by mpirun, srun or crescendo "
                "launch. auto: as many as were started; other numbers check this",
                {{"auto", 0}});
+  group.number("verify-every", &Options::verify_every,
+               "Updates after which each of several workers repeats a ghost batch of the next one, to find a "
+               "machine that computes wrongly; none: never",
+               {{"none", 0}});
 }
 
 void list_run(Group group) {

@@ -64,7 +64,8 @@ struct TrainOptions {
   InstructionSet instruction_set = InstructionSet::automatic;          // auto|avx512|avx2|generic
   int loader_threads = 1;                                              // background threads that load images
   bool noise_scale = false;                                            // measure B_simple
-  int64_t workers = 0;  // worker processes; 0: as many as were started
+  int64_t workers = 0;       // worker processes; 0: as many as were started
+  int64_t verify_every = 0;  // updates between repetitions of a ghost batch by a neighbour; 0: never
 
   // Run
   std::string run_dir;

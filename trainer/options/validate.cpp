@@ -110,6 +110,7 @@ void validate_machine(const TrainOptions& options) {
   require_at_least("micro-batch", options.micro_batch, 0);
   require_whole_ghosts("micro-batch", options.micro_batch, options.ghost_batch);
   require_at_least("workers", options.workers, 0);
+  require_at_least("verify-every", options.verify_every, 0);
 }
 
 void validate_run(const TrainOptions& options) {

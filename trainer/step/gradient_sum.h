@@ -61,8 +61,8 @@ class GradientSum {
   void reset();
   // Seconds that the last finish() took to exchange sums with other workers.
   double exchange_seconds() const { return update_.exchange_seconds(); }
-  // Returns a digest of this worker's sums over the samples, as if they were an update. To be called before
-  // start().
+  // Returns a digest of this worker's sums over the samples, as if they were an update. start() must
+  // follow.
   uint64_t digest_of_sums(const SampleRange& samples);
 
   // The measured noise scale; null unless options.noise_scale is set.
