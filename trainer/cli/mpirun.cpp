@@ -135,7 +135,8 @@ class Group {
       const std::string line = unread_.substr(0, end);
       unread_.erase(0, end + 1);
       if (line.find(kLostWorker) != std::string::npos && !lost_) lost_ = Clock::now();
-      for (const std::string& one : messages_.take(line)) std::fprintf(stderr, "%s\n", one.c_str());
+      for (const std::string& one : messages_.take(line))
+        if (!lost_ || one.starts_with("crescendo: ")) std::fprintf(stderr, "%s\n", one.c_str());
     }
     return true;
   }
