@@ -111,20 +111,54 @@ TEST_CASE("plans warn of what cannot work") {
   CHECK(warns(make_plan(options), "no update: more than half of the first batch of 128"));
 }
 
-TEST_CASE("an update takes as long as the busiest worker's ghost batches") {
-  CHECK(predicted_seconds(10, 640, 128, {.count = 1, .seconds_per_ghost = 2}) == 100);
-  CHECK(predicted_seconds(10, 640, 128, {.count = 2, .seconds_per_ghost = 2}) == 60);
-  CHECK(predicted_seconds(10, 640, 128, {.count = 5, .seconds_per_ghost = 2}) == 20);
-  CHECK(predicted_seconds(10, 640, 128, {.count = 50, .seconds_per_ghost = 2}) == 20);
-  const Plan plan = make_plan(increasing_batch());
-  const auto idle = [&](int64_t workers) {
-    return idle_workers(plan, {.count = workers, .seconds_per_ghost = 1});
-  };
-  CHECK(idle(1) == "");
-  CHECK(idle(2) == "1 of 2 workers are idle until epoch 60: a batch of 128 is 1 ghost batch");
-  CHECK(idle(8) == "7 of 8 workers are idle until epoch 120: batches of 128 to 640 are 1 to 5 ghost batches");
-  CHECK(idle(1000) ==
-        "999 of 1000 workers are idle until epoch 200: batches of 128 to 5120 are 1 to 40 ghost batches");
+TEST_CASE("each segment has as many workers as it can use") {
+  const Plan plan = make_plan(increasing_batch());  // 1, 5, 25 and 40 ghost batches
+  const WorkersPlan workers =
+      plan_workers(plan, {.most = 16, .cost = {.per_ghost = 2, .per_update = 0}, .measured = true});
+  const int64_t expected[] = {1, 5, 13, 14};
+  const int64_t rounds[] = {1, 1, 2, 3};
+  double seconds = 0, worker_seconds = 0, one = 0;
+  REQUIRE(workers.segments.size() == 4);
+  for (size_t i = 0; i < 4; ++i) {
+    const auto updates = static_cast<double>(plan.segments[i].updates);
+    const int64_t ghosts = plan.segments[i].batch / 128;
+    CHECK(workers.segments[i].workers == expected[i]);
+    CHECK(workers.segments[i].seconds == updates * 2 * static_cast<double>(rounds[i]));
+    CHECK(workers.segments[i].efficiency ==
+          doctest::Approx(static_cast<double>(ghosts) / static_cast<double>(expected[i] * rounds[i])));
+    seconds += workers.segments[i].seconds;
+    worker_seconds += workers.segments[i].seconds * static_cast<double>(expected[i]);
+    one += updates * 2 * static_cast<double>(ghosts);
+  }
+  CHECK(workers.growing.seconds == doctest::Approx(seconds));
+  CHECK(workers.growing.worker_seconds == doctest::Approx(worker_seconds));
+  CHECK(workers.one.seconds == doctest::Approx(one));
+  CHECK(workers.most.worker_seconds == doctest::Approx(16 * workers.most.seconds));
+
+  const std::vector<Stage> all = stages(plan, workers);
+  REQUIRE(all.size() == 4);
+  CHECK(all[0].workers == 1);
+  CHECK(all[0].last_update == plan.segments[0].updates);
+  CHECK(all[2].last_update == plan.updates - plan.segments[3].updates);
+  CHECK(all[3].last_update == -1);
+  const WorkersPlan few = plan_workers(plan, {.most = 5});
+  const std::vector<Stage> two = stages(plan, few);  // one worker, then five to the end
+  REQUIRE(two.size() == 2);
+  CHECK(two[1].workers == 5);
+  CHECK(two[1].last_update == -1);
+}
+
+TEST_CASE("the script for Slurm has a job for each stage, with the run's own flags") {
+  TrainOptions options = increasing_batch();
+  options.data_dir = "a b";
+  options.run_dir = "runs/x";
+  const std::string script =
+      sbatch_script({{.workers = 1, .last_update = 100, .seconds = 7200}, {.workers = 5}}, options, true);
+  CHECK(script.find("\nstage 1 100 0-03:02:00\nstage 5 all ") != std::string::npos);
+  CHECK(script.find(" --exchange batch ") != std::string::npos);
+  CHECK(script.find(" --data-dir 'a b' ") != std::string::npos);
+  CHECK(script.find("\nrun_dir=runs/x\n") != std::string::npos);
+  CHECK(script.find("--seed") == std::string::npos);
 }
 
 TEST_CASE("the table has a row a segment and the saving") {
@@ -136,9 +170,13 @@ TEST_CASE("the table has a row a segment and the saving") {
   CHECK(text.find("0.032") != std::string::npos);
   CHECK(text.find("warning: ") != std::string::npos);
   CHECK(text.find("worker") == std::string::npos);
-  const std::string timed = plan_text(plan, {.memory = {}, .workers = Workers{8, 0.5}});
-  CHECK(timed.find("on 8 workers") != std::string::npos);
-  CHECK(timed.find("warning: 7 of 8 workers are idle") != std::string::npos);
+  const Workforce force{.most = 8, .cost = {.per_ghost = 0.5}, .measured = true};
+  const std::string timed = plan_text(plan, {.memory = {}, .workers = force});
+  CHECK(timed.find("as the batch grows, 8 at most: 2.4 times as fast as one, 4:31:30 and ") !=
+        std::string::npos);
+  CHECK(timed.find("warning: 23437 of 29141 updates are one ghost batch, which") != std::string::npos);
+  const std::string untimed = plan_text(plan, {.memory = {}, .workers = Workforce{.most = 8}});
+  CHECK(untimed.find("2.4 times as fast as one\ntimes need --seconds-per-ghost") != std::string::npos);
 }
 
 TEST_CASE("a long table leaves its middle out and says so") {
@@ -156,15 +194,18 @@ TEST_CASE("JSON has every segment and further facts") {
   const Plan plan = make_plan(increasing_batch());
   const nlohmann::json json = nlohmann::json::parse(
       plan_json(plan, {.memory = TrainingMemory{.peak_bytes = 5, .parameter_bytes = 2, .micro_batch = 128},
-                       .workers = Workers{1, 0.1}}));
+                       .workers = Workforce{.most = 40, .cost = {.per_ghost = 0.1}, .measured = true}}));
   CHECK(json.at("updates") == 29141);
   CHECK(json.at("decaying_updates") == 78125);
   CHECK(json.at("memory_bytes") == 5);
-  CHECK(json.at("seconds") == doctest::Approx(0.1 * 78125).epsilon(0.001));
-  CHECK(json.at("warnings").size() == 1);
+  CHECK(json.at("workers").at("one").at("time") == doctest::Approx(0.1 * 78125).epsilon(0.001));
+  CHECK(json.at("workers").at("growing").at("time") == doctest::Approx(0.1 * 29141));
+  CHECK(json.at("warnings").size() == 2);
   REQUIRE(json.at("segments").size() == 4);
   const nlohmann::json& last = json.at("segments").at(3);
-  CHECK(last.size() == 7);
+  CHECK(last.size() == 10);
+  CHECK(last.at("workers") == 40);
+  CHECK(last.at("efficiency") == 1);
   CHECK(last.at("first_epoch") == 160);
   CHECK(last.at("epochs") == 40);
   CHECK(last.at("batch") == 5120);

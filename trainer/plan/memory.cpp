@@ -100,6 +100,8 @@ TrainingMemory training_memory(const TrainOptions& options, const Device& modell
       options, micro_batch, *model, data.image_size, device,
       [&] { return std::make_unique<DryBatches>(staged(micro_batch)); }, solo);
   TrainingMemory memory{.micro_batch = micro_batch};
+  const int64_t sums = model->parameters.size() + model->parameters.statistic_values().size();
+  memory.exchanged_bytes = sums * static_cast<int64_t>(sizeof(int64_t));
   memory.parameter_bytes = static_cast<int64_t>(device.memory().use().in_use);
   const bool resident = !modelled.backend().capabilities().is_host && is_held_in_memory(options.data);
   const Tensor sets = resident ? resident_sets(device, data) : Tensor();

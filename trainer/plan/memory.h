@@ -20,6 +20,7 @@ struct TrainingMemory {
   // The part of it for parameters, gradients and their sums, optimizer state and running statistics.
   int64_t parameter_bytes = 0;
   int64_t micro_batch = 0;
+  int64_t exchanged_bytes = 0;  // of the sums that several workers exchange in an update
 };
 
 // Returns the memory of a run with this micro-batch on a device like `modelled`. Allocates nothing there.

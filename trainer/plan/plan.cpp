@@ -164,34 +164,4 @@ Plan make_plan(const TrainOptions& options) {
   return plan;
 }
 
-double predicted_seconds(int64_t updates, int64_t batch, int64_t ghost_batch, const Workers& workers) {
-  const int64_t ghosts = batch / ghost_batch;
-  const int64_t rounds = ghosts / workers.count + (ghosts % workers.count > 0 ? 1 : 0);
-  return static_cast<double>(updates) * static_cast<double>(rounds) * workers.seconds_per_ghost;
-}
-
-double predicted_seconds(const Plan& plan, const Workers& workers) {
-  double seconds = 0;
-  for (const PlanSegment& segment : plan.segments)
-    seconds += predicted_seconds(segment.updates, segment.batch, plan.ghost_batch, workers);
-  return seconds;
-}
-
-std::string idle_workers(const Plan& plan, const Workers& workers) {
-  const auto ghosts = [&](const PlanSegment& segment) { return segment.batch / plan.ghost_batch; };
-  // Batches only grow: the segments that leave workers idle come first.
-  const auto busy = std::find_if(plan.segments.begin(), plan.segments.end(), [&](const PlanSegment& segment) {
-    return ghosts(segment) >= workers.count;
-  });
-  if (busy == plan.segments.begin()) return "";
-  const PlanSegment &first = plan.segments.front(), &last = *std::prev(busy);
-  const std::string batches = first.batch == last.batch
-                                  ? fmt::format("a batch of {} is {}", first.batch, ghosts(first))
-                                  : fmt::format("batches of {} to {} are {} to {}", first.batch, last.batch,
-                                                ghosts(first), ghosts(last));
-  return fmt::format("{} of {} workers are idle until epoch {:.4g}: {} ghost batch{}",
-                     workers.count - ghosts(first), workers.count, last.first_epoch + last.epochs, batches,
-                     ghosts(last) == 1 ? "" : "es");
-}
-
 }  // namespace crescendo

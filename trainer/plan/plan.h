@@ -1,5 +1,5 @@
 // The plan of a run, from its options alone: segments of equal batch, the number of updates beside that of
-// the decaying schedule, the time on many workers, and warnings.
+// the decaying schedule, and warnings.
 #pragma once
 
 #include <string>
@@ -35,18 +35,5 @@ struct Plan {
 // dataset_traits() (data/dataset.h), which opens no image. Throws std::invalid_argument for options that
 // cannot be trained with.
 Plan make_plan(const TrainOptions& options);
-
-// Equally fast workers that take one ghost batch at a time. Exchanging gradients is assumed to cost nothing.
-struct Workers {
-  int64_t count = 0;
-  double seconds_per_ghost = 0;
-};
-
-// Return the seconds that `updates` updates of `batch` images take, and those of the whole plan.
-double predicted_seconds(int64_t updates, int64_t batch, int64_t ghost_batch, const Workers& workers);
-double predicted_seconds(const Plan& plan, const Workers& workers);
-
-// Returns a warning if some updates have fewer ghost batches than there are workers; empty otherwise.
-std::string idle_workers(const Plan& plan, const Workers& workers);
 
 }  // namespace crescendo

@@ -21,17 +21,22 @@ std::string range(double first, double last) {
   return first == last ? number(first) : number(first) + " to " + number(last);
 }
 
-Row segment_row(const Plan& plan, const PlanSegment& segment, const PlanExtras& extras) {
-  Row row = {number(segment.first_epoch) + " to " + number(segment.first_epoch + segment.epochs),
-             std::to_string(segment.batch),
-             range(segment.learning_rate, segment.last_learning_rate),
-             number(segment.momentum),
-             range(segment.noise_scale, segment.last_noise_scale),
-             std::to_string(segment.updates)};
-  if (extras.workers)
-    row.push_back(
-        duration_text(predicted_seconds(segment.updates, segment.batch, plan.ghost_batch, *extras.workers)));
-  return row;
+Row segment_row(const PlanSegment& segment) {
+  return {number(segment.first_epoch) + " to " + number(segment.first_epoch + segment.epochs),
+          std::to_string(segment.batch),
+          range(segment.learning_rate, segment.last_learning_rate),
+          number(segment.momentum),
+          range(segment.noise_scale, segment.last_noise_scale),
+          std::to_string(segment.updates)};
+}
+
+// Adds how many workers the segment can use, and how well.
+void add_workers(const Plan& plan, const PlanSegment& segment, const SegmentWorkers& workers, bool measured,
+                 Row& row) {
+  row.push_back(std::to_string(segment.batch / plan.ghost_batch));
+  row.push_back(std::to_string(workers.workers));
+  row.push_back(fmt::format("{:.2f}", workers.efficiency));
+  if (measured) row.push_back(duration_text(workers.seconds));
 }
 
 std::string aligned(const std::vector<Row>& rows) {
@@ -47,13 +52,22 @@ std::string aligned(const std::vector<Row>& rows) {
   return text;
 }
 
+std::optional<WorkersPlan> workers_of(const Plan& plan, const PlanExtras& extras) {
+  if (!extras.workers) return {};
+  return plan_workers(plan, *extras.workers);
+}
+
 std::string table(const Plan& plan, const PlanExtras& extras) {
   std::vector<Row> rows = {{"epochs", "batch", "learning rate", "momentum", "noise scale", "updates"}};
-  if (extras.workers) rows.front().push_back("time");
+  const std::optional<WorkersPlan> workers = workers_of(plan, extras);
+  if (workers) rows.front().insert(rows.front().end(), {"ghost batches", "workers", "efficiency"});
+  if (workers && extras.workers->measured) rows.front().emplace_back("time");
   const size_t count = plan.segments.size();
   for (size_t i = 0; i < count; ++i) {
     const bool left_out = count > kRowsShown && i >= kRowsShown / 2 && i < count - kRowsShown / 2;
-    if (!left_out) rows.push_back(segment_row(plan, plan.segments[i], extras));
+    if (!left_out) rows.push_back(segment_row(plan.segments[i]));
+    if (!left_out && workers)
+      add_workers(plan, plan.segments[i], workers->segments[i], extras.workers->measured, rows.back());
     if (left_out && i == kRowsShown / 2) rows.push_back(Row(rows.front().size(), "..."));
   }
   std::string text = aligned(rows);
@@ -80,21 +94,39 @@ std::string memory_line(const TrainingMemory& memory) {
       static_cast<double>(memory.parameter_bytes) / mebibyte);
 }
 
-std::string time_lines(const Plan& plan, const Workers& workers) {
-  const double decaying =
-      predicted_seconds(plan.decaying_updates, plan.decaying_batch, plan.ghost_batch, workers);
-  return fmt::format(
-      "{} on {} {}, {} for the decaying schedule; assuming that each ghost batch takes {} s on one\n"
-      "worker, that an update waits for its last ghost batch, and that exchanging gradients takes no time\n",
-      duration_text(predicted_seconds(plan, workers)), workers.count,
-      workers.count == 1 ? "worker" : "workers", duration_text(decaying), workers.seconds_per_ghost);
+std::string hours(double seconds) { return fmt::format("{:.4g} worker-hours", seconds / 3600); }
+
+std::string workers_lines(const Plan& plan, const Workforce& force) {
+  const WorkersPlan workers = plan_workers(plan, force);
+  const double faster = workers.one.seconds / workers.growing.seconds;
+  std::string text =
+      fmt::format("with workers that join as the batch grows, {} at most: {:.1f} times as fast as one",
+                  force.most, faster);
+  if (force.measured)
+    text += fmt::format(", {} and {}\n{} workers throughout: {} and {}; one: {}",
+                        duration_text(workers.growing.seconds), hours(workers.growing.worker_seconds),
+                        force.most, duration_text(workers.most.seconds), hours(workers.most.worker_seconds),
+                        duration_text(workers.one.seconds));
+  else
+    text += "\ntimes need --seconds-per-ghost, which step_bench --cost-model measures";
+  if (force.cost.bandwidth == 0) text += "; the exchange of sums is assumed to take no time";
+  return text + "\n";
+}
+
+// Returns why some segments cannot be shared; empty if all can.
+std::string unshared(const Plan& plan) {
+  int64_t updates = 0;
+  for (const PlanSegment& segment : plan.segments)
+    if (segment.batch == plan.ghost_batch) updates += segment.updates;
+  if (updates == 0) return "";
+  return fmt::format("{} of {} updates are one ghost batch, which workers cannot share", updates,
+                     plan.updates);
 }
 
 std::vector<std::string> all_warnings(const Plan& plan, const PlanExtras& extras) {
   std::vector<std::string> warnings = plan.warnings;
-  if (!extras.workers) return warnings;
-  const std::string idle = idle_workers(plan, *extras.workers);
-  if (!idle.empty()) warnings.push_back(idle);
+  if (!extras.workers || extras.workers->most == 1) return warnings;
+  if (const std::string reason = unshared(plan); !reason.empty()) warnings.push_back(reason);
   return warnings;
 }
 
@@ -113,11 +145,30 @@ nlohmann::ordered_json segment_json(const PlanSegment& segment) {
   return json;
 }
 
+void add_workers(const SegmentWorkers& workers, bool measured, nlohmann::ordered_json& json) {
+  json["workers"] = workers.workers;
+  json["efficiency"] = workers.efficiency;
+  if (measured) json["seconds"] = workers.seconds;
+}
+
+// Times are in seconds, or relative to one worker if they are not known.
+nlohmann::ordered_json workers_json(const WorkersPlan& workers, const Workforce& force) {
+  const double unit = force.measured ? 1 : workers.one.seconds;
+  const auto times = [&](const RunTime& time) {
+    return nlohmann::ordered_json{{"time", time.seconds / unit}, {"worker_time", time.worker_seconds / unit}};
+  };
+  return {{"most", force.most},
+          {"time_unit", force.measured ? "second" : "run on one worker"},
+          {"growing", times(workers.growing)},
+          {"throughout", times(workers.most)},
+          {"one", times(workers.one)}};
+}
+
 }  // namespace
 
 std::string plan_text(const Plan& plan, const PlanExtras& extras) {
   std::string text = table(plan, extras) + totals(plan);
-  if (extras.workers) text += time_lines(plan, *extras.workers);
+  if (extras.workers) text += workers_lines(plan, *extras.workers);
   if (extras.memory) text += memory_line(*extras.memory);
   for (const std::string& warning : all_warnings(plan, extras)) text += "warning: " + warning + "\n";
   return text;
@@ -125,16 +176,16 @@ std::string plan_text(const Plan& plan, const PlanExtras& extras) {
 
 std::string plan_json(const Plan& plan, const PlanExtras& extras) {
   nlohmann::ordered_json json = {{"segments", nlohmann::ordered_json::array()}, {"updates", plan.updates}};
-  for (const PlanSegment& segment : plan.segments) json["segments"].push_back(segment_json(segment));
+  const std::optional<WorkersPlan> workers = workers_of(plan, extras);
+  for (size_t i = 0; i < plan.segments.size(); ++i) {
+    json["segments"].push_back(segment_json(plan.segments[i]));
+    if (workers) add_workers(workers->segments[i], extras.workers->measured, json["segments"].back());
+  }
   json["decaying_updates"] = plan.decaying_updates;
   json["train_images"] = plan.train_images;
   json["warnings"] = all_warnings(plan, extras);
   if (extras.memory) json["memory_bytes"] = extras.memory->peak_bytes;
-  if (extras.workers) {
-    json["seconds"] = predicted_seconds(plan, *extras.workers);
-    json["decaying_seconds"] =
-        predicted_seconds(plan.decaying_updates, plan.decaying_batch, plan.ghost_batch, *extras.workers);
-  }
+  if (workers) json["workers"] = workers_json(*workers, *extras.workers);
   return json.dump(2) + "\n";
 }
 

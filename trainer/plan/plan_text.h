@@ -6,13 +6,14 @@
 
 #include "trainer/plan/memory.h"
 #include "trainer/plan/plan.h"
+#include "trainer/plan/workers_plan.h"
 
 namespace crescendo {
 
 // Facts to print besides the plan itself.
 struct PlanExtras {
   std::optional<TrainingMemory> memory;
-  std::optional<Workers> workers;
+  std::optional<Workforce> workers;
 };
 
 // Return a table for people, and an object for programs.
