@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -27,7 +28,7 @@ struct Options {
   int64_t image_side = 0;  // 0: that of the data that the model is made for
   bool evaluate = false;
   int64_t steps = 10, warmup = 2;
-  bool breakdown = false, json = false;
+  bool breakdown = false, json = false, cost_model = false;
 };
 
 // Returns the sizes of CIFAR-10 for wide ResNets, those of ImageNet for other models.
@@ -206,6 +207,25 @@ void print_text(const Options& options, const Result& result) {
   if (result.breakdown) fmt::print("\nMeans per step:\n{}", result.breakdown->table());
 }
 
+// Prints the flags of crescendo plan that say how long an update takes on a machine like this one: from steps
+// of one ghost batch, and of the batch.
+int measure_cost(const Options& options) {
+  Options single = options;
+  single.training.batch = single.training.micro_batch = options.training.ghost_batch;
+  const int64_t ghosts = options.training.batch / options.training.ghost_batch;
+  require(ghosts > 1, "--cost-model: found a batch of ", options.training.batch,
+          ", expected two ghost batches or more");
+  const Result one = measure(single), all = measure(options);
+  const double ghost = (all.step() - one.step()) / static_cast<double>(ghosts - 1);
+  double mean = 0, squares = 0;
+  for (const double seconds : one.seconds) mean += seconds / static_cast<double>(one.seconds.size());
+  for (const double seconds : one.seconds) squares += (seconds - mean) * (seconds - mean);
+  const double deviation = std::sqrt(squares / static_cast<double>(one.seconds.size()));
+  fmt::print("--seconds-per-ghost {:.4g} --seconds-per-update {:.4g} --spread {:.2g}\n", ghost,
+             std::max(0.0, one.step() - ghost), deviation / mean);
+  return kDone;
+}
+
 int run(Options& options) {
   TrainOptions& training = options.training;
   training.threads = Threads(training.threads).count();
@@ -217,6 +237,7 @@ int run(Options& options) {
           ghost);
   require(micro_batch % ghost == 0, "--micro-batch ", micro_batch, " is no multiple of --ghost-batch ",
           ghost);
+  if (options.cost_model) return measure_cost(options);
   const Result result = measure(options);
   (options.json ? print_json : print_text)(options, result);
   return kDone;
@@ -253,6 +274,8 @@ void add_options(CLI::App& app, Options& options) {
       "--breakdown", options.breakdown,
       "Show time, GFLOP/s (of direct convolution) and GB/s (each operand once) of every kernel and size");
   app.add_flag("--json", options.json, "Print one JSON object");
+  app.add_flag("--cost-model", options.cost_model,
+               "Print only the flags with which crescendo plan --workers predicts times");
 }
 
 }  // namespace
@@ -270,6 +293,7 @@ int main(int argc, char** argv) {
       "  step_bench --device cuda --precision bf16 --batch 1024\n"
       "  step_bench --model resnet-50 --batch 16 --ghost-batch 16 --breakdown\n"
       "  step_bench --batch 512 --micro-batch 256 --breakdown\n"
-      "  step_bench --evaluate --convolution direct --json");
+      "  step_bench --evaluate --convolution direct --json\n"
+      "  step_bench --model wrn-16-4 --batch 512 --threads 1 --cost-model");
   return run_program(app, argc, argv, [&] { return run(options); });
 }

@@ -99,6 +99,15 @@ class WorkersTest(support.SmokeTestOfOneRun):
         self.assertEqual(self.digest(self.folder / "changed"), self.digest(self.whole))
         self.assertEqual(story(self.folder / "changed"), story(self.whole))
 
+    def test_workers_join_as_the_batch_grows(self):
+        process = launched("-n", 5, "--grow", "--", *self.words("grown"))
+        _, errors = process.communicate(timeout=LIMIT)
+        self.assertEqual(process.returncode, 0, errors)
+        stages = [line for line in errors.splitlines() if line.startswith("crescendo: launch: ")]
+        self.assertEqual([line.split()[2] for line in stages], ["2", "4"])  # of 2, 4 and 8 ghost batches
+        self.assertEqual(self.digest(self.folder / "grown"), self.digest(self.whole))
+        self.assertEqual(story(self.folder / "grown"), story(self.whole))
+
     def test_a_signal_saves_and_stops(self):
         process = self.begin("stopped", 3)
         process.terminate()
