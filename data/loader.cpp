@@ -68,7 +68,7 @@ struct Loader::State {
   void work();
   void expect(const SampleRange& range, int64_t every);
   void go_to(int64_t first, std::unique_lock<std::mutex>& lock);
-  void drop_before(std::deque<Job>::iterator wanted, std::unique_lock<std::mutex>& lock);
+  void drop_before(const std::deque<Job>::iterator& wanted, std::unique_lock<std::mutex>& lock);
   LoadedSamples take(int64_t first);
 
   std::shared_ptr<const Dataset> dataset;
@@ -181,7 +181,7 @@ void Loader::State::work() {
 }
 
 // Gives up the jobs before one of them.
-void Loader::State::drop_before(std::deque<Job>::iterator wanted, std::unique_lock<std::mutex>& lock) {
+void Loader::State::drop_before(const std::deque<Job>::iterator& wanted, std::unique_lock<std::mutex>& lock) {
   for (auto job = jobs.begin(); job != wanted; ++job) job->give_up();
   for (auto left = wanted - jobs.begin(); left > 0; --left) {
     job_finished.wait(lock, [&] { return jobs.front().complete(); });

@@ -16,6 +16,7 @@
 #include <filesystem>
 #include <initializer_list>
 #include <optional>
+#include <regex>
 #include <utility>
 
 #include "base/check.h"
@@ -169,20 +170,17 @@ std::vector<std::string> MpirunMessages::take(const std::string& line) {
     return {};
   }
   in_frame_ = false;
-  const std::vector<std::string> found = std::exchange(frame_, {});
+  std::vector<std::string> found = std::exchange(frame_, {});
   std::string text;
   for (const std::string& one : found) text += one + " ";
   const auto says = [&](const char* words) { return text.find(words) != std::string::npos; };
   if (says("MPI_ABORT was invoked") || says("non-zero exit code") || says("non-zero status")) return {};
-  int rank = 0, signal = 0;
-  std::array<char, 256> host{};
-  const size_t noticed = text.find("noticed that process rank ");
-  if (noticed != std::string::npos &&
-      std::sscanf(text.c_str() + noticed,
-                  "noticed that process rank %d with PID %*d on node %255s exited on signal %d", &rank,
-                  host.data(), &signal) == 3)
-    return {join("crescendo: rank ", rank, " on ", host.data(), " was ended by signal ", signal, " (",
-                 strsignal(signal), "); --resume continues the run")};
+  static const std::regex kKilled(
+      "noticed that process rank ([0-9]+) .* on node ([^ ]+) exited on signal ([0-9]+)");
+  std::smatch match;
+  if (std::regex_search(text, match, kKilled))
+    return {join("crescendo: rank ", match[1], " on ", match[2], " was ended by signal ", match[3], " (",
+                 strsignal(std::stoi(match[3])), "); --resume continues the run")};
   return found;
 }
 
