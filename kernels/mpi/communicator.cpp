@@ -25,7 +25,7 @@ std::unique_ptr<Communicator> make_mpi_communicator() {
   if (make == nullptr)
     throw std::invalid_argument(std::string("several workers: ") + mpi::kModule +
                                 ", which is built where MPI is found, does not load: " + why);
-  return std::unique_ptr<Communicator>(make());
+  return std::unique_ptr<Communicator>(make(mpi::kSilence));
 }
 
 }  // namespace crescendo

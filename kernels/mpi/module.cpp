@@ -2,6 +2,6 @@
 
 #include "kernels/mpi/mpi_communicator.h"
 
-extern "C" crescendo::Communicator* crescendo_make_mpi_communicator() {
-  return new crescendo::mpi::MpiCommunicator();
+extern "C" crescendo::Communicator* crescendo_make_mpi_communicator(double silence) {
+  return new crescendo::mpi::MpiCommunicator(silence);
 }

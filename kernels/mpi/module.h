@@ -7,6 +7,8 @@ namespace crescendo::mpi {
 
 constexpr const char* kModule = "libcrescendo_mpi.so";
 constexpr const char* kMakeCommunicator = "crescendo_make_mpi_communicator";
-using MakeCommunicator = Communicator*();
+// Argument: the seconds of silence after which a worker is lost; the program's are kSilence, tests have less.
+using MakeCommunicator = Communicator*(double silence);
+constexpr double kSilence = 15;
 
 }  // namespace crescendo::mpi

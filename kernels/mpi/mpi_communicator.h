@@ -10,7 +10,7 @@ namespace crescendo::mpi {
 class MpiCommunicator final : public Communicator {
  public:
   // Starts MPI. A worker that is silent for so many seconds is lost.
-  explicit MpiCommunicator(double silence = 15);
+  explicit MpiCommunicator(double silence);
 
   int rank() const override { return rank_; }
   int size() const override { return size_; }

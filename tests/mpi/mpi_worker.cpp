@@ -1,12 +1,15 @@
-// One worker of the tests of the MPI communicator (communicator.py): mpi_worker MODE.
+// One worker of the tests of the MPI communicator (communicator.py): mpi_worker MODE [RANK]
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <vector>
 
+#include "base/module.h"
 #include "kernels/mpi/communicator.h"
+#include "kernels/mpi/module.h"
 
 namespace crescendo {
 namespace {
@@ -79,31 +82,50 @@ void check_operations(Communicator& workers) {
   expect(workers.library().find("v4") == std::string::npos && !workers.library().empty(), "no library");
 }
 
-// Rank 1 is away for a while, in one way or another, while the others wait for it.
-void leave_others_waiting(Communicator& workers, const std::string& mode) {
-  int64_t value = 1;
-  workers.note("a test", 1);
-  workers.sum(std::span(&value, 1));
-  if (workers.rank() == 1 && mode == "hang") sleep(300);
-  if (workers.rank() == 1 && mode == "abort") workers.abort(7);
-  if (workers.rank() == 1 && mode == "exit") std::_Exit(9);
-  if (workers.rank() == 1 && mode == "late") {
+constexpr double kLimit = 3, kSilence = 6;  // seconds without progress, and without a heartbeat
+
+// One rank is away for a while, in one way or another, while the others wait for it.
+void be_away(Communicator& workers, const std::string& mode) {
+  if (mode == "hang") sleep(300);
+  if (mode == "stop") raise(SIGSTOP);
+  if (mode == "kill") raise(SIGKILL);
+  if (mode == "abort") workers.abort(7);
+  if (mode == "exit") std::_Exit(9);
+  if (mode == "late") {
     workers.note("something that takes longer", 100);
-    sleep(3);  // the others wait for more than their second, but wait they may
+    sleep(5);  // the others wait for more than their limit, but wait they may
   }
+}
+
+void be_watched(Communicator& workers, const std::string& mode, int away) {
+  int64_t value = 1;
+  workers.note("a test", kLimit);
+  workers.sum(std::span(&value, 1));
+  std::printf("%d\n", getpid());
+  std::fflush(stdout);
+  if (workers.rank() == away) be_away(workers, mode);
   workers.sum(std::span(&value, 1));
 }
 
-int run(const std::string& mode) {
-  const std::unique_ptr<Communicator> workers = make_mpi_communicator();
+std::unique_ptr<Communicator> make_communicator() {
+  std::string why;
+  auto* const make =
+      reinterpret_cast<mpi::MakeCommunicator*>(module_function(mpi::kModule, mpi::kMakeCommunicator, why));
+  expect(make != nullptr, why.c_str());
+  return std::unique_ptr<Communicator>(make(kSilence));
+}
+
+int run(const std::string& mode, int away) {
   if (mode == "operations")
-    check_operations(*workers);
+    check_operations(*make_mpi_communicator());
   else
-    leave_others_waiting(*workers, mode);
+    be_watched(*make_communicator(), mode, away);
   return 0;
 }
 
 }  // namespace
 }  // namespace crescendo
 
-int main(int argc, char** argv) { return crescendo::run(argc > 1 ? argv[1] : ""); }
+int main(int argc, char** argv) {
+  return crescendo::run(argc > 1 ? argv[1] : "", argc > 2 && argv[2][0] == '0' ? 0 : 1);
+}
