@@ -96,17 +96,21 @@ void Operations::wait() {
 }
 
 void Operations::abort(int exit_code) {
-  abort_code_ = exit_code;
+  {
+    const std::lock_guard lock(mutex_);
+    abort_code_ = exit_code;
+  }
   added_.notify_one();
   for (;;) pause();  // the thread ends the process
 }
 
-// Starts operations that were added. Returns false when the thread shall end.
+// Starts operations that were added, or leaves. Returns false when the thread shall end.
 bool Operations::take_work() {
   std::unique_lock lock(mutex_);
   if (active_.empty())
     added_.wait_for(lock, std::chrono::duration<double>(period_),
-                    [this] { return !queue_.empty() || ending_ || abort_code_ != 0; });
+                    [this] { return !queue_.empty() || ending_ || abort_code_; });
+  if (abort_code_) leave(*abort_code_);
   if (ending_) return false;
   while (!queue_.empty() && active_.size() < kMostActive) {
     const Start start = std::move(queue_.front());
@@ -143,7 +147,6 @@ void Operations::serve() {
   Clock::time_point next_tick = Clock::now();
   int idle_tests = 0;
   while (take_work()) {
-    if (abort_code_ != 0) leave(abort_code_);
     if (!active_.empty()) {
       if (test()) {
         idle_tests = 0;

@@ -11,6 +11,7 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -53,10 +54,10 @@ class Operations {
   double period_;
   std::mutex mutex_;
   std::condition_variable added_, done_;
-  std::deque<Start> queue_;  // guarded by mutex_, like the next two
+  std::deque<Start> queue_;  // guarded by mutex_, like the next three
   int64_t unfinished_ = 0;   // operations
   bool ending_ = false;
-  std::atomic<int> abort_code_ = 0;
+  std::optional<int> abort_code_;
   std::atomic<bool> waited_for_ = false;
   std::vector<MPI_Request> active_;  // of the thread
   std::thread thread_;

@@ -82,6 +82,9 @@ class WatchTest(CommunicatorTest):
     def test_a_worker_that_aborts_ends_all(self):
         self.finish(start(3, "abort"), 7)
 
+    def test_a_worker_that_aborts_with_0_ends_all(self):
+        self.finish(start(3, "abort_with_0"), 0)
+
     def test_a_worker_that_exits_ends_all(self):
         self.finish(start(3, "exit"), 9)
 

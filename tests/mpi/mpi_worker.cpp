@@ -90,6 +90,7 @@ void be_away(Communicator& workers, const std::string& mode) {
   if (mode == "stop") raise(SIGSTOP);
   if (mode == "kill") raise(SIGKILL);
   if (mode == "abort") workers.abort(7);
+  if (mode == "abort_with_0") workers.abort(0);
   if (mode == "exit") std::_Exit(9);
   if (mode == "late") {
     workers.note("something that takes longer", 100);
