@@ -105,11 +105,10 @@ void Operations::abort(int exit_code) {
 }
 
 // Starts operations that were added, or leaves. Returns false when the thread shall end.
-bool Operations::take_work() {
+bool Operations::take_work(Clock::time_point next_tick) {
   std::unique_lock lock(mutex_);
   if (active_.empty())
-    added_.wait_for(lock, std::chrono::duration<double>(period_),
-                    [this] { return !queue_.empty() || ending_ || abort_code_; });
+    added_.wait_until(lock, next_tick, [this] { return !queue_.empty() || ending_ || abort_code_; });
   if (abort_code_) leave(*abort_code_);
   if (ending_) return false;
   while (!queue_.empty() && active_.size() < kMostActive) {
@@ -146,7 +145,7 @@ void Operations::serve() {
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   Clock::time_point next_tick = Clock::now();
   int idle_tests = 0;
-  while (take_work()) {
+  while (take_work(next_tick)) {
     if (!active_.empty()) {
       if (test()) {
         idle_tests = 0;

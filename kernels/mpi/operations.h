@@ -6,6 +6,7 @@
 #include <mpi.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -47,7 +48,7 @@ class Operations {
 
  private:
   void serve();
-  bool take_work();
+  bool take_work(std::chrono::steady_clock::time_point next_tick);
   bool test();
 
   std::function<void()> tick_;
