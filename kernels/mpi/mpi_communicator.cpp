@@ -27,7 +27,7 @@ std::string library_name() {
 }  // namespace
 
 MpiCommunicator::MpiCommunicator(double silence)
-    : watch_(silence), operations_([this] { watch_.beat(!operations_.is_waited_for()); }, kHeartbeat) {
+    : watch_(silence), operations_([this] { watch_.beat(); }, kHeartbeat) {
   operations_.run([this] { introduce(); });
 }
 
@@ -41,6 +41,12 @@ void MpiCommunicator::introduce() {
   MPI_Comm_free(&machine);
   library_ = library_name();
   watch_.start();
+}
+
+void MpiCommunicator::wait() {
+  watch_.begin_wait();
+  operations_.wait();
+  watch_.end_wait();
 }
 
 void MpiCommunicator::sum(std::span<int64_t> values) {
@@ -71,7 +77,7 @@ void MpiCommunicator::gather(std::span<const std::byte> mine, std::span<std::byt
           "MPI_Iallgather");
     return request;
   });
-  operations_.wait();
+  wait();
 }
 
 void MpiCommunicator::broadcast(std::span<std::byte> bytes) {
@@ -84,7 +90,7 @@ void MpiCommunicator::broadcast(std::span<std::byte> bytes) {
       return request;
     });
   }
-  operations_.wait();
+  wait();
 }
 
 }  // namespace crescendo::mpi

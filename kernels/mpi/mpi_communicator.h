@@ -11,6 +11,7 @@ class MpiCommunicator final : public Communicator {
  public:
   // Starts MPI. A worker that is silent for so many seconds is lost.
   explicit MpiCommunicator(double silence);
+  ~MpiCommunicator() override { watch_.begin_wait(); }  // for the others, to end MPI together
 
   int rank() const override { return rank_; }
   int size() const override { return size_; }
@@ -19,7 +20,7 @@ class MpiCommunicator final : public Communicator {
 
   void sum(std::span<int64_t> values) override;
   void start_sum(std::span<int64_t> values) override;
-  void finish_sums() override { operations_.wait(); }
+  void finish_sums() override { wait(); }
   void gather(std::span<const std::byte> mine, std::span<std::byte> all) override;
   void broadcast(std::span<std::byte> bytes) override;
 
@@ -28,6 +29,7 @@ class MpiCommunicator final : public Communicator {
 
  private:
   void introduce();
+  void wait();
 
   int rank_ = 0, size_ = 1, local_rank_ = 0;
   std::string library_;

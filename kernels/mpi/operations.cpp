@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -87,12 +88,8 @@ void Operations::add(Start start) {
 }
 
 void Operations::wait() {
-  waited_for_ = true;
-  {
-    std::unique_lock lock(mutex_);
-    done_.wait(lock, [this] { return unfinished_ == 0; });
-  }
-  waited_for_ = false;
+  std::unique_lock lock(mutex_);
+  done_.wait(lock, [this] { return unfinished_ == 0; });
 }
 
 void Operations::abort(int exit_code) {

@@ -5,7 +5,6 @@
 
 #include <mpi.h>
 
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -43,9 +42,6 @@ class Operations {
   // Ends all workers.
   [[noreturn]] void abort(int exit_code);
 
-  // Returns true while wait() waits.
-  bool is_waited_for() const { return waited_for_; }
-
  private:
   void serve();
   bool take_work(std::chrono::steady_clock::time_point next_tick);
@@ -59,7 +55,6 @@ class Operations {
   int64_t unfinished_ = 0;   // operations
   bool ending_ = false;
   std::optional<int> abort_code_;
-  std::atomic<bool> waited_for_ = false;
   std::vector<MPI_Request> active_;  // of the thread
   std::thread thread_;
 };

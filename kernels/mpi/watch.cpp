@@ -70,29 +70,34 @@ void Watch::note(const std::string& activity, double seconds) {
   watched_ = pthread_self();
 }
 
-void Watch::progress() {
+void Watch::begin_wait() {
   const std::lock_guard lock(mutex_);
+  waiting_ = true;
+}
+
+void Watch::end_wait() {
+  const std::lock_guard lock(mutex_);
+  waiting_ = false;
   since_ = Clock::now();
 }
 
-void Watch::beat(bool busy) {
+void Watch::beat() {
   if (beats_ == MPI_COMM_NULL) return;
-  // If this process itself was stopped, it has missed the others' heartbeats.
-  if (seconds_since(last_beat_) > silence_ / 2)
-    for (Peer& peer : peers_) peer.heard = Clock::now();
+  // A process that was stopped has missed the others' heartbeats, and could make no progress.
+  const bool was_stopped = seconds_since(last_beat_) > silence_ / 2;
   last_beat_ = Clock::now();
+  if (was_stopped)
+    for (Peer& peer : peers_) peer.heard = last_beat_;
   Text activity;
   {
     const std::lock_guard lock(mutex_);
+    if (was_stopped) since_ = last_beat_;
     activity = activity_;
   }
   send(activity);
   receive();
   check_peers();
-  if (busy)
-    check_self();
-  else
-    progress();
+  check_self();
 }
 
 // Skips a peer that has not taken the heartbeat before.
@@ -137,7 +142,7 @@ void Watch::check_peers() {
 
 void Watch::check_self() {
   const std::lock_guard lock(mutex_);
-  if (allowed_ == 0 || seconds_since(since_) < allowed_) return;
+  if (waiting_ || allowed_ == 0 || seconds_since(since_) < allowed_) return;
   std::fprintf(
       stderr,
       "crescendo: rank %d on %s hangs: no progress for %.0f s in %s; --resume continues the run. Its "

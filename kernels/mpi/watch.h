@@ -1,6 +1,6 @@
-// The watch over the workers: each sends a heartbeat every second, all to rank 0 and rank 0 to all. Who is not
-// heard for a while has lost its machine or its connection, or was stopped. A worker that makes no progress
-// finds out by itself, since its thread of MPI calls goes on.
+// The watch over the workers: each sends a heartbeat every second, all to rank 0 and rank 0 to all. A worker
+// that is silent for a while has lost its machine or its connection, or was stopped. A worker that makes no
+// progress finds out by itself, since its thread of MPI calls goes on.
 #pragma once
 
 #include <mpi.h>
@@ -28,12 +28,14 @@ class Watch {
 
   // Begins to watch; on the thread of MPI calls, like beat().
   void start();
-  // Sends and receives heartbeats. `busy`: the worker's main thread is not waiting for others. Ends all workers
-  // if one is lost or makes no progress.
-  void beat(bool busy);
+  // Sends and receives heartbeats. Ends all workers if one is lost or makes no progress.
+  void beat();
 
   // Notes what the calling thread does from now on, and the longest that it may take.
   void note(const std::string& activity, double seconds);
+  // Between the two the main thread waits for other workers, for any time.
+  void begin_wait();
+  void end_wait();
 
  private:
   struct Peer {
@@ -48,7 +50,6 @@ class Watch {
   void receive();
   void check_peers();
   void check_self();
-  void progress();
 
   double silence_;
   int rank_ = 0;
@@ -59,8 +60,9 @@ class Watch {
 
   std::mutex mutex_;  // guards the rest
   Text activity_{};
-  double allowed_ = 0;  // seconds; 0: any time
-  Clock::time_point since_;
+  double allowed_ = 0;  // seconds outside of waits; 0: any time
+  bool waiting_ = false;
+  Clock::time_point since_;  // last note or end of a wait
   pthread_t watched_{};
 };
 

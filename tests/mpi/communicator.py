@@ -64,6 +64,18 @@ class WatchTest(CommunicatorTest):
     def test_a_worker_that_comes_late_is_waited_for(self):
         self.assertEqual(self.finish(start(3, "late"), 0), "")
 
+    def test_the_limit_starts_again_after_each_operation(self):
+        self.assertEqual(self.finish(start(2, "often"), 0), "")
+
+    def test_a_run_that_was_stopped_as_a_whole_goes_on(self):
+        process = start(2, "pause")
+        workers = [int(process.stdout.readline()) for _ in range(2)]
+        self.wait_for(lambda: all(has_state(worker, "T") for worker in workers))
+        time.sleep(7)  # longer than the limits of progress and of silence
+        for worker in workers:
+            os.kill(worker, signal.SIGCONT)
+        self.assertEqual(self.finish(process, 0), "")
+
     def test_a_worker_that_hangs_says_so_and_ends_all(self):
         errors = self.finish(start(3, "hang"), 75, r"crescendo: rank 1 on \S+ hangs: no progress for \d+ s in a test; "
                                                    r"--resume continues the run\. Its stack:")

@@ -98,12 +98,23 @@ void be_away(Communicator& workers, const std::string& mode) {
   }
 }
 
+// Meets the others again and again; the meetings together take longer than the limit.
+void meet_often(Communicator& workers) {
+  for (int meeting = 0; meeting < 4; ++meeting) {
+    usleep(1'200'000);
+    int64_t value = 1;
+    workers.sum(std::span(&value, 1));
+  }
+}
+
 void be_watched(Communicator& workers, const std::string& mode, int away) {
   int64_t value = 1;
   workers.note("a test", kLimit);
   workers.sum(std::span(&value, 1));
   std::printf("%d\n", getpid());
   std::fflush(stdout);
+  if (mode == "often") meet_often(workers);
+  if (mode == "pause") raise(SIGSTOP);
   if (workers.rank() == away) be_away(workers, mode);
   workers.sum(std::span(&value, 1));
 }
