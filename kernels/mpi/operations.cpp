@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "base/host_name.h"
 #include "kernels/mpi/exit_codes.h"
 
 namespace crescendo::mpi {
@@ -40,9 +41,10 @@ void end_in(unsigned seconds, int exit_code) {
 void check(int result, const char* call) {
   if (result == MPI_SUCCESS) return;
   std::array<char, MPI_MAX_ERROR_STRING> text{};
-  int length = 0;
+  int length = 0, rank = 0;
   MPI_Error_string(result, text.data(), &length);
-  std::fprintf(stderr, "crescendo: %s: %s\n", call, text.data());
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  std::fprintf(stderr, "crescendo: rank %d on %s: %s: %s\n", rank, host_name().c_str(), call, text.data());
   leave(kTryAgain);
 }
 

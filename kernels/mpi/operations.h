@@ -17,7 +17,7 @@
 
 namespace crescendo::mpi {
 
-// Prints a line if a call failed, and ends all workers.
+// If a call failed, prints a line that names this worker, and ends all workers.
 void check(int result, const char* call);
 
 // Ends all workers with this exit code. To be called by the thread of the calls.
