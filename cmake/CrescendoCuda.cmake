@@ -124,7 +124,7 @@ function(crescendo_cuda_module)
 
   file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.cpp)
   list(FILTER sources EXCLUDE REGEX "/backend\\.cpp$")  # belongs to the program
-  add_library(crescendo_cuda MODULE ${sources} $<TARGET_OBJECTS:crescendo_cuda_kernels>)
+  add_library(crescendo_cuda MODULE ${sources} ${PROJECT_SOURCE_DIR}/kernels/host_exchange.cpp $<TARGET_OBJECTS:crescendo_cuda_kernels>)
   target_include_directories(crescendo_cuda PRIVATE ${PROJECT_SOURCE_DIR})
   foreach(library cuda_runtime cublasLt cudnn)
     target_include_directories(crescendo_cuda SYSTEM PRIVATE ${CRESCENDO_CUDA_${library}_INCLUDE})

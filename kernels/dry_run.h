@@ -30,7 +30,7 @@ class DryRunBackend : public Backend {
   void download_activations(int64_t n, const activation* from, real* host) override;  // zeros
   std::unique_ptr<StagedUpload> open_upload() override { return nullptr; }
   std::unique_ptr<SumExchange> open_exchange(Communicator& workers) override {
-    return std::make_unique<HostExchange>(*this, workers);
+    return make_host_exchange(*this, workers);
   }
 
   void run(const KernelCall&) override;

@@ -48,7 +48,7 @@ class CudaBackend final : public Backend {
   void download_activations(int64_t n, const activation* from, real* host) override;
   std::unique_ptr<StagedUpload> open_upload() override;
   std::unique_ptr<SumExchange> open_exchange(Communicator& workers) override {
-    return std::make_unique<HostExchange>(*this, workers);
+    return make_host_exchange(*this, workers);
   }
 
   void run(const KernelCall& call) override { dispatch_.run(call); }

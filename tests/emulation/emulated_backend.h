@@ -39,7 +39,7 @@ class EmulatedBackend final : public Backend {
   }
   std::unique_ptr<StagedUpload> open_upload() override { return streams_.open_upload(CopyTime::first); }
   std::unique_ptr<SumExchange> open_exchange(Communicator& workers) override {
-    return std::make_unique<HostExchange>(*this, workers);
+    return make_host_exchange(*this, workers);
   }
 
   void run(const KernelCall& call) override { dispatch_.run(call); }

@@ -44,7 +44,7 @@ class Options(support.SmokeTest):
         self.refuse("plan", "--config", self.folder / "none.toml", saying="none.toml")
         self.refuse("plan", "--config", self.folder, saying="not a file")
         self.refuse("plan", "--exchange", "maybe", saying="none|hybrid|batch")
-        self.refuse("plan", "--workers", "3", saying="seconds-per-ghost")
+        self.refuse("plan", "--workers", "3", "--latency", "1", saying="seconds-per-ghost")
         self.refuse("plan", "--batches", "3", saying="--batches")
 
 

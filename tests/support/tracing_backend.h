@@ -68,7 +68,7 @@ class TracingBackend final : public BackendDecorator {
   }
   std::unique_ptr<StagedUpload> open_upload() override { return streams_.open_upload(copies_); }
   std::unique_ptr<SumExchange> open_exchange(Communicator& workers) override {
-    return std::make_unique<HostExchange>(*this, workers);
+    return make_host_exchange(*this, workers);
   }
 
   void run(const KernelCall& call) override {
