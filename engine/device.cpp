@@ -22,6 +22,8 @@ Device Device::cuda(int index, Precision precision, ConvolutionAlgorithm convolu
   return Device(make_cuda_backend(index, precision, convolution));
 }
 
+int Device::count_gpus() { return count_cuda_devices(); }
+
 Device Device::dry_run(const Device& modelled) {
   return Device(std::make_unique<DryRunBackend>(modelled.shared_backend()));
 }

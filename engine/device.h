@@ -20,6 +20,8 @@ class Device {
   // support the precision, or if the program was built without CUDA.
   static Device cuda(int index = 0, Precision = Precision::fp32,
                      ConvolutionAlgorithm = ConvolutionAlgorithm::automatic);
+  // Returns the number of GPUs that this process may use.
+  static int count_gpus();
   // Returns a device that computes nothing and touches no memory. It counts the multiply-adds and the bytes
   // that a model would need on `modelled`.
   static Device dry_run(const Device& modelled);

@@ -9,6 +9,13 @@
 
 namespace crescendo {
 
+int count_cuda_devices() {
+  std::string why;
+  auto* const count =
+      reinterpret_cast<cuda::CountDevices*>(module_function(cuda::kModule, cuda::kCountDevices, why));
+  return count == nullptr ? 0 : count();
+}
+
 std::unique_ptr<Backend> make_cuda_backend(int index, Precision precision, ConvolutionAlgorithm convolution) {
   std::string why;
   auto* const make =

@@ -8,6 +8,9 @@
 
 namespace crescendo {
 
+// Returns the number of devices that this process may use; 0 also if the program was built without CUDA.
+int count_cuda_devices();
+
 // Returns the backend of the device with this index. It makes the device current and belongs to the calling
 // thread. Throws std::invalid_argument, with one line for the user, if the program was built without CUDA, if
 // there is no such device, or if the device lacks the precision.

@@ -51,6 +51,8 @@ void require_precision(const cudaDeviceProp& device, Precision precision) {
 
 }  // namespace
 
+extern "C" int crescendo_count_cuda_devices() { return DeviceCount().count; }
+
 extern "C" Backend* crescendo_make_cuda_backend(int index, Precision precision,
                                                 ConvolutionAlgorithm convolution) {
   require_device(index);

@@ -246,6 +246,16 @@ TEST_CASE("a resumed run keeps its convolution where the device has it") {
   CHECK(error() == "accepted");
 }
 
+TEST_CASE("each worker of a machine has a GPU of its own, or the only one") {
+  CHECK(gpu_of_worker(3, 4) == 3);
+  CHECK(gpu_of_worker(3, 1) == 0);
+  CHECK(gpu_of_worker(0, 0) == 0);  // opening it says that there is none
+  CHECK(message_of([] { gpu_of_worker(4, 4); }) ==
+        "device: this machine has 4 GPUs and more workers; start 4 or fewer here, or let all share one: "
+        "--device "
+        "cuda:0");
+}
+
 TEST_CASE("momentum is that of the optimizers that have one") {
   TrainOptions options;
   for (const OptimizerKind kind :

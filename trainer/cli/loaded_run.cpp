@@ -78,7 +78,7 @@ LoadedRun load_run(const std::string& run, const Computer& computer, Communicato
     loaded.emplace(LoadedRun{.checkpoint = source.checkpoint,
                              .info = source.info,
                              .options = options,
-                             .device = open_device(options),
+                             .device = open_device(options, workers.local_rank()),
                              .model = make_model(source.info.model, model_options(options, classes))});
     loaded->model->parameters.allocate(loaded->device);
     if (workers.rank() == 0) load_weights(source.checkpoint, loaded->model->parameters);

@@ -46,6 +46,7 @@ RollCall roll(const TrainOptions& options, const TrainingData& data, const Devic
   facts.insert(facts.begin(), {{"version", build_info::kVersion},
                                {"commit", build_info::kCommit},
                                {"compiler", build_info::kCompiler},
+                               {"libraries", build_info::kLibraries},
                                {"training data", data.train->digest()},
                                {"test data", data.test->digest()}});
   if (!device.backend().capabilities().is_host) facts.emplace_back("device", device.backend().name());
@@ -75,7 +76,7 @@ TrainResult run_training(const TrainOptions& given, Progress& progress, Communic
   std::optional<Device> device;
   together(workers, [&] {
     data = open_training_data(options);
-    device = open_device(options);
+    device = open_device(options, workers.local_rank());
   });
   call_roll(workers, roll(settled, data, *device));
   const Facts facts = {{"version", build_info::kVersion},

@@ -9,11 +9,13 @@
 namespace crescendo {
 namespace {
 
+constexpr int kOwnGpu = -1;  // of each worker
+
 // Returns the index of the GPU that a device names; none for the processor.
 std::optional<int> gpu_of(const std::string& device) {
   constexpr std::string_view kCuda = "cuda", kNumbered = "cuda:";
   if (device == "cpu") return {};
-  if (device == kCuda) return 0;
+  if (device == kCuda) return kOwnGpu;
   int number = -1;
   if (device.starts_with(kNumbered)) {
     const char* const end = device.data() + device.size();
@@ -43,10 +45,18 @@ bool has_convolution(const TrainOptions& options, ConvolutionAlgorithm convoluti
   return is_gpu ? is_own && options.precision == Precision::bf16 : !is_own;
 }
 
-Device open_device(const TrainOptions& options) {
+int gpu_of_worker(int local_rank, int gpus) {
+  if (gpus <= 1) return 0;
+  require(local_rank < gpus, "device: this machine has ", gpus, " GPUs and more workers; start ", gpus,
+          " or fewer here, or let all share one: --device cuda:0");
+  return local_rank;
+}
+
+Device open_device(const TrainOptions& options, int local_rank) {
   validate_device(options);
   if (const auto gpu = gpu_of(options.device))
-    return Device::cuda(*gpu, options.precision, options.convolution);
+    return Device::cuda(*gpu == kOwnGpu ? gpu_of_worker(local_rank, Device::count_gpus()) : *gpu,
+                        options.precision, options.convolution);
   return Device::cpu(options.threads, options.convolution, options.instruction_set);
 }
 

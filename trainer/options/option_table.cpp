@@ -263,7 +263,8 @@ void list_optimizer(Group group) {
 }
 
 void list_machine(Group group) {
-  group.text("device", "cpu|cuda|cuda:N", &Options::device, "Device to compute on: the processor, or GPU N");
+  group.text("device", "cpu|cuda|cuda:N", &Options::device,
+             "Device to compute on: the processor, GPU N, or with cuda each worker's own GPU");
   group.word<Precision>(
       "precision", &Options::precision,
       "Precision of activations and matrix products on a GPU; parameters and sums stay fp32",
