@@ -51,11 +51,19 @@ class SumExchange {
   SumExchange& operator=(const SumExchange&) = delete;
   virtual ~SumExchange() = default;
 
+  virtual std::string library() const = 0;  // what adds up: name and version, e.g. "NCCL 2.28.9"
+  // Returns true if sums travel while the kernels called after start() run.
+  virtual bool overlaps() const = 0;
   // Starts to replace n sums by those over all workers, as the kernels called so far leave them. Kernels must
   // not touch them before finish().
   virtual void start(int64_t* sums, int64_t n) = 0;
   // Kernels called from now on see the results of all that was started.
   virtual void finish() = 0;
+  // Throws std::runtime_error if a sum that kernels have seen was not completed.
+  virtual void check() = 0;
+  // Returns the seconds since the last call that kernels have waited between what was called before finish()
+  // and the results. On a device they are known when it has come that far, so they may be of earlier calls.
+  virtual double waited() = 0;
 };
 
 // Fixed properties of a backend.
@@ -93,7 +101,7 @@ class Backend {
   virtual std::unique_ptr<StagedUpload> open_upload() = 0;
 
   // ---- Workers
-  // `workers` and the backend must outlive the result.
+  // All workers call it together. `workers` and the backend must outlive the result.
   virtual std::unique_ptr<SumExchange> open_exchange(Communicator& workers) = 0;
 
   // ---- Kernels
@@ -107,6 +115,11 @@ class Backend {
   // not copy between host and backend, nor be the first to reserve workspace. Returns null, without calling
   // `work`, in a backend that gains nothing by capturing.
   virtual std::unique_ptr<KernelGraph> capture(const std::function<void()>& work) = 0;
+
+  // Calls `work` on the host, between the kernels called before it and those called after: now, or if a
+  // sequence is being captured, each time that it is launched. `work` may start an exchange, but must not call
+  // kernels.
+  virtual void call_host(const std::function<void()>& work);
 
   // ---- Convolution algorithms
   // Returns the number of reals that PackWeight writes; 0 if packing gains nothing.

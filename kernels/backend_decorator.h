@@ -34,6 +34,7 @@ class BackendDecorator : public Backend {
   std::unique_ptr<KernelGraph> capture(const std::function<void()>& work) override {
     return inner_->capture(work);
   }
+  void call_host(const std::function<void()>& work) override { inner_->call_host(work); }
   int64_t packed_weight_size(const Conv2dGeometry& g) const override { return inner_->packed_weight_size(g); }
   bool fuses_norm(const Conv2dGeometry& g) const override { return inner_->fuses_norm(g); }
 

@@ -1,6 +1,8 @@
 #include "kernels/host_exchange.h"
 
+#include <chrono>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "kernels/communicator.h"
@@ -12,6 +14,9 @@ class HostExchange final : public SumExchange {
  public:
   HostExchange(Backend& backend, Communicator& workers) : backend_(backend), workers_(workers) {}
 
+  std::string library() const override { return workers_.library(); }
+  bool overlaps() const override { return backend_.capabilities().is_host; }
+
   void start(int64_t* sums, int64_t n) override {
     const std::span<int64_t> started(sums, static_cast<size_t>(n));
     if (backend_.capabilities().is_host)
@@ -21,6 +26,7 @@ class HostExchange final : public SumExchange {
   }
 
   void finish() override {
+    const auto start = Clock::now();
     for (const std::span<int64_t> sums : waiting_) {
       staged_.resize(sums.size());
       backend_.download(sums.data(), staged_.data(), sums.size_bytes());
@@ -29,13 +35,21 @@ class HostExchange final : public SumExchange {
     }
     waiting_.clear();
     workers_.finish_sums();
+    waited_ += std::chrono::duration<double>(Clock::now() - start).count();
   }
 
+  void check() override {}  // a communicator's operations throw or end the program
+
+  double waited() override { return std::exchange(waited_, 0); }
+
  private:
+  using Clock = std::chrono::steady_clock;
+
   Backend& backend_;
   Communicator& workers_;
   std::vector<std::span<int64_t>> waiting_;  // in the backend's memory
   std::vector<int64_t> staged_;
+  double waited_ = 0;  // seconds
 };
 
 }  // namespace

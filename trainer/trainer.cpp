@@ -161,7 +161,9 @@ void Trainer::announce() const {
       fmt::format("{} ({} parameters) on {}: {} training and {} test images; micro-batch {}, {:.0f} MiB",
                   options_.model, model_->parameters.parameter_count(), options_.data, train.size(),
                   test.size(), micro_batch_, static_cast<double>(memory_.peak_bytes) / (1 << 20)));
-  if (workers_.size() > 1) progress_.say(fmt::format("{} workers ({})", workers_.size(), workers_.library()));
+  if (workers_.size() > 1)
+    progress_.say(fmt::format("{} workers ({}), sums by {}", workers_.size(), workers_.library(),
+                              gradients_.exchange()->library()));
 }
 
 template <class Event>
@@ -182,6 +184,7 @@ TrainResult Trainer::run() {
   TrainResult result;
   workers_.note("the start of the run", kLongestTask);
   share_state();
+  gradients_.connect();
   compare_first_ghost();
   together(workers_, [&] {
     if (is_first()) begin_record();
@@ -262,9 +265,11 @@ void Trainer::run_update(const Update& update) {
   report_.ghosts = share.count / options_.ghost_batch;
   report_.computed = seconds_since(start);
   const Tensor& sums = gradients_.finish();
-  report_.exchanged = gradients_.exchange_seconds();
+  if (gradients_.exchange() != nullptr) report_.exchanged = gradients_.exchange()->waited();
   optimizer_.step(update.setting, counters_.updates + 1, sums, gradients_.counters());
   note_update(update, start);
+  // A device computes while the host goes on: its own time is what it did not wait.
+  if (!device_.backend().capabilities().is_host) report_.computed = seconds_since(start) - report_.exchanged;
 }
 
 // Tells the other workers about the last update, and learns what all do next.

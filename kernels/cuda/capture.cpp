@@ -1,44 +1,57 @@
 #include "kernels/cuda/capture.h"
 
-#include <type_traits>
-
 #include "kernels/cuda/check.h"
 
 namespace crescendo::cuda {
 
 namespace {
 
-struct DestroyGraph {
+struct DropGraph {
   void operator()(cudaGraph_t graph) const { cudaGraphDestroy(graph); }
 };
-using Graph = std::unique_ptr<std::remove_pointer_t<cudaGraph_t>, DestroyGraph>;
-
-// Captures `work`. The stream leaves capture mode even if `work` throws.
-Graph captured(cudaStream_t stream, const std::function<void()>& work) {
-  // Relaxed mode: libraries may allocate or query the device on first use.
-  check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed), "capture");
-  cudaGraph_t graph = nullptr;
-  try {
-    work();
-  } catch (...) {
-    cudaStreamEndCapture(stream, &graph);
-    const Graph dropped(graph);
-    cudaGetLastError();  // clears the error, so that no later call reports it again
-    throw;
-  }
-  check(cudaStreamEndCapture(stream, &graph), "end of capture");
-  return Graph(graph);
-}
+using Recording = std::unique_ptr<std::remove_pointer_t<cudaGraph_t>, DropGraph>;
 
 }  // namespace
 
-CapturedGraph::CapturedGraph(cudaStream_t stream, const std::function<void()>& work) : stream_(stream) {
-  const Graph graph = captured(stream, work);
-  check(cudaGraphInstantiate(&graph_, graph.get(), 0), "graph");
+void CapturedGraph::begin_part() {
+  // Relaxed mode: libraries may allocate or query the device on first use.
+  check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeRelaxed), "capture");
 }
 
-CapturedGraph::~CapturedGraph() { cudaGraphExecDestroy(graph_); }
+void CapturedGraph::end_part(const std::function<void()>& host_work) {
+  cudaGraph_t recorded = nullptr;
+  check(cudaStreamEndCapture(stream_, &recorded), "end of capture");
+  const Recording recording(recorded);
+  cudaGraphExec_t graph = nullptr;
+  check(cudaGraphInstantiate(&graph, recorded, 0), "graph");
+  parts_.push_back({.graph = decltype(Part::graph)(graph), .host_work = host_work});
+}
 
-void CapturedGraph::launch() { check(cudaGraphLaunch(graph_, stream_), "graph launch"); }
+// The stream leaves capture mode even if `work` throws.
+void CapturedGraph::record(const std::function<void()>& work) {
+  begin_part();
+  try {
+    work();
+  } catch (...) {
+    cudaGraph_t recorded = nullptr;
+    cudaStreamEndCapture(stream_, &recorded);
+    const Recording dropped(recorded);
+    cudaGetLastError();  // clears the error, so that no later call reports it again
+    throw;
+  }
+  end_part({});
+}
+
+void CapturedGraph::call_host(const std::function<void()>& host_work) {
+  end_part(host_work);
+  begin_part();
+}
+
+void CapturedGraph::launch() {
+  for (const Part& part : parts_) {
+    check(cudaGraphLaunch(part.graph.get(), stream_), "graph launch");
+    if (part.host_work) part.host_work();
+  }
+}
 
 }  // namespace crescendo::cuda

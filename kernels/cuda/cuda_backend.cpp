@@ -7,8 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/cuda/capture.h"
 #include "kernels/cuda/copies.h"
+#include "kernels/cuda/nccl_exchange.h"
+#include "kernels/host_exchange.h"
 
 namespace crescendo::cuda {
 
@@ -116,6 +117,12 @@ std::unique_ptr<StagedUpload> CudaBackend<T>::open_upload() {
   return std::make_unique<CopyStream>(device_, stream_.get());
 }
 
+template <class T>
+std::unique_ptr<SumExchange> CudaBackend<T>::open_exchange(Communicator& workers) {
+  if (auto exchange = make_nccl_exchange(workers, device_, stream_.get())) return exchange;
+  return make_host_exchange(*this, workers);
+}
+
 // ---- Kernels
 
 template <class T>
@@ -127,7 +134,20 @@ void CudaBackend<T>::reserve_workspace(size_t bytes) {
 
 template <class T>
 std::unique_ptr<KernelGraph> CudaBackend<T>::capture(const std::function<void()>& work) {
-  return std::make_unique<CapturedGraph>(stream_.get(), work);
+  auto graph = std::make_unique<CapturedGraph>(stream_.get());
+  const struct Recording {  // ends also if `work` throws
+    CapturedGraph*& graph;
+    ~Recording() { graph = nullptr; }
+  } recording{capturing_};
+  capturing_ = graph.get();
+  graph->record(work);
+  return graph;
+}
+
+template <class T>
+void CudaBackend<T>::call_host(const std::function<void()>& work) {
+  if (capturing_ == nullptr) return work();
+  capturing_->call_host(work);
 }
 
 template class CudaBackend<float>;

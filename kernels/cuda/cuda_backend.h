@@ -6,11 +6,11 @@
 
 #include <string>
 
+#include "kernels/cuda/capture.h"
 #include "kernels/cuda/conv2d.h"
 #include "kernels/cuda/dispatch.h"
 #include "kernels/cuda/matmul.h"
 #include "kernels/cuda/stream.h"
-#include "kernels/host_exchange.h"
 
 namespace crescendo::cuda {
 
@@ -47,14 +47,13 @@ class CudaBackend final : public Backend {
   void upload_activations(int64_t n, const float* host, activation* to) override;
   void download_activations(int64_t n, const activation* from, real* host) override;
   std::unique_ptr<StagedUpload> open_upload() override;
-  std::unique_ptr<SumExchange> open_exchange(Communicator& workers) override {
-    return make_host_exchange(*this, workers);
-  }
+  std::unique_ptr<SumExchange> open_exchange(Communicator& workers) override;
 
   void run(const KernelCall& call) override { dispatch_.run(call); }
   size_t workspace(const KernelCall& call) const override { return dispatch_.workspace(call); }
   void reserve_workspace(size_t bytes) override;
   std::unique_ptr<KernelGraph> capture(const std::function<void()>& work) override;
+  void call_host(const std::function<void()>& work) override;
 
   int64_t packed_weight_size(const Conv2dGeometry&) const override { return 0; }
   bool fuses_norm(const Conv2dGeometry& g) const override { return dispatch_.fuses_norm(g); }
@@ -68,6 +67,7 @@ class CudaBackend final : public Backend {
   DeviceMemory workspace_, partials_;
   LaunchContext context_;
   Dispatch<T> dispatch_;
+  CapturedGraph* capturing_ = nullptr;
 };
 
 extern template class CudaBackend<float>;

@@ -26,9 +26,11 @@ class Stream {
 // A point in a stream. Waiting for it returns at once until the first record().
 class Event {
  public:
-  Event() {
+  enum Kind { plain, timed };
+  explicit Event(Kind kind = plain) {
     // Blocking sync: the host sleeps while it waits and leaves its core to the loader.
-    check(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming | cudaEventBlockingSync), "event");
+    const unsigned flags = cudaEventBlockingSync | (kind == plain ? cudaEventDisableTiming : 0);
+    check(cudaEventCreateWithFlags(&event_, flags), "event");
   }
   Event(const Event&) = delete;
   Event& operator=(const Event&) = delete;
@@ -38,6 +40,17 @@ class Event {
   // Makes whatever enters the stream from now on wait for the point.
   void hold(cudaStream_t stream) const { check(cudaStreamWaitEvent(stream, event_, 0), "event"); }
   cudaError_t wait() const { return cudaEventSynchronize(event_); }
+  bool has_passed() const {
+    const cudaError_t state = cudaEventQuery(event_);
+    if (state != cudaErrorNotReady) check(state, "event");
+    return state == cudaSuccess;
+  }
+  // Both events must be timed and have passed.
+  double seconds_since(const Event& earlier) const {
+    float milliseconds = 0;
+    check(cudaEventElapsedTime(&milliseconds, earlier.event_, event_), "event");
+    return 1e-3 * static_cast<double>(milliseconds);
+  }
 
  private:
   cudaEvent_t event_ = nullptr;

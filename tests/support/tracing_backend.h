@@ -75,7 +75,7 @@ class TracingBackend final : public BackendDecorator {
     trace.push_back(call);
     auto kernel = [this, call] { inner().run(call); };
     if (capturing_ != nullptr)
-      capturing_->kernels.emplace_back(std::move(kernel));
+      capturing_->steps.emplace_back([this, kernel] { streams_.call(kernel); });
     else
       streams_.call(std::move(kernel));
   }
@@ -85,24 +85,29 @@ class TracingBackend final : public BackendDecorator {
   }
   std::unique_ptr<KernelGraph> capture(const std::function<void()>& work) override {
     if (!captures_) return nullptr;
-    auto graph = std::make_unique<Graph>(streams_, launches);
+    auto graph = std::make_unique<Graph>(launches);
     capturing_ = graph.get();
     work();
     capturing_ = nullptr;
     ++captures;
     return graph;
   }
+  void call_host(const std::function<void()>& work) override {
+    if (capturing_ != nullptr)
+      capturing_->steps.push_back(work);
+    else
+      work();
+  }
 
  private:
   struct Graph final : KernelGraph {
-    Graph(DeviceStreams& streams, int64_t& launches) : streams(streams), launches(launches) {}
+    explicit Graph(int64_t& counter) : launches(counter) {}
     void launch() override {
       ++launches;
-      for (const auto& kernel : kernels) streams.call(kernel);
+      for (const auto& step : steps) step();
     }
-    DeviceStreams& streams;
     int64_t& launches;
-    std::vector<std::function<void()>> kernels;
+    std::vector<std::function<void()>> steps;  // of the host: to call a kernel, or other work
   };
 
   // Waits for the kernels, as every copy between host and device does.

@@ -128,6 +128,18 @@ TEST_CASE("workers with loaders, micro-batches of several ghost batches, and dat
   check_workers(options, {2, 3}, loaded(byte_run()));
 }
 
+TEST_CASE("workers whose sums travel in several buckets") {
+  for (const bool noise_scale : {false, true}) {
+    CAPTURE(noise_scale);
+    TrainOptions options = tiny_run();
+    options.model = "wrn-10-4";  // 1.2 million sums, in four buckets
+    options.epochs = 1;
+    options.milestones = {};
+    options.noise_scale = noise_scale;
+    check_workers(options, {2, 3});
+  }
+}
+
 TEST_CASE("a run may go on with another number of workers after every update") {
   const Folder folder;
   const TrainOptions options = tiny_run();

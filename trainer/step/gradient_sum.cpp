@@ -15,7 +15,7 @@ GradientSum::GradientSum(const TrainOptions& options, int64_t micro_batch, Model
     : options_(options),
       micro_batch_(micro_batch),
       open_(std::move(open)),
-      update_(model.parameters, options, micro_batch, workers),
+      update_(model.parameters, options, micro_batch),
       step_(options, model, image_size, update_),
       workers_(workers) {
   if (options.noise_scale) noise_.emplace(device, model.parameters.size(), options.ghost_batch);
@@ -57,6 +57,7 @@ const Tensor& GradientSum::finish() {
 
 const SampleSums& GradientSum::read() {
   const StepCounters now = update_.counter_values().value();
+  if (exchange() != nullptr) exchange()->check();
   const auto stopped = std::find_if(finished_.begin(), finished_.end(), [&](const SampleRange& update) {
     return update.first == now.stopped_at;
   });

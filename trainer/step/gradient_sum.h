@@ -39,6 +39,8 @@ class GradientSum {
   GradientSum(const TrainOptions& options, int64_t micro_batch, Model& model, const ImageSize& image_size,
               const Device& device, OpenBatches open, Communicator& workers);
 
+  // Connects several workers, who call this together, before start().
+  void connect() { update_.connect(workers_); }
   // Starts a run, before its first update, with the sums to add to.
   void start(const SampleSums& sums);
   // Starts an update of these samples, a whole number of ghost batches. Returns this worker's share of them.
@@ -59,8 +61,8 @@ class GradientSum {
   // The sums over the samples added since start() or reset(), as of the last read().
   const SampleSums& sums() const { return sums_; }
   void reset();
-  // Seconds that the last finish() took to exchange sums with other workers.
-  double exchange_seconds() const { return update_.exchange_seconds(); }
+  // The exchange of sums with other workers; null if there are none.
+  SumExchange* exchange() const { return update_.exchange(); }
   // Returns a digest of this worker's sums over the samples, as if they were an update. start() must
   // follow.
   uint64_t digest_of_sums(const SampleRange& samples);

@@ -8,14 +8,16 @@ MicroStep::MicroStep(const TrainOptions& options, const Model& model, const Imag
 
 void MicroStep::run(Batches& batches, const SampleRange& range, const Place& place) {
   const DeviceBatch& batch = input(range.count);
-  const bool overwrites = place.first && !sums_.takes_ghosts();
-  Replay& step = steps_.try_emplace({range.count, overwrites}, device()).first->second;
+  const Kind kind{.samples = range.count,
+                  .overwrites = place.first && !sums_.takes_ghosts(),
+                  .in_parts = place.last && sums_.overlaps()};
+  Replay& step = steps_.try_emplace(kind, device()).first->second;
   if (sums_.takes_ghosts()) sums_.parameters().forget_gradients();
   batches.prepare(range, batch);
   sums_.move_to(range.first);
   const bool replayed = step.run([&] {
     batches.write(sums_.counters(), batch);
-    forward_backward(batch, place.last && sums_.overlaps());
+    forward_backward(batch, kind.in_parts);
   });
   if (replayed) sums_.parameters().note_gradients();
   sums_.note_counted(range.count);

@@ -38,11 +38,11 @@ class MicroStep {
   const UpdateSums& sums() const { return sums_; }
 
  private:
-  // A captured step differs by the micro-batch's size and by whether it overwrites gradients that add up in
-  // the store.
+  // What captured steps differ by.
   struct Kind {
     int64_t samples;
-    bool overwrites;
+    bool overwrites;  // gradients that add up in the store
+    bool in_parts;    // it adds to the sums in parts, which travel meanwhile
     auto operator<=>(const Kind&) const = default;
   };
 

@@ -23,18 +23,18 @@ SumBuckets::SumBuckets(const ParameterStore& parameters, int64_t total, int64_t 
 
 void SumBuckets::restart() {
   for (Bucket& bucket : buckets_) bucket.complete = 0;
-  next_ = 0;
+  added_ = sent_ = 0;
 }
 
-void SumBuckets::complete(int64_t offset, int64_t count, const Send& send) {
+void SumBuckets::complete(int64_t offset, int64_t count, const Use& add) {
   const auto holds = [&](const Bucket& bucket) { return bucket.begin <= offset && offset < bucket.end; };
   std::find_if(buckets_.begin(), buckets_.end(), holds)->complete += count;
   const auto is_complete = [](const Bucket& bucket) { return bucket.complete >= bucket.elements; };
-  for (; next_ + 1 < buckets_.size() && is_complete(buckets_[next_]); ++next_) send(buckets_[next_]);
+  for (; added_ + 1 < buckets_.size() && is_complete(buckets_[added_]); ++added_) add(buckets_[added_]);
 }
 
-void SumBuckets::finish(const Send& send) {
-  for (; next_ < buckets_.size(); ++next_) send(buckets_[next_]);
+void SumBuckets::send_rest(const Use& send) {
+  while (sent_ < buckets_.size()) send_next(send);
 }
 
 }  // namespace crescendo

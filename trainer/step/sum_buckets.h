@@ -26,19 +26,19 @@ class SumBuckets {
 
   // Begins a new update.
   void restart();
-  // Notes that the gradient in [offset, offset + count) is complete, and calls send(bucket) for each bucket
-  // that is then complete, but the last. Buckets are sent in order, so that all workers agree on it.
-  using Send = std::function<void(const Bucket&)>;
-  void complete(int64_t offset, int64_t count, const Send& send);
-  // Calls send(bucket) for the buckets that were not sent.
-  void finish(const Send& send);
-
-  // The buckets that were not sent yet.
-  std::span<const Bucket> unsent() const { return std::span(buckets_).subspan(next_); }
+  // Notes that the gradient in [offset, offset + count) is complete, and calls add(bucket) for each bucket that
+  // is then complete, but the last. Buckets come in order, so that all workers agree on it.
+  using Use = std::function<void(const Bucket&)>;
+  void complete(int64_t offset, int64_t count, const Use& add);
+  // The buckets that complete() has not added.
+  std::span<const Bucket> rest() const { return std::span(buckets_).subspan(added_); }
+  // Calls send(bucket) for the next bucket, or for all that are left.
+  void send_next(const Use& send) { send(buckets_[sent_++]); }
+  void send_rest(const Use& send);
 
  private:
   std::vector<Bucket> buckets_;
-  size_t next_ = 0;  // to be sent
+  size_t added_ = 0, sent_ = 0;  // numbers of buckets
 };
 
 }  // namespace crescendo

@@ -1,7 +1,6 @@
 #include "trainer/step/update_sums.h"
 
 #include <algorithm>
-#include <chrono>
 #include <limits>
 #include <stdexcept>
 
@@ -22,8 +21,7 @@ void write_sum_of_squares(const Tensor& flat, double* sum) {
   flat.device().run(SumOfSquares{.n = flat.size(), .x = flat.as_reals(), .result = sum});
 }
 
-UpdateSums::UpdateSums(ParameterStore& parameters, const TrainOptions& options, int64_t micro_batch,
-                       Communicator& workers)
+UpdateSums::UpdateSums(ParameterStore& parameters, const TrainOptions& options, int64_t micro_batch)
     : parameters_(parameters), options_(options), counters_(device()), square_(device()) {
   constexpr int64_t kCounts = sizeof(UpdateCounts) / sizeof(int64_t);
   const int64_t statistics = parameters.statistic_values().size();
@@ -35,10 +33,13 @@ UpdateSums::UpdateSums(ParameterStore& parameters, const TrainOptions& options, 
     parameters.bind_statistic_sums(exact_.view(parameters.size(), {statistics}, Element::sum));
   else if (options.noise_scale)
     total_ = zeros(device(), parameters.size());
+}
+
+void UpdateSums::connect(Communicator& workers) {
   if (workers.size() == 1) return;
-  if (!options.exact_sum) throw std::logic_error("update sums: several workers need exact sums");
+  if (!options_.exact_sum) throw std::logic_error("update sums: several workers need exact sums");
   exchange_ = device().backend().open_exchange(workers);
-  buckets_.emplace(parameters, exact_.size(), kBucket);
+  buckets_.emplace(parameters_, exact_.size(), kBucket);
 }
 
 void UpdateSums::restart(const SampleSums& counts) {
@@ -91,12 +92,13 @@ void UpdateSums::add_complete(const Tensor& gradient, int64_t ghosts) {
   if (offset < 0 || offset >= parameters_.size()) return;  // not a parameter's
   buckets_->complete(offset, gradient.size(), [&](const SumBuckets::Bucket& bucket) {
     add_to_sums(bucket.begin, bucket.end, ghosts);
-    start_exchange(bucket);
+    device().backend().call_host(
+        [this] { buckets_->send_next([this](const SumBuckets::Bucket& next) { start_exchange(next); }); });
   });
 }
 
 void UpdateSums::add_rest(int64_t ghosts) {
-  for (const SumBuckets::Bucket& bucket : buckets_->unsent())
+  for (const SumBuckets::Bucket& bucket : buckets_->rest())
     add_to_sums(bucket.begin, std::min(bucket.end, parameters_.size()), ghosts);
   if (options_.noise_scale) add_squares(ghosts);
 }
@@ -121,16 +123,11 @@ double UpdateSums::gradient_bound() const {
                             : std::numeric_limits<double>::infinity();
 }
 
-void UpdateSums::exchange() {
-  if (!exchange_) return;
-  const auto start = std::chrono::steady_clock::now();
-  buckets_->finish([&](const SumBuckets::Bucket& bucket) { start_exchange(bucket); });
-  exchange_->finish();
-  exchange_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
 void UpdateSums::finish(double momentum) {
-  exchange();
+  if (exchange_) {
+    buckets_->send_rest([&](const SumBuckets::Bucket& bucket) { start_exchange(bucket); });
+    exchange_->finish();
+  }
   const Tensor& sums = gradients();
   if (!options_.exact_sum)
     device().run(CheckFinite{.n = sums.size(), .gradients = sums.as_reals(), .counts = counts()});

@@ -29,10 +29,11 @@ struct SampleSums {
 // here.
 class UpdateSums {
  public:
-  // All references must outlive this object. Several workers need exact sums.
-  UpdateSums(ParameterStore& parameters, const TrainOptions& options, int64_t micro_batch,
-             Communicator& workers);
+  // All references must outlive this object.
+  UpdateSums(ParameterStore& parameters, const TrainOptions& options, int64_t micro_batch);
 
+  // Lets several workers, who call this together, add up their sums. They need exact sums.
+  void connect(Communicator& workers);
   // Sets the counts of loss and hits, and forgets the position and earlier failures.
   void restart(const SampleSums& counts);
   // Starts an update of these samples, of which this worker computes those from `position` on: the next
@@ -48,7 +49,7 @@ class UpdateSums {
   double gradient_bound() const;
   // Returns true if the last micro-batch of an update may be added in parts, so that sums travel while it is
   // computed: add_complete() when a gradient is complete, and add_rest() after the backward pass.
-  bool overlaps() const { return exchange_ != nullptr && device().backend().capabilities().is_host; }
+  bool overlaps() const { return exchange_ != nullptr && exchange_->overlaps(); }
   void add_complete(const Tensor& gradient, int64_t ghosts);
   void add_rest(int64_t ghosts);
   // Ends the update: adds up over all workers, notes if a sum is not finite, and computes gradients() and the
@@ -67,8 +68,8 @@ class UpdateSums {
   StepCounters* counters() const { return counters_.address(); }
   // Waits for the device and returns this worker's exact sums, with the counts.
   std::vector<int64_t> exact_values() const;
-  // Seconds of the host in the last update's exchange with other workers.
-  double exchange_seconds() const { return exchange_seconds_; }
+  // The exchange with other workers; null if there are none.
+  SumExchange* exchange() const { return exchange_.get(); }
   DeviceScalar<StepCounters>& counter_values() { return counters_; }
   // The counts of the present update so far, in device memory.
   UpdateCounts* counts() const;
@@ -80,7 +81,6 @@ class UpdateSums {
   void add_to_sums(int64_t begin, int64_t end, int64_t ghosts);
   void add_squares(int64_t ghosts);
   void start_exchange(const SumBuckets::Bucket& bucket);
-  void exchange();
   void blend_statistics(double momentum);
   void take_statistics(double momentum);
 
@@ -93,9 +93,8 @@ class UpdateSums {
   int64_t position_ = -1;                  // of the device; -1: not known
   std::unique_ptr<SumExchange> exchange_;  // null for one worker
   std::optional<SumBuckets> buckets_;      // of the exchange
-  double exchange_seconds_ = 0;
-  Tensor total_;                 // defined if add_ghosts() adds in reals
-  DeviceScalar<double> square_;  // of one ghost batch
+  Tensor total_;                           // defined if add_ghosts() adds in reals
+  DeviceScalar<double> square_;            // of one ghost batch
 };
 
 // Returns a real tensor [size] of zeros.
