@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly stages=(build test sanitize kernels step step-large train)
+readonly stages=(build test sanitize kernels step step-large workers train)
 dependencies='' out=build/gpu/results options=()
 
 usage() {
@@ -21,6 +21,7 @@ other libraries: `dependencies` copies the headers and the two libraries needed 
   kernels     time the layers of WRN-16-4 and ResNet-50: cuDNN's convolutions, our own, and PyTorch's
   step        time training steps at batch 128 in fp32, TF32 and bf16, with memory, beside FILE --all
   step-large  the same at larger batches
+  workers     train WRN-16-4 on 1, 2, 4 and 8 workers, as many as there are GPUs: equal bits; needs MPI
   train       train WRN-16-4 on CIFAR-10, increased-momentum schedule: equal bits when repeated and when killed and
               resumed; then 200 epochs, or as many as there is time for
   summary     print the results so far beside their targets
@@ -105,7 +106,7 @@ main() {
         if [[ $1 == --out ]]; then out=$2; else options+=("$1" "$2"); fi
         shift
         ;;
-      build | test | sanitize | kernels | step | step-large | train | summary) chosen+=("$1") ;;
+      build | test | sanitize | kernels | step | step-large | workers | train | summary) chosen+=("$1") ;;
       *) fail "unknown '$1'; see --help" ;;
     esac
     shift || true

@@ -8,7 +8,7 @@ import xml.etree.ElementTree
 from gpu.stage import ROOT, STAGE_SECONDS, Done
 
 TARGETS = ["crescendo", "crescendo_cuda", "step_bench", "kernel_bench", "test_gpu_kernels",
-           "test_gpu_convolutions", "test_gpu_engine", "test_gpu_models", "test_gpu_runs"]
+           "test_gpu_convolutions", "test_gpu_engine", "test_gpu_models", "test_gpu_runs", "test_gpu_workers"]
 
 
 def stage_build(stage):

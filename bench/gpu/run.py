@@ -21,9 +21,10 @@ from gpu.checks import stage_build, stage_sanitize, stage_test
 from gpu.speed import stage_kernels, stage_step, stage_step_large
 from gpu.stage import ROOT, Stage, Unable
 from gpu.training import stage_train
+from gpu.workers import stage_workers
 
 STAGES = {"build": stage_build, "test": stage_test, "sanitize": stage_sanitize, "kernels": stage_kernels,
-          "step": stage_step, "step-large": stage_step_large, "train": stage_train}
+          "step": stage_step, "step-large": stage_step_large, "workers": stage_workers, "train": stage_train}
 
 
 def gpu_and_driver():

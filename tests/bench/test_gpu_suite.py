@@ -16,7 +16,7 @@ from unittest import mock
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench"))
 import gpu_summary
-from gpu import run, speed, stage, training
+from gpu import run, speed, stage, training, workers
 
 BUILD = pathlib.Path("build")  # set by main()
 TINY_TRAINING = ["--model", "wrn-10-1", "--data", "shapes", "--train-images", "256", "--epochs", "8", "--batch", "64",
@@ -73,7 +73,7 @@ class Stages(unittest.TestCase):
         self.options = types.SimpleNamespace(build=build, out=self.out, torch=sys.executable, torch_step=self.peer,
                                              data_dir=self.out, stage="a", commit="c", command="d")
         self.stage = stage.Stage(self.options)
-        for module in speed, training:
+        for module in speed, training, workers:
             self.replace(module, "DEVICE", "cpu")
         self.replace(speed, "PRECISIONS", ["fp32"])
 
@@ -126,6 +126,18 @@ class Stages(unittest.TestCase):
         self.assertRegex(first["digest"], "[0-9a-f]{32}")
         self.assertEqual((first["epochs"], whole["epochs"], whole["finished"]), (4, 8, True))
         self.assertGreater(whole["accuracy"], 0)
+
+    def test_workers(self):
+        self.replace(workers, "TRAINING", TINY_TRAINING)
+        self.replace(workers, "count_gpus", lambda: 1)
+        workers.stage_workers(self.stage)
+        self.assertEqual(self.stage.failures, [])
+        if self.stage.left_out:  # built without MPI
+            return
+        one, two = self.stage.results
+        self.assertEqual((one["workers"], two["workers"], two["equal"]), (1, 2, True))
+        self.assertGreater(two["images_per_second"], 0)
+        self.assertGreaterEqual(two["exchange_seconds"], 0)
 
     def test_training_that_differs_or_does_not_end(self):
         self.replace(training, "TRAINING", [*TINY_TRAINING, "--epochs", "100000"])
