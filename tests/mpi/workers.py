@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import cifar_files
+import picture_files
 import support
 from support import flags, has_checkpoint, wait_for
 
@@ -86,6 +87,17 @@ class WorkersTest(support.SmokeTestOfOneRun):
                 self.launch(workers, *self.words(str(workers)))
                 self.assertEqual(self.digest(self.folder / str(workers)), self.digest(self.whole))
                 self.assertEqual(story(self.folder / str(workers)), story(self.whole))
+
+    def test_folders_of_pictures(self):
+        if "OpenCV" not in support.run("--version").stdout:
+            self.skipTest("built without OpenCV")
+        pictures = {"--data": "image-folder", "--data-dir": str(picture_files.make(self.folder / "set")),
+                    "--image-size": "16", "--train-images": None, "--batch": "16", "--ghost-batch": "8",
+                    "--max-batch": "32", "--epochs": "4", "--augment": "inception"}
+        self.succeed(*self.words("alone", pictures))
+        self.launch(3, *self.words("three", pictures))
+        self.assertEqual(self.digest(self.folder / "three"), self.digest(self.folder / "alone"))
+        self.assertEqual(story(self.folder / "three"), story(self.folder / "alone"))
 
     def test_evaluation_in_shares(self):
         alone = self.succeed_json("evaluate", self.whole)

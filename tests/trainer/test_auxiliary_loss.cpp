@@ -1,10 +1,12 @@
-// An auxiliary head's loss is part of the gradient, with its weight, and of nothing else.
+// An auxiliary head's loss is part of the gradient, with its weight, and of nothing else, on any number of workers.
 #include <doctest/doctest.h>
 
 #include "engine/layers.h"
 #include "support/compare.h"
 #include "support/tensors.h"
+#include "support/thread_communicator.h"
 #include "trainer/step/gradient_sum.h"
+#include "trainer/step/micro_batches.h"
 
 namespace crescendo::test {
 namespace {
@@ -12,16 +14,16 @@ namespace {
 constexpr int64_t kClasses = 3, kGhost = 4;
 constexpr ImageSize kImage{2, 2, 3};
 
-// Two heads on the averages of an image's channels.
+// Two heads on the averages of an image's channels, some of which are dropped.
 class TwoHeads final : public Model {
  public:
-  explicit TwoHeads(double weight)
+  explicit TwoHeads(double weight, double keep = 1)
       : main_(Scope(parameters)["fc"], kImage.channels, kClasses),
         auxiliary_(Scope(parameters)[kAuxiliaryHead], kImage.channels, kClasses) {
-    options = {.classes = kClasses, .auxiliary_weight = weight};
+    options = {.classes = kClasses, .auxiliary_weight = weight, .dropout_keep = keep};
   }
   Tensor forward(Tape& tape, const Tensor& images) const override {
-    return main_(tape, global_average_pool(tape, images));
+    return main_(tape, dropout(tape, global_average_pool(tape, images), options.dropout_keep, 0));
   }
   ModelOutputs outputs(Tape& tape, const Tensor& images) const override {
     return {forward(tape, images), auxiliary_(tape, global_average_pool(tape, images))};
@@ -83,6 +85,30 @@ TEST_CASE("auxiliary loss: enters the gradient with its weight") {
   check_same_bits(half.auxiliary, halved);
   check_same_bits(half.main, full.main);
   CHECK(*std::max_element(full.main.begin(), full.main.end()) > 0);
+}
+
+TEST_CASE("auxiliary loss: with dropout, any number of workers gives the same bits") {
+  constexpr SampleRange kUpdate{3 * kGhost, 7 * kGhost};
+  const auto update_on = [&](Communicator& workers) {
+    const Device device = Device::cpu(1);
+    TwoHeads model(0.4, 0.7);
+    model.parameters.allocate(device);
+    model.parameters.initialise(1);
+    TrainOptions options;
+    options.ghost_batch = kGhost;
+    GradientSum gradients(
+        options, kGhost, model, kImage, device, [] { return std::make_unique<RandomBatches>(); }, workers);
+    gradients.connect();
+    gradients.start({});
+    MicroBatches micro_batches(gradients.begin(kUpdate), kGhost);
+    while (const auto range = micro_batches()) gradients.add(*range);
+    const Tensor& sum = gradients.finish();
+    return std::pair(sum.to_host(), gradients.read().loss);
+  };
+  Solo solo;
+  const auto alone = update_on(solo);
+  for (const int workers : {2, 3, 9})
+    run_workers(workers, [&](Communicator& communicator) { CHECK(update_on(communicator) == alone); });
 }
 
 TEST_CASE("auxiliary loss: is no part of the loss that is reported") {
