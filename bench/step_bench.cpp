@@ -79,7 +79,7 @@ class Network {
   }
 
   void train() {
-    gradients_->begin({0, options_.batch});
+    gradients_->begin({0, options_.batch}, {0, options_.batch});
     MicroBatches micro_batches = cut();
     while (const auto range = micro_batches()) gradients_->add(*range);
     const Setting setting{.learning_rate = 0.01,

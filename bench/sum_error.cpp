@@ -54,7 +54,7 @@ class Network {
     Solo solo;
     GradientSum gradients(options, ghost, *model_, data_.dataset().image_size(), device_, open, solo);
     gradients.start({});
-    gradients.begin({first * ghost, count * ghost});
+    gradients.begin({first * ghost, count * ghost}, {first * ghost, count * ghost});
     for (int64_t i = first; i < first + count; ++i) gradients.add({i * ghost, ghost});
     return gradients.finish().to_host();
   }

@@ -14,7 +14,9 @@ class HostExchange final : public SumExchange {
  public:
   HostExchange(Backend& backend, Communicator& workers) : backend_(backend), workers_(workers) {}
 
-  std::string library() const override { return workers_.library(); }
+  std::string library() const override {
+    return workers_.library() + (overlaps() ? "" : " through host memory");
+  }
   bool overlaps() const override { return backend_.capabilities().is_host; }
 
   void start(int64_t* sums, int64_t n) override {

@@ -14,11 +14,14 @@
 namespace crescendo {
 namespace {
 
-// Options that never change a result: speed, output, and where a run reads, writes and stops.
-constexpr std::array<std::string_view, 15> kFree = {
-    "data-dir",    "val-dir",          "init",    "threads", "loader-threads",
-    "micro-batch", "workers",          "run-dir", "resume",  "max-updates",
-    "eval-every",  "checkpoint-every", "keep",    "quiet",   "verify-every"};
+// Options that never change a result. Each worker may have its own of these: where it reads and writes, and how
+// it computes.
+constexpr std::array<std::string_view, 11> kOwn = {"data-dir",       "val-dir",     "init",    "threads",
+                                                   "loader-threads", "micro-batch", "workers", "run-dir",
+                                                   "resume",         "keep",        "quiet"};
+// All workers do these things together.
+constexpr std::array<std::string_view, 5> kTogether = {"max-updates", "eval-every", "checkpoint-every",
+                                                       "verify-every", "balance"};
 
 // Options that change only the rounding. A run must be able to move to another machine, so the trainer warns.
 // The same holds for a convolution algorithm that the new device does not support.
@@ -71,18 +74,19 @@ TrainOptions settled_options(TrainOptions options, Communicator& workers) {
   return options;
 }
 
-std::vector<std::pair<std::string, std::string>> deciding_options(const TrainOptions& options) {
-  std::vector<std::pair<std::string, std::string>> deciding;
+std::vector<std::pair<std::string, std::string>> common_options(const TrainOptions& options) {
+  std::vector<std::pair<std::string, std::string>> common;
   for (const OptionField& field : option_fields())
-    if (!is_among(kFree, field.name)) deciding.emplace_back("--" + field.name, field.get(options));
-  return deciding;
+    if (!is_among(kOwn, field.name)) common.emplace_back("--" + field.name, field.get(options));
+  return common;
 }
 
 void require_same_run(const std::string& saved_config, const TrainOptions& options,
                       const std::string& checkpoint) {
   const TrainOptions saved = options_of_checkpoint(saved_config, checkpoint);
   for (const OptionField& field : option_fields()) {
-    if (is_among(kFree, field.name) || is_among(kRounding, field.name)) continue;
+    const bool is_free = is_among(kOwn, field.name) || is_among(kTogether, field.name);
+    if (is_free || is_among(kRounding, field.name)) continue;
     if (std::string_view(field.name) == "convolution" && !has_convolution(options, saved.convolution))
       continue;
     require(field.get(saved) == field.get(options), "--resume: --", field.name, " is ", field.get(options),

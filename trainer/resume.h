@@ -20,8 +20,9 @@ TrainOptions options_of_checkpoint(const std::string& config, const std::string&
 // exact sums.
 TrainOptions settled_options(TrainOptions options, Communicator& workers);
 
-// Returns the options that decide what is computed: names with dashes, and values.
-std::vector<std::pair<std::string, std::string>> deciding_options(const TrainOptions& options);
+// Returns the options that all workers of a run must have in common: those that decide what is computed, and
+// what they do together. Names with dashes, and values.
+std::vector<std::pair<std::string, std::string>> common_options(const TrainOptions& options);
 
 // Throws std::invalid_argument with the first option that decides what is computed and differs from
 // `saved_config`, the text of the run's config.toml. Options that never change a result (threads,

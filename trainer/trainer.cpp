@@ -8,6 +8,7 @@
 #include "trainer/resume.h"
 #include "trainer/workers/replicas.h"
 #include "trainer/workers/roll_call.h"
+#include "trainer/workers/share.h"
 #include "trainer/workers/together.h"
 #include "trainer/workers/verification.h"
 
@@ -87,6 +88,7 @@ Trainer::Trainer(const TrainOptions& options, const TrainingData& data, const De
       facts_(facts),
       log_([&progress](const std::string& line) { progress.warn(line); }),
       slow_workers_(workers.size()),
+      balance_(workers.size()),
       saved_{.time = Clock::now()} {
   facts_.emplace_back("device", device_.backend().name());
   facts_.emplace_back("instruction set", name_of(options_.instruction_set));
@@ -161,9 +163,10 @@ void Trainer::announce() const {
       fmt::format("{} ({} parameters) on {}: {} training and {} test images; micro-batch {}, {:.0f} MiB",
                   options_.model, model_->parameters.parameter_count(), options_.data, train.size(),
                   test.size(), micro_batch_, static_cast<double>(memory_.peak_bytes) / (1 << 20)));
-  if (workers_.size() > 1)
-    progress_.say(fmt::format("{} workers ({}), sums by {}", workers_.size(), workers_.library(),
-                              gradients_.exchange()->library()));
+  if (workers_.size() == 1) return;
+  const std::string communicator = workers_.library(), exchange = gradients_.exchange()->library();
+  progress_.say(fmt::format("{} workers ({}){}", workers_.size(), communicator,
+                            exchange == communicator ? "" : ", sums by " + exchange));
 }
 
 template <class Event>
@@ -248,13 +251,21 @@ std::unique_ptr<Batches> Trainer::open_batches() const {
                              micro_batch_);
 }
 
+SampleRange Trainer::share_of_worker(const Update& update) const {
+  const SampleRange whole = samples_of(update);
+  if (!options_.balance) return share_of(whole, options_.ghost_batch, workers_);
+  return share_of(whole, options_.ghost_batch, balance_.shares(whole.count / options_.ghost_batch),
+                  workers_.rank());
+}
+
 void Trainer::run_update(const Update& update) {
   const Clock::time_point start = Clock::now();
   const double usual = counters_.seconds / static_cast<double>(std::max<int64_t>(counters_.samples_seen, 1));
   workers_.note(fmt::format("update {}", counters_.updates + 1),
                 std::max(kLongestUpdate, 20 * usual * static_cast<double>(update.setting.batch)));
   report_ = {};
-  const SampleRange share = gradients_.begin(samples_of(update));
+  const SampleRange share = share_of_worker(update);
+  gradients_.begin(samples_of(update), share);
   MicroBatches micro_batches(share, micro_batch_);
   while (const std::optional<SampleRange> range = micro_batches()) {
     gradients_.add(*range);
@@ -283,6 +294,7 @@ void Trainer::meet() {
   if (workers_.size() == 1) return;
   if (agreed_.show_due) gradients_.read();
   note_slow_worker(reports);
+  balance_.note(reports);
   if (counters_.updates % kUpdatesPerComparison == 0)
     compare_replicas(workers_, digest(state()), counters_.updates);
   if (options_.verify_every > 0 && counters_.updates % options_.verify_every == 0) verify_neighbour();
@@ -308,9 +320,9 @@ void Trainer::note_slow_worker(const std::vector<UpdateReport>& reports) {
   const auto slow = slow_workers_.note(reports);
   if (!slow) return;
   const std::string name = worker_names(workers_)[static_cast<size_t>(slow->rank)];
-  progress_.warn(
-      fmt::format("warning: {} takes {:.1f} times as long for a ghost batch as the others, who wait for it",
-                  name, slow->factor));
+  progress_.warn(fmt::format("warning: {} takes {:.1f} times as long for a ghost batch as the others{}", name,
+                             slow->factor,
+                             options_.balance ? "" : ", who wait for it; --balance on gives it fewer"));
 }
 
 // Several workers may throw only where all do, so that the loss is that of the last agreement.

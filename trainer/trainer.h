@@ -20,6 +20,7 @@
 #include "trainer/step/optimizer.h"
 #include "trainer/store/run_folder.h"
 #include "trainer/workers/agreement.h"
+#include "trainer/workers/balance.h"
 
 namespace crescendo {
 
@@ -68,6 +69,7 @@ class Trainer {
   void decide_next();
   bool next_is_wanted() const;
   std::unique_ptr<Batches> open_batches() const;
+  SampleRange share_of_worker(const Update& update) const;
   void run_update(const Update& update);
   void meet();
   void verify_neighbour();
@@ -115,6 +117,7 @@ class Trainer {
   UpdateReport report_;
   Agreement agreed_;
   SlowWorkers slow_workers_;
+  Balance balance_;
   SamplesSeen evaluated_at_ = 0;
   std::optional<Evaluation> evaluation_;
   // The state of the newest checkpoint.

@@ -169,6 +169,7 @@ class WorkersTest(support.SmokeTestOfOneRun):
         for changes, line in [
                 ([{**data, "--data-dir": str(good)}, {**data, "--data-dir": str(other)}],
                  r"rank 2 on \S+: training data [0-9a-f]{32}, rank 0 on \S+: training data [0-9a-f]{32}"),
+                ([{}, {"--max-updates": "3"}], r"rank 2 on \S+: --max-updates 3, rank 0 on \S+: --max-updates all"),
                 ([{"--seed": "7"}, {"--seed": "8"}], r"rank 2 on \S+: --seed 8, rank 0 on \S+: --seed 7")]:
             with self.subTest(line):
                 most, one = (self.words("disagree", change) for change in changes)

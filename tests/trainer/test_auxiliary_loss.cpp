@@ -7,6 +7,7 @@
 #include "support/thread_communicator.h"
 #include "trainer/step/gradient_sum.h"
 #include "trainer/step/micro_batches.h"
+#include "trainer/workers/share.h"
 
 namespace crescendo::test {
 namespace {
@@ -67,7 +68,7 @@ Step step(double weight) {
   GradientSum gradients(
       options, kGhost, model, kImage, device, [] { return std::make_unique<RandomBatches>(); }, solo);
   gradients.start({});
-  gradients.begin({0, 2 * kGhost});
+  gradients.begin({0, 2 * kGhost}, {0, 2 * kGhost});
   gradients.add({0, kGhost});
   gradients.add({kGhost, kGhost});
   const Tensor& sum = gradients.finish();
@@ -100,7 +101,9 @@ TEST_CASE("auxiliary loss: with dropout, any number of workers gives the same bi
         options, kGhost, model, kImage, device, [] { return std::make_unique<RandomBatches>(); }, workers);
     gradients.connect();
     gradients.start({});
-    MicroBatches micro_batches(gradients.begin(kUpdate), kGhost);
+    const SampleRange share = share_of(kUpdate, kGhost, workers);
+    gradients.begin(kUpdate, share);
+    MicroBatches micro_batches(share, kGhost);
     while (const auto range = micro_batches()) gradients.add(*range);
     const Tensor& sum = gradients.finish();
     return std::pair(sum.to_host(), gradients.read().loss);

@@ -156,7 +156,7 @@ TEST_CASE("from the third on, micro-steps make the same calls with the same poin
     const DeviceStreams& streams = traced.backend->streams();
     std::vector<int64_t> allocations, transfers, uploads, host_blocks;
     for (int64_t update = 0; update < 4; ++update) {
-      gradients.begin({8 * update, 8});
+      gradients.begin({8 * update, 8}, {8 * update, 8});
       traced.backend->trace.clear();
       gradients.add({8 * update, 8});
       optimizer.step({.learning_rate = 0.1, .momentum = 0.9, .weight_decay = 0, .batch = 8}, update + 1,

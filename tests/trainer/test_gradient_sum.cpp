@@ -71,7 +71,8 @@ Result update(const TrainOptions& options, NormAndLinear& model, int64_t begin, 
       options, kGhost, model, kImage, Device::cpu(1), [] { return std::make_unique<PositionedBatches>(); },
       solo);
   gradients.start({.loss = 0.5, .correct = 1});
-  gradients.begin({begin * kGhost, (end - begin) * kGhost});
+  const SampleRange all{begin * kGhost, (end - begin) * kGhost};
+  gradients.begin(all, all);
   for (const int64_t ghost : order) gradients.add({(begin + ghost) * kGhost, kGhost});
   const std::vector<real> sum = gradients.finish().to_host();
   return {sum, model.parameters.statistic_values().to_host(), gradients.read()};
@@ -138,7 +139,7 @@ TEST_CASE("losses and hits can be read in the middle of an update") {
         options, kGhost, model, kImage, Device::cpu(1), [] { return std::make_unique<PositionedBatches>(); },
         solo);
     gradients.start({.loss = 0.5, .correct = 1});
-    gradients.begin({0, 2 * kGhost});
+    gradients.begin({0, 2 * kGhost}, {0, 2 * kGhost});
     gradients.add({0, kGhost});
     const SampleSums half = gradients.read();
     NormAndLinear same;

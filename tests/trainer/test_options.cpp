@@ -82,6 +82,7 @@ TrainOptions all_changed() {
   options.loader_threads = 4;
   options.noise_scale = true;
   options.workers = 3;
+  options.balance = true;
   options.verify_every = 50;
   options.run_dir = "runs/a b";
   options.resume = true;

@@ -4,7 +4,10 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <csignal>
+#include <numeric>
+#include <thread>
 
 #include "base/host_name.h"
 #include "kernels/backend_decorator.h"
@@ -12,6 +15,7 @@
 #include "support/thread_communicator.h"
 #include "support/tiny_run.h"
 #include "trainer/workers/agreement.h"
+#include "trainer/workers/balance.h"
 #include "trainer/workers/placement.h"
 #include "trainer/workers/replicas.h"
 #include "trainer/workers/roll_call.h"
@@ -404,6 +408,86 @@ TEST_CASE("shares follow each other, and differ by one chunk at most") {
         CHECK(next == 50 + count);
         CHECK(most - fewest <= 1);
       }
+}
+
+TEST_CASE("with --balance on a slow worker takes less of each update, and the bits stay") {
+  class Slow final : public BackendDecorator {
+   public:
+    Slow(int milliseconds, std::atomic<int64_t>& ghosts)
+        : BackendDecorator(make_cpu_backend(1)), milliseconds_(milliseconds), ghosts_(ghosts) {}
+    void run(const KernelCall& call) override {
+      inner().run(call);
+      if (!std::holds_alternative<CountSamples>(call)) return;
+      ++ghosts_;
+      std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds_));
+    }
+
+   private:
+    int milliseconds_;
+    std::atomic<int64_t>& ghosts_;
+  };
+  const Folder folder;
+  TrainOptions options = tiny_run();
+  options.batch = 48;
+  options.exchange = Exchange::none;
+  options.epochs = 8;  // updates of 6 ghost batches
+  options.micro_batch = 8;
+  train(options, folder / "one");
+  options.balance = true;
+  std::array<std::atomic<int64_t>, 3> ghosts{};
+  run_workers(3, [&](Communicator& communicator) {
+    const int rank = communicator.rank();
+    const Device device(std::make_unique<Slow>(rank == 1 ? 300 : 0, ghosts[static_cast<size_t>(rank)]));
+    train(options, folder / "three", tiny_data(), &device, communicator);
+  });
+  CHECK(digest_of(folder / "three") == digest_of(folder / "one"));
+  CHECK(story_of(folder / "three") == story_of(folder / "one"));
+  CHECK(ghosts[1] < ghosts[0]);
+  CHECK(ghosts[1] < ghosts[2]);
+}
+
+TEST_CASE("balanced shares: the last worker to finish does so as soon as possible") {
+  const auto shares = [](const std::vector<double>& seconds, int64_t chunks) {
+    Balance balance(static_cast<int>(seconds.size()));
+    std::vector<UpdateReport> reports(seconds.size());
+    for (size_t rank = 0; rank < seconds.size(); ++rank) {
+      reports[rank].ghosts = 2;
+      reports[rank].computed = 2 * seconds[rank];
+    }
+    balance.note(reports);
+    return balance.shares(chunks);
+  };
+  using Shares = std::vector<int64_t>;
+  CHECK(Balance(3).shares(7) == Shares{3, 2, 2});  // nothing measured
+  CHECK(shares({1, 1.05, 0.97}, 6) == Shares{2, 2, 2});
+  CHECK(shares({1, 2, 1}, 10) == Shares{4, 2, 4});
+  CHECK(shares({1, 100}, 3) == Shares{3, 0});
+  CHECK(shares({1, 1, 1}, 0) == Shares{0, 0, 0});
+  for (const int64_t chunks : {1, 5, 64, 1000}) {
+    const Shares found = shares({0.3, 0.5, 0.2, 0.9}, chunks);
+    CHECK(std::accumulate(found.begin(), found.end(), int64_t{0}) == chunks);
+  }
+  CHECK(share_of({100, 56}, 8, Shares{3, 0, 4}, 1).count == 0);
+  CHECK(share_of({100, 56}, 8, Shares{3, 0, 4}, 2).first == 124);
+  CHECK(share_of({100, 56}, 8, Shares{3, 0, 4}, 2).count == 32);
+}
+
+TEST_CASE("an idle worker is tried again after a while") {
+  Balance balance(2);
+  std::vector<UpdateReport> reports(2);
+  reports[0].ghosts = reports[1].ghosts = 1;
+  reports[0].computed = 1;
+  reports[1].computed = 10;
+  balance.note(reports);
+  int64_t updates = 0;
+  while (balance.shares(4)[1] == 0 && updates < 1000) {
+    reports[0] = {.ghosts = 4, .computed = 4};
+    reports[1] = {};
+    balance.note(reports);
+    ++updates;
+  }
+  CHECK(updates > 10);
+  CHECK(updates < 200);
 }
 
 TEST_CASE("workers agree on signals; only rank 0's clock counts") {

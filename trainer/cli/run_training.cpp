@@ -42,7 +42,7 @@ void report(const TrainOptions& options, Progress& progress) {
 
 // Returns the facts that all workers must have in common.
 RollCall roll(const TrainOptions& options, const TrainingData& data, const Device& device) {
-  RollCall facts = deciding_options(options);
+  RollCall facts = common_options(options);
   facts.insert(facts.begin(), {{"version", build_info::kVersion},
                                {"commit", build_info::kCommit},
                                {"compiler", build_info::kCompiler},

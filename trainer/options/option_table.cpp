@@ -302,6 +302,9 @@ void list_machine(Group group) {
                "Workers: number of processes that share each update, as started by mpirun, srun or crescendo "
                "launch. auto: as many as were started; other numbers check this",
                {{"auto", 0}});
+  group.word("balance", &Options::balance,
+             "Give slower workers fewer ghost batches, as measured in each update. Changes no result",
+             kOnOff);
   group.number("verify-every", &Options::verify_every,
                "Updates after which each of several workers repeats a ghost batch of the next one, to find a "
                "machine that computes wrongly; none: never",

@@ -65,6 +65,7 @@ struct TrainOptions {
   int loader_threads = 1;                                              // background threads that load images
   bool noise_scale = false;                                            // measure B_simple
   int64_t workers = 0;       // worker processes; 0: as many as were started
+  bool balance = false;      // slower workers take fewer ghost batches
   int64_t verify_every = 0;  // updates between repetitions of a ghost batch by a neighbour; 0: never
 
   // Run

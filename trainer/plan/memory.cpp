@@ -109,7 +109,7 @@ TrainingMemory training_memory(const TrainOptions& options, const Device& modell
   const bool one_size = micro_batch == options.ghost_batch;
   const std::set<int64_t> batches = one_size ? std::set{micro_batch} : batches_of(options, data.train_images);
   for (const int64_t n : micro_batch_sizes(batches, micro_batch)) {
-    gradients.begin({0, 2 * n});
+    gradients.begin({0, 2 * n}, {0, 2 * n});
     for (int step = 0; step < 2; ++step) gradients.add({0, n});
   }
   const Tensor evaluated = staged(std::min(micro_batch, data.test_images));

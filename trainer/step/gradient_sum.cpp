@@ -4,7 +4,6 @@
 
 #include "base/xxh3.h"
 #include "trainer/step/diagnosis.h"
-#include "trainer/workers/share.h"
 #include "trainer/workers/together.h"
 
 namespace crescendo {
@@ -30,17 +29,15 @@ void GradientSum::start(const SampleSums& sums) {
   update_.restart(sums);
 }
 
-SampleRange GradientSum::begin(const SampleRange& update) {
-  whole_ = update;
-  share_ = share_of(update, options_.ghost_batch, workers_);
-  range_ = {share_.first, 0};
-  if (workers_.size() > 1 && share_.count > 0) batches_->expect(share_, update.count);
-  update_.begin(update, share_.first);
-  return share_;
+void GradientSum::begin(const SampleRange& update, const SampleRange& share) {
+  present_ = {.whole = update, .share = share};
+  range_ = {share.first, 0};
+  if (workers_.size() > 1 && share.count > 0) batches_->expect(share, update.count);
+  update_.begin(update, share.first);
 }
 
 void GradientSum::add(const SampleRange& range) {
-  const int64_t share_end = share_.first + share_.count;
+  const int64_t share_end = present_.share.first + present_.share.count;
   step_.run(*batches_, range, {.first = range_.count == 0, .last = range.first + range.count == share_end});
   range_.count += range.count;
 }
@@ -48,9 +45,9 @@ void GradientSum::add(const SampleRange& range) {
 const Tensor& GradientSum::finish() {
   if (range_.count > 0) update_.parameters().require_gradients();
   update_.finish(step_.model().options.norm_momentum);
-  if (noise_) noise_->observe(update_, whole_.count / options_.ghost_batch);
-  finished_.push_back(whole_);
-  samples_ += whole_.count;
+  if (noise_) noise_->observe(update_, present_.whole.count / options_.ghost_batch);
+  finished_.push_back(present_);
+  samples_ += present_.whole.count;
   range_.count = 0;
   return update_.gradients();
 }
@@ -58,13 +55,13 @@ const Tensor& GradientSum::finish() {
 const SampleSums& GradientSum::read() {
   const StepCounters now = update_.counter_values().value();
   if (exchange() != nullptr) exchange()->check();
-  const auto stopped = std::find_if(finished_.begin(), finished_.end(), [&](const SampleRange& update) {
-    return update.first == now.stopped_at;
+  const auto stopped = std::find_if(finished_.begin(), finished_.end(), [&](const Shared& update) {
+    return update.whole.first == now.stopped_at;
   });
   if (stopped != finished_.end())
-    throw NonFiniteError(explain(*stopped), *stopped, finished_.end() - stopped);
+    throw NonFiniteError(explain(*stopped), stopped->whole, finished_.end() - stopped);
   const UpdateCounts present = update_.count_values();
-  if (present.bad != 0) throw NonFiniteError(explain(range_), range_, 0);
+  if (present.bad != 0) throw NonFiniteError(explain({range_, range_}), range_, 0);
   sums_ = {.loss = now.loss + kLossUnit * static_cast<double>(present.loss),
            .correct = now.correct + present.correct,
            .samples = samples_ + range_.count};
@@ -90,14 +87,13 @@ uint64_t GradientSum::digest_of_sums(const SampleRange& samples) {
 }
 
 // The worker whose share went wrong explains it to all.
-std::string GradientSum::explain(const SampleRange& update) {
+std::string GradientSum::explain(const Shared& update) {
   const auto batches = open_();
-  const std::string mine =
-      explain_non_finite(step_, *batches, update, share_of(update, options_.ghost_batch, workers_),
-                         update_.takes_ghosts() ? options_.ghost_batch : micro_batch_);
+  const std::string mine = explain_non_finite(step_, *batches, update.whole, update.share,
+                                              update_.takes_ghosts() ? options_.ghost_batch : micro_batch_);
   for (const std::string& text : gather_texts(workers_, mine))
     if (!text.empty()) return text;
-  return explain_sum(update);
+  return explain_sum(update.whole);
 }
 
 }  // namespace crescendo

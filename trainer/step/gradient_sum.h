@@ -43,8 +43,8 @@ class GradientSum {
   void connect() { update_.connect(workers_); }
   // Starts a run, before its first update, with the sums to add to.
   void start(const SampleSums& sums);
-  // Starts an update of these samples, a whole number of ghost batches. Returns this worker's share of them.
-  SampleRange begin(const SampleRange& update);
+  // Starts an update of these samples, a whole number of ghost batches, of which this worker computes a share.
+  void begin(const SampleRange& update, const SampleRange& share);
   // Adds one micro-batch of the share, in order: a whole number of ghost batches, at most `micro_batch` images.
   void add(const SampleRange& range);
   // Ends the update: adds up over the workers, checks on the device that loss and gradients are finite, and
@@ -72,7 +72,11 @@ class GradientSum {
   NoiseMeasurement* noise() { return noise_ ? &*noise_ : nullptr; }
 
  private:
-  std::string explain(const SampleRange& update);
+  // An update, and this worker's share of it.
+  struct Shared {
+    SampleRange whole, share;
+  };
+  std::string explain(const Shared& update);
 
   const TrainOptions& options_;
   int64_t micro_batch_;
@@ -83,10 +87,10 @@ class GradientSum {
   Communicator& workers_;
   std::unique_ptr<Batches> batches_;
   SampleSums sums_;
-  int64_t samples_ = 0;                // of the finished updates in sums_
-  SampleRange whole_, share_;          // the present update, and this worker's share of it
-  SampleRange range_;                  // of the share, so far
-  std::vector<SampleRange> finished_;  // updates since the last read
+  int64_t samples_ = 0;           // of the finished updates in sums_
+  Shared present_;                // update
+  SampleRange range_;             // of the present share, so far
+  std::vector<Shared> finished_;  // updates since the last read
 };
 
 }  // namespace crescendo
