@@ -123,6 +123,28 @@ TEST_CASE_FIXTURE(RunsFixture, "final figures of a decaying and a growing run") 
   CHECK(std::abs(b["final"]["loss"].get<double>() - expected) < 5e-7);  // six digits are written
 }
 
+TEST_CASE_FIXTURE(RunsFixture, "several workers have figures, one has none") {
+  const std::string run = add_run("run", growing);
+  CHECK(!report({run})["runs"][0]["final"].contains("workers"));
+  const Metrics alone = read_metrics(run + "/metrics.jsonl");
+  {
+    MetricsWriter writer(run + "/metrics.jsonl");
+    TrainMetrics line = alone.train.back();
+    for (const int64_t workers : {2, 4}) {
+      line.samples += 50;
+      line.seconds += 1;  // 8 before
+      line.workers = workers;
+      line.exchange_seconds = 0.1;
+      line.waiting_seconds = 0.25;
+      CHECK_FALSE(writer.write(line));
+    }
+  }
+  const Json figures = report({run})["runs"][0]["final"];
+  CHECK(figures["workers"] == Json{1, 4});
+  CHECK(figures["exchange"] == 0.02);
+  CHECK(figures["waiting"] == 0.05);
+}
+
 TEST_CASE_FIXTURE(RunsFixture, "a run of five epochs has a median accuracy") {
   CHECK(report({add_run("a", {{5, 0.1, 50}})})["runs"][0]["final"]["median_accuracy"] == 0.5);
 }

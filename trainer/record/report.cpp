@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string_view>
@@ -232,6 +233,23 @@ void add_training_figures(Json& figures, const std::vector<TrainMetrics>& lines)
   if (seconds > 0) figures["images_per_second"] = rounded(images / seconds);
 }
 
+// Adds the fewest and the most workers, and what part of the training time rank 0 spent on the exchange of sums
+// and on waiting for others, if there ever were several.
+void add_worker_figures(Json& figures, const std::vector<TrainMetrics>& lines) {
+  int64_t fewest = std::numeric_limits<int64_t>::max(), most = 1;
+  double exchange = 0, waiting = 0;
+  for (const TrainMetrics& line : lines) {
+    fewest = std::min(fewest, line.workers.value_or(1));
+    most = std::max(most, line.workers.value_or(1));
+    exchange += line.exchange_seconds.value_or(0);
+    waiting += line.waiting_seconds.value_or(0);
+  }
+  if (most == 1 || !(lines.back().seconds > 0)) return;
+  figures["workers"] = {fewest, most};
+  figures["exchange"] = rounded(exchange / lines.back().seconds);
+  figures["waiting"] = rounded(waiting / lines.back().seconds);
+}
+
 // Returns a run's final figures. `most` is the last event of the run with the most updates. The saving is a
 // fraction of its updates; only runs that saw as many images have one.
 Json final_figures(const Metrics& metrics, const RunEvent& most) {
@@ -239,6 +257,7 @@ Json final_figures(const Metrics& metrics, const RunEvent& most) {
   Json figures = {{"updates", last.updates}, {"samples", last.samples}};
   add_test_figures(figures, metrics.evaluations);
   add_training_figures(figures, metrics.train);
+  add_worker_figures(figures, metrics.train);
   figures["epochs"] = rounded(std::max(last_epoch(metrics.train), last_epoch(metrics.evaluations)));
   double images = static_cast<double>(most.samples);
   bool comparable = std::abs(static_cast<double>(last.samples) - images) <= 0.02 * images;
