@@ -37,7 +37,10 @@ void MpiCommunicator::introduce() {
   MPI_Comm machine = MPI_COMM_NULL;
   check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &machine),
         "MPI_Comm_split_type");
+  int local_size = 1;
   MPI_Comm_rank(machine, &local_rank_);
+  MPI_Comm_size(machine, &local_size);
+  operations_.share_machine(local_size);
   MPI_Comm_free(&machine);
   library_ = library_name();
   watch_.start();

@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -22,7 +23,7 @@ using Clock = std::chrono::steady_clock;
 constexpr size_t kMostActive = 4;  // operations under way at a time
 // Tests without success after which the thread sleeps between tests.
 constexpr int kTestsBeforeSleep = 20;
-constexpr auto kSleep = std::chrono::microseconds(50);
+constexpr std::chrono::microseconds kSleep(50);
 constexpr unsigned kSecondsToLeave = 10, kSecondsToEnd = 60;
 
 std::atomic<int> exit_code_of_alarm = 0;
@@ -55,7 +56,7 @@ void leave(int exit_code) {
 }
 
 Operations::Operations(std::function<void()> tick, double period)
-    : tick_(std::move(tick)), period_(period), thread_([this] { serve(); }) {}
+    : tick_(std::move(tick)), period_(period), sleep_(kSleep), thread_([this] { serve(); }) {}
 
 Operations::~Operations() {
   add([] {
@@ -70,6 +71,11 @@ Operations::~Operations() {
   }
   added_.notify_one();
   thread_.join();
+}
+
+void Operations::share_machine(int workers) {
+  const long cores = std::max(1L, sysconf(_SC_NPROCESSORS_ONLN));  // whatever this worker is bound to
+  sleep_ = kSleep * std::max(1L, workers / cores);
 }
 
 void Operations::run(const std::function<void()>& call) {
@@ -151,7 +157,7 @@ void Operations::serve() {
       } else if (++idle_tests < kTestsBeforeSleep) {
         sched_yield();
       } else {
-        std::this_thread::sleep_for(kSleep);
+        std::this_thread::sleep_for(sleep_);
       }
     }
     if (Clock::now() < next_tick) continue;

@@ -31,6 +31,9 @@ class Operations {
   Operations& operator=(const Operations&) = delete;
   ~Operations();  // waits for all workers, then ends MPI
 
+  // Says how many workers this machine has. If they are more than its cores, each sleeps longer between tests,
+  // so that those who wait leave the cores to those who compute. To be called on the thread.
+  void share_machine(int workers);
   // Calls `call` on the thread and waits for its return.
   void run(const std::function<void()>& call);
   // Adds an operation: `start` returns the request of a non-blocking call, whose memory must stay valid until
@@ -55,7 +58,8 @@ class Operations {
   int64_t unfinished_ = 0;   // operations
   bool ending_ = false;
   std::optional<int> abort_code_;
-  std::vector<MPI_Request> active_;  // of the thread
+  std::vector<MPI_Request> active_;  // of the thread, like the next one
+  std::chrono::microseconds sleep_;  // between tests
   std::thread thread_;
 };
 
