@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
 """Checks that `crescendo plan` counts the updates of the paper's schedules, without data or output files."""
 
-import os
-import subprocess
 import unittest
 
 import support
@@ -92,23 +90,6 @@ class Plan(support.SmokeTest):
         self.assertLess(workers["growing"]["time"], workers["one"]["time"])
         self.assertLess(workers["growing"]["worker_time"], workers["throughout"]["worker_time"])
         self.assertEqual(workers["time_unit"], "second")
-
-    def test_script_for_slurm(self):
-        script, log = self.folder / "chain.sh", self.folder / "log"
-        self.succeed("plan", *SCHEDULES[1][1], "--workers", "16", "--sbatch", script)
-        (self.folder / "sbatch").write_text(f'#!/bin/sh\nfor word; do echo "$word"; done >>{log}\necho 17\n')
-        (self.folder / "sbatch").chmod(0o755)
-        result = subprocess.run(["bash", script], capture_output=True, text=True, check=False,
-                                env={**os.environ, "PATH": f"{self.folder}:{os.environ['PATH']}"})
-        self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertEqual(len(result.stdout.splitlines()), 4)
-        words = log.read_text().splitlines()
-        self.assertEqual([word for word in words if word.startswith("--ntasks=")],
-                         [f"--ntasks={workers}" for workers in (1, 5, 13, 14)])
-        self.assertEqual(words.count("--dependency=afterok:17"), 3)
-        commands = [word for word in words if word.startswith("srun ")]
-        self.assertRegex(commands[0], "--mpi=pmix .* --resume --workers 1 --max-updates 23437")
-        self.assertRegex(commands[3], "--max-batch 5120 .* --workers 14 --max-updates all")
 
     def test_bad_numbers_of_workers(self):
         for words, line in [(["--workers", "2", "--seconds-per-ghost", "-1"], "seconds-per-ghost: found -1"),
