@@ -9,14 +9,15 @@ import sys
 import support
 from support import flags
 
-# Writes its options to jobs/NUMBER.json and prints the number. Refuses unknown options and unknown jobs.
+# Writes its options to jobs/NUMBER.json and prints the number and, if $CLUSTER is set, the cluster. Refuses unknown
+# options and unknown jobs.
 SBATCH = """
-import argparse, json, pathlib, re, sys
+import argparse, json, os, pathlib, re, sys
 parser = argparse.ArgumentParser(allow_abbrev=False)
 parser.add_argument("--parsable", action="store_true", required=True)
 for name in ("ntasks", "wrap", "job-name"):
     parser.add_argument(f"--{name}", required=True)
-for name in ("dependency", "time", "signal", "ntasks-per-node", "cpus-per-task"):
+for name in ("dependency", "kill-on-invalid-dep", "time", "signal", "ntasks-per-node", "cpus-per-task"):
     parser.add_argument(f"--{name}")
 job = vars(parser.parse_args())
 jobs = pathlib.Path(sys.argv[0]).parent / "jobs"
@@ -26,7 +27,7 @@ if job["dependency"]:
         sys.exit("sbatch: error: Batch job submission failed: Job dependency problem")
 number = 123 + len(list(jobs.iterdir()))
 (jobs / f"{number}.json").write_text(json.dumps(job))
-print(number)
+print(";".join(filter(None, [str(number), os.environ.get("CLUSTER")])))
 """
 
 # Runs one worker, which computes the same bits as any number of workers.
@@ -58,15 +59,15 @@ class SlurmChain(support.SmokeTestOfOneRun):
         self.script = self.folder / "chain.sh"
         self.run_dir = self.folder / "a run"
 
-    def submit(self):
+    def submit(self, cluster=""):
         """Runs the script and returns the options of the jobs that it submits, by number."""
         for file in (self.programs / "jobs").iterdir():
             file.unlink()
         result = subprocess.run(["bash", self.script], capture_output=True, text=True, check=False,
-                                env=self.environment)
+                                env={**self.environment, "CLUSTER": cluster})
         self.assertEqual(result.returncode, 0, result.stderr)
         jobs = {int(file.stem): json.loads(file.read_text()) for file in (self.programs / "jobs").iterdir()}
-        self.assertEqual(len(result.stdout.splitlines()), len(jobs))
+        self.assertEqual([int(line.split()[1].removesuffix(":")) for line in result.stdout.splitlines()], sorted(jobs))
         return dict(sorted(jobs.items()))
 
     def run_job(self, job):
@@ -74,12 +75,17 @@ class SlurmChain(support.SmokeTestOfOneRun):
                                 env={**self.environment, "SLURM_NTASKS": job["ntasks"]})
         self.assertEqual(result.returncode, 0, result.stderr)
 
-    def run_jobs(self, jobs):
-        """Runs jobs as Slurm may: of those whose dependency is met, the last first. Returns their numbers in order."""
+    def run_jobs(self, jobs, lost=None):
+        """Runs jobs as Slurm may: of those that may begin, the last first. The job `lost` fails, and those that can
+        then never begin are removed if they ask for it. Returns the numbers of the jobs that ended well, in order."""
         done = []
         while len(done) < len(jobs):
-            ready = [number for number, job in jobs.items() if number not in done and
+            ready = [number for number, job in jobs.items() if number not in (*done, lost) and
                      (job["dependency"] is None or int(job["dependency"].removeprefix("afterok:")) in done)]
+            if not ready:
+                waiting = [job for number, job in jobs.items() if number not in (*done, lost)]
+                self.assertEqual({job["kill_on_invalid_dep"] for job in waiting}, {"yes"}, "jobs wait for ever")
+                break
             self.run_job(jobs[ready[-1]])
             done.append(ready[-1])
         return done
@@ -105,10 +111,13 @@ class SlurmChain(support.SmokeTestOfOneRun):
         self.assertEqual(self.updates_by_job(), [[64] * 8, [128] * 4, [256] * 2])
         self.assertEqual(self.digest(self.run_dir), self.digest(self.whole))
 
-    def test_a_second_chain_goes_on_where_the_first_ended(self):
+    def test_a_second_chain_goes_on_where_a_job_failed(self):
         self.plan_tiny()
-        self.run_job(next(iter(self.submit().values())))
-        self.run_jobs(self.submit())
+        jobs = self.submit(cluster="b")
+        first, second, _ = jobs
+        self.assertEqual(self.run_jobs(jobs, lost=second), [first])
+        jobs = self.submit(cluster="b")
+        self.assertEqual(self.run_jobs(jobs), list(jobs))
         self.assertEqual(self.updates_by_job(), [[64] * 8, [], [128] * 4, [256] * 2])
         self.assertEqual(self.digest(self.run_dir), self.digest(self.whole))
 

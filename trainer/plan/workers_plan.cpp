@@ -90,8 +90,8 @@ std::vector<Stage> stages(const Plan& plan, const WorkersPlan& workers) {
 std::string sbatch_script(const std::vector<Stage>& stages, const TrainOptions& options, bool measured) {
   std::string text = R"(#!/usr/bin/env bash
 # Submits the jobs of one training run to Slurm. Each has as many workers as its batches can use, and begins when the
-# one before has ended well. Look at the settings, then run this script on a login node. If a job was lost, run it
-# again: jobs whose updates are done end at once.
+# one before has ended well; if that one fails, Slurm removes the jobs after it. Look at the settings, then run this
+# script on a login node. If a job was lost, run the script again: jobs whose updates are done end at once.
 set -euo pipefail
 
 program=crescendo  # on every node
@@ -108,7 +108,8 @@ stage() {
   printf -v command '%q ' srun --mpi=pmix --kill-on-bad-exit=1 "$program" "${train[@]}" --run-dir "$run_dir" --resume \
     --workers "$1" --max-updates "$2"
   previous=$(sbatch --parsable --job-name=crescendo --ntasks="$1" --signal=USR1@120 ${3:+--time="$3"} \
-    ${previous:+--dependency=afterok:"$previous"} "${settings[@]}" --wrap "$command")
+    ${previous:+--dependency=afterok:"$previous" --kill-on-invalid-dep=yes} "${settings[@]}" --wrap "$command")
+  previous=${previous%%;*}  # sbatch prints JOB;CLUSTER where there are several clusters
   echo "job $previous: $1 workers, up to update $2"
 }
 
