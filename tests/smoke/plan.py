@@ -91,6 +91,15 @@ class Plan(support.SmokeTest):
         self.assertLess(workers["growing"]["worker_time"], workers["throughout"]["worker_time"])
         self.assertEqual(workers["time_unit"], "second")
 
+    def test_a_script_that_cannot_be_written(self):
+        (self.folder / "file").write_text("")
+        for path, saying in [(self.folder / "none" / "chain.sh", "chain.sh: cannot write: no such"),
+                             (self.folder / "file" / "chain.sh", "chain.sh: cannot write: not a dir"),
+                             (self.folder, "is a folder"), (f"{self.folder}/", "is a folder")]:
+            with self.subTest(path):
+                self.refuse("plan", *SCHEDULES[1][1], "--workers", 16, "--sbatch", path, saying=saying)
+        self.assertEqual([path.name for path in self.folder.iterdir()], ["file"])
+
     def test_bad_numbers_of_workers(self):
         for words, line in [(["--workers", "2", "--seconds-per-ghost", "-1"], "seconds-per-ghost: found -1"),
                             (["--workers", "2", "--latency", "1"], "seconds-per-ghost: is needed"),

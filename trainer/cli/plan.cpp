@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <filesystem>
 
 #include "data/dataset.h"
 #include "trainer/cli/commands.h"
@@ -42,6 +43,15 @@ Workforce workforce(const PlanArguments& arguments, const TrainingMemory& memory
   return force;
 }
 
+void write_sbatch_script(const PlanArguments& arguments, const Plan& plan, const Workforce& force) {
+  std::error_code unknown;  // such a file's error is that of writing it
+  require(!std::filesystem::is_directory(arguments.sbatch, unknown), "sbatch: ", arguments.sbatch,
+          " is a folder, expected a file");
+  const std::vector<Stage> jobs = stages(plan, plan_workers(plan, force));
+  write_durably(arguments.sbatch, sbatch_script(jobs, arguments.options, force.measured),
+                FileSystem::system());
+}
+
 void print_plan(const PlanArguments& arguments) {
   const Plan plan = make_plan(arguments.options);
   PlanExtras extras;
@@ -52,11 +62,10 @@ void print_plan(const PlanArguments& arguments) {
   if (arguments.options.workers > 0) extras.workers = workforce(arguments, *extras.memory);
   require(arguments.sbatch.empty() || extras.workers,
           "sbatch: needs --workers, the most that the jobs may have");
-  fmt::print("{}", arguments.json ? plan_json(plan, extras) : plan_text(plan, extras));
-  if (arguments.sbatch.empty()) return;
-  const std::vector<Stage> jobs = stages(plan, plan_workers(plan, *extras.workers));
-  write_durably(arguments.sbatch, sbatch_script(jobs, arguments.options, extras.workers->measured),
-                FileSystem::system());
+  const std::string text = arguments.json ? plan_json(plan, extras) : plan_text(plan, extras);
+  // Before the plan is printed, so that an error is not lost below it.
+  if (!arguments.sbatch.empty()) write_sbatch_script(arguments, plan, *extras.workers);
+  fmt::print("{}", text);
 }
 
 void add_workers_options(CLI::App& command, PlanArguments& arguments) {
