@@ -91,6 +91,17 @@ class Plan(support.SmokeTest):
         self.assertLess(workers["growing"]["worker_time"], workers["throughout"]["worker_time"])
         self.assertEqual(workers["time_unit"], "second")
 
+    def test_one_row_and_one_job_for_a_decaying_learning_rate(self):
+        script = self.folder / "chain.sh"
+        for name in ["cifar10-momentum", "imagenet-inception", "imagenet-resnet-50"]:
+            recipe = f"{name}-decaying-lr"
+            with self.subTest(recipe):
+                self.assertGreater(len(self.plan("--recipe", recipe)["segments"]), 3)
+                text = self.succeed("plan", "--recipe", recipe, "--workers", 16, "--sbatch", script)
+                self.assertRegex(text, r"\A *epochs  .*\n *0 to \d+  .*\n\n")
+                jobs = [line for line in script.read_text().splitlines() if line.startswith("stage ")]
+                self.assertRegex("\n".join(jobs), r"\Astage \d+ all ''\Z")
+
     def test_a_script_that_cannot_be_written(self):
         (self.folder / "file").write_text("")
         for path, saying in [(self.folder / "none" / "chain.sh", "chain.sh: cannot write: no such"),

@@ -179,6 +179,40 @@ TEST_CASE("the table has a row a segment and the saving") {
   CHECK(untimed.find("2.4 times as fast as one\ntimes need --seconds-per-ghost") != std::string::npos);
 }
 
+TEST_CASE("with workers, segments that differ only in the learning rate have one row and one job") {
+  TrainOptions decaying = increasing_batch();
+  decaying.exchange = Exchange::none;
+  decaying.max_batch = 0;
+  TrainOptions warm_cosine = decaying;
+  warm_cosine.milestones = {};
+  warm_cosine.schedule = BaseSchedule::cosine;
+  warm_cosine.warmup_epochs = 5;
+  TrainOptions capped = increasing_batch();  // the batch grows once
+  capped.max_batch = 640;
+  capped.warmup_epochs = 5;
+  struct Case {
+    TrainOptions options;
+    std::vector<std::string> rows;  // epochs, batch, learning rate
+  };
+  for (const Case& each :
+       {Case{decaying, {"0 to 200    128  0.1 to 0.0008 "}},
+        Case{warm_cosine, {"0 to 200    128  5.12e-05 to 0.1 to "}},
+        Case{capped, {" 0 to 60    128  5.12e-05 to 0.1 ", "60 to 200    640     0.1 to 0.004 "}}}) {
+    const Plan plan = make_plan(each.options);
+    CHECK(plan.segments.size() > each.rows.size());
+    const Workforce force{.most = 16, .cost = {.per_ghost = 0.5}, .measured = true};
+    const WorkersPlan workers = plan_workers(plan, force);
+    const std::string text = plan_text(plan, {.memory = {}, .workers = force});
+    CAPTURE(text);
+    const std::string table = text.substr(0, text.find("\n\n") + 1);
+    CHECK(std::count(table.begin(), table.end(), '\n') == 1 + static_cast<int64_t>(each.rows.size()));
+    for (const std::string& row : each.rows) CHECK(table.find(row) != std::string::npos);
+    CHECK(stages(plan, workers).size() == each.rows.size());
+    const nlohmann::json json = nlohmann::json::parse(plan_json(plan, {.memory = {}, .workers = force}));
+    CHECK(json.at("segments").size() == plan.segments.size());
+  }
+}
+
 TEST_CASE("a long table leaves its middle out and says so") {
   TrainOptions options = increasing_batch();
   options.schedule = BaseSchedule::linear;
@@ -186,7 +220,7 @@ TEST_CASE("a long table leaves its middle out and says so") {
   const Plan plan = make_plan(options);
   REQUIRE(plan.segments.size() > 24);
   const std::string text = plan_text(plan, {});
-  CHECK(text.find("more segments are left out") != std::string::npos);
+  CHECK(text.find("more rows are left out") != std::string::npos);
   CHECK(std::count(text.begin(), text.end(), '\n') < 32);
 }
 

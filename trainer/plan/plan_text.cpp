@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "trainer/record/progress.h"
 
@@ -17,26 +18,72 @@ constexpr size_t kRowsShown = 24;  // a cosine schedule has hundreds of batches
 
 std::string number(double value) { return fmt::format("{:.4g}", value); }
 
-std::string range(double first, double last) {
-  return first == last ? number(first) : number(first) + " to " + number(last);
+// Consecutive segments, which share a row of the table.
+struct RowSegments {
+  size_t first = 0, count = 1;
+
+  std::span<const PlanSegment> of(const std::vector<PlanSegment>& all) const {
+    return std::span(all).subspan(first, count);
+  }
+};
+
+// Returns the segments of each row. With workers, consecutive segments of one batch share a row, since the
+// useful number of workers depends on the batch alone.
+std::vector<RowSegments> row_segments(const Plan& plan, bool with_workers) {
+  std::vector<RowSegments> rows;
+  for (size_t i = 0; i < plan.segments.size(); ++i) {
+    const bool joins = with_workers && i > 0 && plan.segments[i].batch == plan.segments[i - 1].batch;
+    if (joins)
+      ++rows.back().count;
+    else
+      rows.push_back({.first = i});
+  }
+  return rows;
 }
 
-Row segment_row(const PlanSegment& segment) {
-  return {number(segment.first_epoch) + " to " + number(segment.first_epoch + segment.epochs),
-          std::to_string(segment.batch),
-          range(segment.learning_rate, segment.last_learning_rate),
-          number(segment.momentum),
-          range(segment.noise_scale, segment.last_noise_scale),
-          std::to_string(segment.updates)};
+// Returns the first value, those at which rising and falling change, and the last: "0.1 to 3.2 to 0.0032".
+std::string course(std::span<const PlanSegment> segments, double PlanSegment::*first,
+                   double PlanSegment::*last) {
+  std::vector<double> turns;
+  const auto add = [&](double value) {
+    const size_t n = turns.size();
+    if (n > 0 && turns[n - 1] == value) return;
+    const bool goes_on = n > 1 && (turns[n - 2] < turns[n - 1]) == (turns[n - 1] < value);
+    if (goes_on) turns.pop_back();
+    turns.push_back(value);
+  };
+  for (const PlanSegment& segment : segments) {
+    add(segment.*first);
+    add(segment.*last);
+  }
+  std::string text;
+  for (const double value : turns) text += (text.empty() ? "" : " to ") + number(value);
+  return text;
 }
 
-// Adds how many workers the segment can use, and how well.
-void add_workers(const Plan& plan, const PlanSegment& segment, const SegmentWorkers& workers, bool measured,
+Row segments_row(std::span<const PlanSegment> segments) {
+  const PlanSegment &first = segments.front(), &last = segments.back();
+  int64_t updates = 0;
+  for (const PlanSegment& segment : segments) updates += segment.updates;
+  return {number(first.first_epoch) + " to " + number(last.first_epoch + last.epochs),
+          std::to_string(first.batch),
+          course(segments, &PlanSegment::learning_rate, &PlanSegment::last_learning_rate),
+          number(first.momentum),
+          course(segments, &PlanSegment::noise_scale, &PlanSegment::last_noise_scale),
+          std::to_string(updates)};
+}
+
+// Adds how many workers the row's segments can use, and how well.
+void add_workers(const Plan& plan, const WorkersPlan& workers, RowSegments segments, bool measured,
                  Row& row) {
-  row.push_back(std::to_string(segment.batch / plan.ghost_batch));
-  row.push_back(std::to_string(workers.workers));
-  row.push_back(fmt::format("{:.2f}", workers.efficiency));
-  if (measured) row.push_back(duration_text(workers.seconds));
+  const SegmentWorkers& first = workers.segments[segments.first];
+  row.push_back(std::to_string(plan.segments[segments.first].batch / plan.ghost_batch));
+  row.push_back(std::to_string(first.workers));
+  row.push_back(fmt::format("{:.2f}", first.efficiency));
+  if (!measured) return;
+  double seconds = 0;
+  for (size_t i = 0; i < segments.count; ++i) seconds += workers.segments[segments.first + i].seconds;
+  row.push_back(duration_text(seconds));
 }
 
 std::string aligned(const std::vector<Row>& rows) {
@@ -62,17 +109,17 @@ std::string table(const Plan& plan, const PlanExtras& extras) {
   const std::optional<WorkersPlan> workers = workers_of(plan, extras);
   if (workers) rows.front().insert(rows.front().end(), {"ghost batches", "workers", "efficiency"});
   if (workers && extras.workers->measured) rows.front().emplace_back("time");
-  const size_t count = plan.segments.size();
+  const std::vector<RowSegments> segments = row_segments(plan, workers.has_value());
+  const size_t count = segments.size();
   for (size_t i = 0; i < count; ++i) {
     const bool left_out = count > kRowsShown && i >= kRowsShown / 2 && i < count - kRowsShown / 2;
-    if (!left_out) rows.push_back(segment_row(plan.segments[i]));
-    if (!left_out && workers)
-      add_workers(plan, plan.segments[i], workers->segments[i], extras.workers->measured, rows.back());
+    if (!left_out) rows.push_back(segments_row(segments[i].of(plan.segments)));
+    if (!left_out && workers) add_workers(plan, *workers, segments[i], extras.workers->measured, rows.back());
     if (left_out && i == kRowsShown / 2) rows.push_back(Row(rows.front().size(), "..."));
   }
   std::string text = aligned(rows);
   if (count > kRowsShown)
-    text += fmt::format("({} more segments are left out; --json has them all)\n", count - kRowsShown);
+    text += fmt::format("({} more rows are left out; --json has all segments)\n", count - kRowsShown);
   return text;
 }
 

@@ -16,7 +16,8 @@ struct PlanExtras {
   std::optional<Workforce> workers;
 };
 
-// Return a table for people, and an object for programs.
+// Return a table for people, and an object for programs. The object has every segment. The table has a row for
+// each, or with workers one for consecutive segments of one batch.
 std::string plan_text(const Plan& plan, const PlanExtras& extras);
 std::string plan_json(const Plan& plan, const PlanExtras& extras);
 
