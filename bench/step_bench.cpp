@@ -16,6 +16,7 @@
 #include "operands.h"
 #include "program.h"
 #include "trainer/options/open_device.h"
+#include "trainer/plan/cost_model.h"
 #include "trainer/plan/memory.h"
 #include "trainer/step/gradient_sum.h"
 #include "trainer/step/optimizer.h"
@@ -207,8 +208,17 @@ void print_text(const Options& options, const Result& result) {
   if (result.breakdown) fmt::print("\nMeans per step:\n{}", result.breakdown->table());
 }
 
-// Prints the flags of crescendo plan that say how long an update takes on a machine like this one: from steps
-// of one ghost batch, and of the batch.
+// Returns the standard deviation of times as a fraction of their mean.
+double spread(const std::vector<double>& times) {
+  const auto count = static_cast<double>(times.size());
+  double mean = 0, squares = 0;
+  for (const double seconds : times) mean += seconds / count;
+  for (const double seconds : times) squares += (seconds - mean) * (seconds - mean);
+  return std::sqrt(squares / count) / mean;
+}
+
+// Prints the flags of crescendo plan that say how long an update takes on a machine like this one. The first
+// two are fitted to steps of one ghost batch and of the whole batch. The spread is that of the latter.
 int measure_cost(const Options& options) {
   Options single = options;
   single.training.batch = single.training.micro_batch = options.training.ghost_batch;
@@ -216,13 +226,10 @@ int measure_cost(const Options& options) {
   require(ghosts > 1, "--cost-model: found a batch of ", options.training.batch,
           ", expected two ghost batches or more");
   const Result one = measure(single), all = measure(options);
-  const double ghost = (all.step() - one.step()) / static_cast<double>(ghosts - 1);
-  double mean = 0, squares = 0;
-  for (const double seconds : one.seconds) mean += seconds / static_cast<double>(one.seconds.size());
-  for (const double seconds : one.seconds) squares += (seconds - mean) * (seconds - mean);
-  const double deviation = std::sqrt(squares / static_cast<double>(one.seconds.size()));
-  fmt::print("--seconds-per-ghost {:.4g} --seconds-per-update {:.4g} --spread {:.2g}\n", ghost,
-             std::max(0.0, one.step() - ghost), deviation / mean);
+  const CostModel cost = fit_cost({.ghosts = 1, .seconds = one.step()},
+                                  {.ghosts = static_cast<double>(ghosts), .seconds = all.step()});
+  fmt::print("--seconds-per-ghost {:.4g} --seconds-per-update {:.4g} --spread {:.2g}\n", cost.per_ghost,
+             cost.per_update, spread(all.seconds));
   return kDone;
 }
 

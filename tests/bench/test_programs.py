@@ -137,7 +137,7 @@ class StepBench(ProgramTest):
     def test_bad_input(self):
         self.expect_help("step_bench")
         self.assertRegex(self.output("step_bench", *TINY_STEP, "--ghost-batch", "16", "--cost-model"),
-                         r"^--seconds-per-ghost -?[\de.-]+ --seconds-per-update [\de.-]+ --spread [\de.-]+\n$")
+                         r"^--seconds-per-ghost [\de.-]+ --seconds-per-update [\de.-]+ --spread [\de.-]+\n$")
         self.expect_refusal("step_bench", "--cost-model", says="two ghost batches or more")
         self.expect_refusal("step_bench", "--model", "vgg", says="unknown model")
         self.expect_refusal("step_bench", "--batch", "100", says="--ghost-batch 128")

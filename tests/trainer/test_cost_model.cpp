@@ -56,6 +56,21 @@ TEST_CASE("useful workers are all needed, and well used") {
     }
 }
 
+TEST_CASE("two update times give the time of a ghost batch and of the rest, neither negative") {
+  CostModel cost = fit_cost({.ghosts = 1, .seconds = 3}, {.ghosts = 4, .seconds = 9});
+  CHECK(cost.per_ghost == 2);
+  CHECK(cost.per_update == 1);
+  cost = fit_cost({.ghosts = 400, .seconds = 9}, {.ghosts = 50, .seconds = 2});
+  CHECK(cost.per_ghost == doctest::Approx(0.02));
+  CHECK(cost.per_update == doctest::Approx(1));
+  cost = fit_cost({.ghosts = 1, .seconds = 1}, {.ghosts = 3, .seconds = 4});  // the line begins at -0.5
+  CHECK(cost.per_ghost == doctest::Approx(1.3));                              // (1 * 1 + 3 * 4) / (1 + 9)
+  CHECK(cost.per_update == 0);
+  cost = fit_cost({.ghosts = 1, .seconds = 2}, {.ghosts = 2, .seconds = 1.75});  // the line falls
+  CHECK(cost.per_ghost == doctest::Approx(1.1));
+  CHECK(cost.per_update == 0);
+}
+
 // MLPerf Training 3.0, ResNet, NVIDIA H100: GPUs, global batch, epochs, median seconds of the successful runs
 // (github.com/mlcommons/training_results_v3.0: NVIDIA/results/dgxh100_ngc23.04_mxnet, dgxh100_n8, n64 and
 // n96_ngc23.04_mxnet, and NVIDIA_CoreWeave/results/coreweave_hgxh100_n448_ngc23.04_mxnet). Two numbers fitted

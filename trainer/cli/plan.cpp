@@ -77,7 +77,7 @@ void add_workers_options(CLI::App& command, PlanArguments& arguments) {
          "measures them");
   number("--seconds-per-update", arguments.cost.per_update, "Seconds of an update besides its ghost batches");
   number("--spread", arguments.cost.spread,
-         "Standard deviation of a worker's time for a ghost batch, as a fraction of the mean");
+         "Standard deviation of a worker's time for an update, as a fraction of the mean");
   number("--latency", arguments.cost.latency,
          "Seconds of a message between two workers, as exchange_bench measures them");
   number(

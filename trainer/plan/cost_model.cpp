@@ -42,4 +42,12 @@ int64_t useful_workers(const CostModel& cost, int64_t ghosts, int64_t most) {
   return useful;
 }
 
+CostModel fit_cost(const UpdateTime& a, const UpdateTime& b) {
+  const double slope = (b.seconds - a.seconds) / (b.ghosts - a.ghosts);
+  const double rest = a.seconds - slope * a.ghosts;
+  if (slope > 0 && rest >= 0) return {.per_ghost = slope, .per_update = rest};
+  return {.per_ghost =
+              (a.ghosts * a.seconds + b.ghosts * b.seconds) / (a.ghosts * a.ghosts + b.ghosts * b.ghosts)};
+}
+
 }  // namespace crescendo
