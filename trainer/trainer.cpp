@@ -276,9 +276,9 @@ void Trainer::run_update(const Update& update) {
   report_.ghosts = share.count / options_.ghost_batch;
   report_.computed = seconds_since(start);
   const Tensor& sums = gradients_.finish();
-  if (gradients_.exchange() != nullptr) report_.exchanged = gradients_.exchange()->waited();
   optimizer_.step(update.setting, counters_.updates + 1, sums, gradients_.counters());
   note_update(update, start);
+  if (gradients_.exchange() != nullptr) report_.exchanged = gradients_.exchange()->waited();
   // A device computes while the host goes on: its own time is what it did not wait.
   if (!device_.backend().capabilities().is_host) report_.computed = seconds_since(start) - report_.exchanged;
 }

@@ -5,9 +5,9 @@ import subprocess
 
 from gpu.stage import DEVICE, Done, json_lines
 
-# 16 ghost batches an update.
+# 16 ghost batches an update. (Workers that share a GPU would each fill its memory with --micro-batch auto.)
 TRAINING = ["--model", "wrn-16-4", "--data", "shapes", "--train-images", 16384, "--epochs", 6, "--milestones", "none",
-            "--batch", 2048, "--ghost-batch", 128, "--precision", "bf16", "--eval-every", 0]
+            "--batch", 2048, "--ghost-batch", 128, "--micro-batch", 512, "--precision", "bf16", "--eval-every", 0]
 
 
 def count_gpus():

@@ -11,7 +11,7 @@ namespace crescendo {
 
 class Balance {
  public:
-  explicit Balance(int workers) : seconds_(static_cast<size_t>(workers)) {}
+  explicit Balance(int workers) : speeds_(static_cast<size_t>(workers)) {}
 
   // Notes what all workers report after an update.
   void note(const std::vector<UpdateReport>& reports);
@@ -21,7 +21,14 @@ class Balance {
   std::vector<int64_t> shares(int64_t chunks) const;
 
  private:
-  std::vector<double> seconds_;  // for a ghost batch, of each worker; 0: not measured yet
+  bool are_measured() const;
+
+  // Of the updates so far, the newest with the greatest weight.
+  struct Speed {
+    double computed = 0, ghosts = 0;
+    double seconds_per_ghost() const { return computed / ghosts; }
+  };
+  std::vector<Speed> speeds_;
 };
 
 // Returns the samples of a worker if each takes so many chunks, which follow each other in order of rank.
