@@ -50,10 +50,6 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-std::string name_of_signal(int signal) {
-  return signal == SIGINT ? "SIGINT" : signal == SIGTERM ? "SIGTERM" : "SIGUSR1";
-}
-
 // Returns how often something was due after `samples` if it is due once every `grid` samples.
 int64_t steps(SamplesSeen samples, int64_t grid) { return samples / std::max<int64_t>(grid, 1); }
 
@@ -271,6 +267,7 @@ void Trainer::run_update(const Update& update) {
     gradients_.add(*range);
     const int64_t done = range->first + range->count - share.first;
     const SamplesSeen seen = update.first + done * update.setting.batch / share.count;
+    note_signal(static_cast<double>(done) / static_cast<double>(share.count));
     if (progress_.advance(seen, update.setting.batch)) show_progress(update, seen);
   }
   report_.ghosts = share.count / options_.ghost_batch;
@@ -281,6 +278,19 @@ void Trainer::run_update(const Update& update) {
   if (gradients_.exchange() != nullptr) report_.exchanged = gradients_.exchange()->waited();
   // A device computes while the host goes on: its own time is what it did not wait.
   if (!device_.backend().capabilities().is_host) report_.computed = seconds_since(start) - report_.exchanged;
+}
+
+// Tells the user, once, what a signal does.
+void Trainer::note_signal(double done) {
+  const int signal = signals_.received();
+  if (signal == 0 || signal_noted_) return;
+  signal_noted_ = true;
+  const char* const again = signal == SIGINT    ? "; Ctrl-C again ends it at once, unsaved"
+                            : signal == SIGTERM ? "; SIGTERM again ends it at once, unsaved"
+                                                : "";
+  progress_.warn(
+      fmt::format("{}: the run saves its state and stops after update {}, {:.0f} % of which is done{}",
+                  name_of_signal(signal), counters_.updates + 1, 100 * done, again));
 }
 
 // Tells the other workers about the last update, and learns what all do next.

@@ -71,6 +71,7 @@ class Trainer {
   std::unique_ptr<Batches> open_batches() const;
   SampleRange share_of_worker(const Update& update) const;
   void run_update(const Update& update);
+  void note_signal(double done);
   void meet();
   void verify_neighbour();
   void note_slow_worker(const std::vector<UpdateReport>& reports);
@@ -108,6 +109,7 @@ class Trainer {
   Facts facts_;
   RunLog log_;
   SignalGuard signals_;
+  bool signal_noted_ = false;
 
   Counters counters_;
   SampleSums resumed_;                               // sums that the next train line begins with

@@ -108,16 +108,42 @@ class Signals(support.SmokeTest):
         wait_for(lambda: main_thread_seconds(process) > begin + 0.1, process)
         return process, run_dir
 
-    def test_sigterm_saves_and_exits_with_143_and_sigint_with_130(self):
-        for number, code in [(signal.SIGTERM, 143), (signal.SIGINT, 130)]:
+    def test_signals_save_and_exit_with_128_and_their_number(self):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU):
             with self.subTest(number.name):
                 process, run_dir = self.long_run({"--checkpoint-every": "1000000"})
                 before = checkpoints(run_dir)
                 process.send_signal(number)
                 process.communicate(timeout=120)
-                self.assertEqual(process.returncode, code)
+                self.assertEqual(process.returncode, 128 + number)
                 self.assertNotEqual(checkpoints(run_dir), before)
                 self.digest(run_dir)
+                ends = [line for line in (run_dir / "metrics.jsonl").read_text().splitlines() if '"end"' in line]
+                self.assertIn(f'"stopped by {number.name}"', ends[-1])
+
+    def test_signals_that_come_twice_and_together_do_not_lose_the_state(self):
+        huge = {"--train-images": "1024", "--batch": "1024", "--max-batch": "1024", "--micro-batch": "32"}
+        process, run_dir = self.long_run(huge)
+        for number in (signal.SIGHUP, signal.SIGHUP, signal.SIGUSR1, signal.SIGTERM, signal.SIGINT):
+            process.send_signal(number)
+            time.sleep(0.01)  # a signal that waits for its handler would be merged with the next
+        _, errors = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 129)
+        self.assertRegex(errors, r"crescendo: SIGHUP: the run saves its state and stops after update 1, \d+ % of which is "
+                                 r"done\n")
+        self.digest(run_dir)
+
+    def test_nohup_is_obeyed(self):
+        process = start("train", *flags(support.LONG), "--run-dir", self.folder / "run",
+                        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+        self.addCleanup(process.kill)
+        wait_for(lambda: has_checkpoint(self.folder / "run"), process)
+        process.send_signal(signal.SIGHUP)
+        before = checkpoints(self.folder / "run")
+        wait_for(lambda: checkpoints(self.folder / "run") != before, process)
+        process.terminate()
+        process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 143)
 
     def test_second_signal_ends_at_once(self):
         # One update of this run takes many seconds: it cannot be over between the two signals.

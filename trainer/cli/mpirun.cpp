@@ -51,7 +51,7 @@ std::string inner_interfaces() {
 std::atomic<int> stop_signal = 0;
 extern "C" void note_signal(int signal) { stop_signal = signal; }
 
-// Handles SIGINT and SIGTERM while it lives.
+// Handles the signals that stop a run while it lives, but SIGHUP not if it is ignored.
 class StopSignals {
  public:
   StopSignals() {
@@ -59,7 +59,8 @@ class StopSignals {
     for (size_t i = 0; i < kSignals.size(); ++i) {
       struct sigaction action {};
       action.sa_handler = note_signal;  // without SA_RESTART: poll() returns
-      sigaction(kSignals[i], &action, &before_[i]);
+      sigaction(kSignals[i], nullptr, &before_[i]);
+      if (kSignals[i] != SIGHUP || before_[i].sa_handler != SIG_IGN) sigaction(kSignals[i], &action, nullptr);
     }
   }
   StopSignals(const StopSignals&) = delete;
@@ -69,8 +70,8 @@ class StopSignals {
   }
 
  private:
-  static constexpr std::array kSignals{SIGINT, SIGTERM};
-  std::array<struct sigaction, 2> before_{};
+  static constexpr std::array kSignals{SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+  std::array<struct sigaction, kSignals.size()> before_{};
 };
 
 // mpirun in a process group of its own. Its error messages pass through this process.
@@ -145,8 +146,11 @@ class Group {
   void forward_signal() {
     const int signal = stop_signal.exchange(0);
     if (signal == 0) return;
-    kill(process_, asked_to_stop_ == 0 ? SIGUSR1 : SIGTERM);
-    asked_to_stop_ = signal;
+    if (asked_to_stop_ == 0)
+      kill(process_, SIGUSR1);
+    else if (signal == asked_to_stop_ && (signal == SIGINT || signal == SIGTERM))
+      kill(process_, SIGTERM);
+    if (asked_to_stop_ == 0) asked_to_stop_ = signal;
   }
 
   static constexpr const char* kLostWorker = "--resume continues the run";

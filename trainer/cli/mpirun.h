@@ -29,8 +29,8 @@ class MpirunMessages {
   std::vector<std::string> frame_;
 };
 
-// Runs the command and returns its exit code, 128 + N for signal N. SIGINT and SIGTERM reach the workers as
-// SIGUSR1, at which they save and stop; a second one ends them. If a worker reports that another is lost, and
+// Runs the command and returns its exit code, 128 + N for signal N. Signals that stop a run
+// (trainer/signals.h) reach the workers as SIGUSR1; a second SIGINT or SIGTERM ends them. If a worker reports that another is lost, and
 // mpirun is still there ten seconds later, ends the whole group.
 int run_group(const std::vector<std::string>& command);
 
