@@ -10,6 +10,7 @@
 #include "data/fetch.h"
 #include "trainer/cli/commands.h"
 #include "trainer/cli/data_pictures.h"
+#include "trainer/record/console.h"
 
 namespace crescendo {
 namespace {
@@ -22,22 +23,23 @@ void report_archive(const CifarFormat& format, const fs::path& folder) {
     const fs::path archive = near / format.archive;
     if (!fs::exists(archive)) continue;
     const std::string md5 = file_md5(archive);
-    fmt::print("  {}  md5 {}  official: {}\n", format.archive, md5, md5 == format.md5 ? "yes" : "no");
+    print_output("  {}  md5 {}  official: {}\n", format.archive, md5, md5 == format.md5 ? "yes" : "no");
     return;
   }
 }
 
 void print_file(const CifarFormat& format, const CifarFileReport& file) {
   if (file.bytes < 0) {
-    fmt::print("  {:18} missing\n", file.name);
+    print_output("  {:18} missing\n", file.name);
     return;
   }
-  fmt::print("  {:18} {:>10} bytes {:>6} images", file.name, file.bytes, file.bytes / format.record_bytes());
+  print_output("  {:18} {:>10} bytes {:>6} images", file.name, file.bytes,
+               file.bytes / format.record_bytes());
   if (!file.class_counts.empty()) {
     const auto [least, most] = std::minmax_element(file.class_counts.begin(), file.class_counts.end());
-    fmt::print(", {} to {} of a class", *least, *most);
+    print_output(", {} to {} of a class", *least, *most);
   }
-  fmt::print("\n");
+  print_output("\n");
 }
 
 // Prints the digests that a run writes into its manifest, to tell whether it saw the same set.
@@ -45,18 +47,18 @@ void print_split(const CifarFormat& format, const fs::path& folder, Split split)
   DatasetOptions options;
   options.directory = folder.string();
   const auto set = read_cifar(format, options, split);
-  fmt::print("  {:5} {} images, {} of each of {} classes, digest {}\n",
-             split == Split::train ? "train" : "test", set->size(), set->size() / format.classes(),
-             format.classes(), set->digest());
+  print_output("  {:5} {} images, {} of each of {} classes, digest {}\n",
+               split == Split::train ? "train" : "test", set->size(), set->size() / format.classes(),
+               format.classes(), set->digest());
 }
 
 // Returns the number of problems.
 size_t verify(const CifarFormat& format, const fs::path& directory) {
   const CifarReport report = verify_cifar(format, directory);
-  fmt::print("{} in {}\n", format.title, report.folder.string());
+  print_output("{} in {}\n", format.title, report.folder.string());
   for (const CifarFileReport& file : report.files) print_file(format, file);
   report_archive(format, report.folder);
-  for (const std::string& problem : report.problems) fmt::print("  problem: {}\n", problem);
+  for (const std::string& problem : report.problems) print_output("  problem: {}\n", problem);
   if (report.problems.empty())
     for (const Split split : {Split::train, Split::test}) print_split(format, report.folder, split);
   return report.problems.size();
@@ -71,7 +73,7 @@ void verify_directory(const std::string& directory, const std::string& kind) {
   for (const CifarFormat* format : found) problems += verify(*format, directory);
   require(problems == 0, "data verify: ", problems, problems == 1 ? " problem in " : " problems in ",
           directory);
-  fmt::print("no problems\n");
+  print_output("no problems\n");
 }
 
 std::vector<std::string> kinds() {
@@ -120,10 +122,10 @@ void add_fetch(CLI::App& data) {
       "Example:\n  crescendo data fetch cifar10 --data-dir datasets");
   command->callback([arguments] {
     const CifarFormat& format = cifar_format(arguments->kind);
-    fmt::print("{}: {}\n  md5 {}\n", format.title, format.address(), format.md5);
+    print_output("{}: {}\n  md5 {}\n", format.title, format.address(), format.md5);
     fetch_cifar(format, arguments->directory, [](const std::string& line) {
-      fmt::print("{}\n", line);
-      std::fflush(stdout);
+      print_output("{}\n", line);
+      std::fflush(stdout);  // a download takes a while
     });
   });
 }

@@ -11,6 +11,7 @@
 #include "data/image_folder.h"
 #include "data/image_pack.h"
 #include "data/write_pack.h"
+#include "trainer/record/console.h"
 #include "trainer/store/file.h"
 
 namespace crescendo {
@@ -43,22 +44,22 @@ void print_split(const PictureSource& source, Split split) {
   std::vector<int64_t> counts(source.class_names().size());
   for (int64_t i = 0; i < source.size(); ++i) ++counts[static_cast<size_t>(source.label(i))];
   const auto [least, most] = std::minmax_element(counts.begin(), counts.end());
-  fmt::print("  {:5} {} pictures, {} to {} of each of {} classes, digest {}\n", name_of(split), source.size(),
-             *least, *most, counts.size(), source.digest());
+  print_output("  {:5} {} pictures, {} to {} of each of {} classes, digest {}\n", name_of(split),
+               source.size(), *least, *most, counts.size(), source.digest());
   for (const DatasetNote& note : source.notes())
-    fmt::print("        {}, e.g. {}\n", note.text, note.lines.front());
+    print_output("        {}, e.g. {}\n", note.text, note.lines.front());
 }
 
 void print_place(const std::string& path) {
-  if (!is_image_pack(path)) return fmt::print("folder {}\n", path);
+  if (!is_image_pack(path)) return print_output("folder {}\n", path);
   const PackFile pack(path);
   const PackIndexHeader& header = pack.header();
   const char* content = header.content == PackContent::raw    ? "pixels"
                         : header.content == PackContent::jpeg ? "JPEG"
                                                               : "files as they were";
-  fmt::print("pack {}: {} bytes, {}", path, pack.bytes(), content);
-  if (header.short_side > 0) fmt::print(", short sides of at most {}", header.short_side);
-  fmt::print("\n");
+  print_output("pack {}: {} bytes, {}", path, pack.bytes(), content);
+  if (header.short_side > 0) print_output(", short sides of at most {}", header.short_side);
+  print_output("\n");
 }
 
 // Calls f(source, split) for each split that exists. Throws if there is none.
@@ -88,7 +89,7 @@ struct HeaderCounts {
   }
   void print() const {
     const int64_t readable = std::max<int64_t>(jpeg + png, 1);
-    fmt::print(
+    print_output(
         "        {} JPEG ({} grey, {} CMYK), {} PNG, {} unreadable; {} to be turned by EXIF; {:.0f} pixels "
         "on average\n",
         jpeg, grey, cmyk, png, unreadable, turned,
@@ -137,13 +138,14 @@ void pack(const PackArguments& arguments) {
       train.get(), val.get(), arguments.options(),
       [&](const void* data, size_t bytes) { file.write(data, bytes); },
       [&](int64_t done, int64_t total) {
-        if (live) fmt::print("\r{} of {} pictures{}", done, total, done == total ? "\r\x1b[K" : "");
-        std::fflush(stdout);
+        if (!live) return;
+        write_or_drop(stdout,
+                      fmt::format("\r{} of {} pictures{}", done, total, done == total ? "\r\x1b[K" : ""));
       });
   file.commit();
-  for (const std::string& line : report.left_out) fmt::print("left out: {}\n", line);
-  fmt::print("{}: {} training and {} validation pictures, {} left out, {} bytes\n", arguments.output,
-             report.images[0], report.images[1], report.left_out.size(), report.bytes);
+  for (const std::string& line : report.left_out) print_output("left out: {}\n", line);
+  print_output("{}: {} training and {} validation pictures, {} left out, {} bytes\n", arguments.output,
+               report.images[0], report.images[1], report.left_out.size(), report.bytes);
 }
 
 }  // namespace
@@ -159,12 +161,12 @@ void verify_pictures(const std::string& path, const std::string& val_dir) {
     const std::vector<PictureProblem> found = check_pictures(source);
     for (int64_t i = 0; i < source.size(); ++i) {
       const PictureProblem& problem = found[static_cast<size_t>(i)];
-      if (problem) fmt::print("  problem: {} {}\n", source.path(i), *problem);
+      if (problem) print_output("  problem: {} {}\n", source.path(i), *problem);
       problems += problem ? 1 : 0;
     }
   });
   require(problems == 0, "data verify: ", problems, problems == 1 ? " problem in " : " problems in ", path);
-  fmt::print("no problems\n");
+  print_output("no problems\n");
 }
 
 void add_info_command(CLI::App& data) {

@@ -7,6 +7,7 @@
 #include "trainer/cli/commands.h"
 #include "trainer/cli/loaded_run.h"
 #include "trainer/cli/run_training.h"
+#include "trainer/record/console.h"
 #include "trainer/record/report.h"
 
 namespace crescendo {
@@ -56,7 +57,7 @@ void run_demo(const DemoOptions& options) {
   std::string table =
       fmt::format("{:<18} {:>8} {:>15} {:>10}\n", "schedule", "updates", "test accuracy", "time");
   for (const DemoRun& run : kRuns) {
-    if (!options.quiet) fmt::print("== {}: {}\n", run.name, run.what);
+    if (!options.quiet) print_output("== {}: {}\n", run.name, run.what);
     Progress progress(options.quiet ? Output::warnings : Output::all);
     const TrainOptions training = demo_run(options, run);
     Solo solo;
@@ -69,7 +70,7 @@ void run_demo(const DemoOptions& options) {
   }
   const std::string page = options.folder + "/report.html";
   write_report(folders, page);
-  fmt::print(
+  print_output(
       "\n{}\nPer epoch the three learn alike, but growing the batch takes fewer updates.\n"
       "Open {} in a browser.\n",
       table, page);

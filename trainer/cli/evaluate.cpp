@@ -6,6 +6,7 @@
 #include "trainer/cli/commands.h"
 #include "trainer/cli/loaded_run.h"
 #include "trainer/cli/workers.h"
+#include "trainer/record/console.h"
 #include "trainer/record/progress.h"
 #include "trainer/step/evaluation.h"
 #include "trainer/workers/roll_call.h"
@@ -39,8 +40,7 @@ void evaluate_run(const EvaluateOptions& options, Communicator& workers) {
   EvaluationOptions how{.loader_threads = options.loader_threads, .stop = {}, .progress = {}};
   if (live)
     how.progress = [](int64_t done, int64_t of) {
-      fmt::print("\r\x1b[K{} of {} images{}", done, of, done == of ? "\r\x1b[K" : "");
-      std::fflush(stdout);
+      write_or_drop(stdout, fmt::format("\r\x1b[K{} of {} images{}", done, of, done == of ? "\r\x1b[K" : ""));
     };
   const Evaluation result = evaluate(*run.model, DeviceData(run.device, dataset), how, workers).value();
   if (workers.rank() > 0) return;
@@ -50,11 +50,11 @@ void evaluate_run(const EvaluateOptions& options, Communicator& workers) {
                                  {"correct", result.correct},
                                  {"total", result.total},
                                  {"checkpoint", run.checkpoint}};
-    fmt::print("{}\n", json.dump());
+    print_output("{}\n", json.dump());
     return;
   }
-  fmt::print("{}: accuracy {:.2f} % ({} of {} {} images), loss {:.4f}\n", run.checkpoint,
-             100 * result.accuracy(), result.correct, result.total, options.split, result.loss);
+  print_output("{}: accuracy {:.2f} % ({} of {} {} images), loss {:.4f}\n", run.checkpoint,
+               100 * result.accuracy(), result.correct, result.total, options.split, result.loss);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "trainer/cli/commands.h"
 #include "trainer/cli/loaded_run.h"
 #include "trainer/cli/onnx.h"
+#include "trainer/record/console.h"
 #include "trainer/store/pytorch_file.h"
 
 namespace crescendo {
@@ -20,15 +21,15 @@ void write_onnx(const LoadedRun& run, const ExportOptions& options) {
   ImageSize size = image_size(dataset_options(run.options));
   if (options.image_size > 0) size.height = size.width = options.image_size;
   write_durably(options.file, onnx_bytes(trace(*run.model, size)));
-  fmt::print("{}: {} for images [n, {}, {}, {}], normalised as in training\n", options.file, run.model->name,
-             size.channels, size.height, size.width);
+  print_output("{}: {} for images [n, {}, {}, {}], normalised as in training\n", options.file,
+               run.model->name, size.channels, size.height, size.width);
 }
 
 void write_safetensors(const LoadedRun& run, const ExportOptions& options) {
   save_for_pytorch(options.file, *run.model);
-  fmt::print("{}: weights and running statistics of {}, under PyTorch's names{}\n", options.file,
-             run.model->name,
-             run.model->options.auxiliary_weight > 0 ? "; the auxiliary head is left out" : "");
+  print_output("{}: weights and running statistics of {}, under PyTorch's names{}\n", options.file,
+               run.model->name,
+               run.model->options.auxiliary_weight > 0 ? "; the auxiliary head is left out" : "");
 }
 
 void export_run(const ExportOptions& options) {

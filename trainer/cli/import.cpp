@@ -4,6 +4,7 @@
 
 #include "trainer/cli/commands.h"
 #include "trainer/cli/options.h"
+#include "trainer/record/console.h"
 #include "trainer/trainer.h"
 
 namespace crescendo {
@@ -28,8 +29,8 @@ void import_weights(const ImportOptions& options) {
   info.class_names = classes;
   info.config = config_text(training);
   save_checkpoint(options.output, {info, model->parameters, {}});
-  fmt::print("{}: {} with the weights of {}, for the {} classes of {}\n", options.output, training.model,
-             options.file, classes.size(), training.data);
+  print_output("{}: {} with the weights of {}, for the {} classes of {}\n", options.output, training.model,
+               options.file, classes.size(), training.data);
 }
 
 }  // namespace

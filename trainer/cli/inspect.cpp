@@ -7,6 +7,7 @@
 #include "trainer/cli/loaded_run.h"
 #include "trainer/options/option_table.h"
 #include "trainer/plan/memory.h"
+#include "trainer/record/console.h"
 #include "trainer/store/run_folder.h"
 
 namespace crescendo {
@@ -20,8 +21,7 @@ struct InspectOptions {
 };
 
 std::string resolve(const std::string& run) {
-  return resolve_checkpoint(run,
-                            [](const std::string& line) { fmt::print(stderr, "crescendo: {}\n", line); });
+  return resolve_checkpoint(run, [](const std::string& line) { print_error("crescendo: {}\n", line); });
 }
 
 void print_json(const Model& model, const std::vector<LayerCost>& layers, int64_t multiply_adds,
@@ -38,20 +38,21 @@ void print_json(const Model& model, const std::vector<LayerCost>& layers, int64_
                               {"output", layer.output.text()},
                               {"parameters", layer.parameters},
                               {"multiply_adds", layer.multiply_adds}});
-  fmt::print("{}\n", json.dump(2));
+  print_output("{}\n", json.dump(2));
 }
 
 void print_table(const Model& model, const std::vector<LayerCost>& layers, int64_t multiply_adds,
                  int64_t memory, const InspectOptions& options) {
-  fmt::print("{:<28} {:>20} {:>12} {:>14}\n", "layer", "output of one image", "parameters", "multiply-adds");
+  print_output("{:<28} {:>20} {:>12} {:>14}\n", "layer", "output of one image", "parameters",
+               "multiply-adds");
   for (const LayerCost& layer : layers)
-    fmt::print("{:<28} {:>20} {:>12} {:>14}\n", layer.name, layer.output.text(),
-               layer.parameters ? std::to_string(layer.parameters) : "",
-               layer.multiply_adds ? std::to_string(layer.multiply_adds) : "");
-  fmt::print("\n{}: {} parameters, {:.1f} M multiply-adds per image\n", model.name,
-             model.parameters.parameter_count(), static_cast<double>(multiply_adds) / 1e6);
-  fmt::print("training with Nesterov momentum and a micro-batch of {}: {:.0f} MiB\n", options.batch,
-             static_cast<double>(memory) / (1 << 20));
+    print_output("{:<28} {:>20} {:>12} {:>14}\n", layer.name, layer.output.text(),
+                 layer.parameters ? std::to_string(layer.parameters) : "",
+                 layer.multiply_adds ? std::to_string(layer.multiply_adds) : "");
+  print_output("\n{}: {} parameters, {:.1f} M multiply-adds per image\n", model.name,
+               model.parameters.parameter_count(), static_cast<double>(multiply_adds) / 1e6);
+  print_output("training with Nesterov momentum and a micro-batch of {}: {:.0f} MiB\n", options.batch,
+               static_cast<double>(memory) / (1 << 20));
 }
 
 void inspect_model(TrainOptions training, const InspectOptions& options) {
@@ -74,16 +75,16 @@ void inspect_run(InspectOptions options) {
   if (options.digest) {
     const std::string digest = checkpoint_digest(checkpoint);
     if (options.json)
-      fmt::print("{}\n", nlohmann::json({{"digest", digest}}).dump());
+      print_output("{}\n", nlohmann::json({{"digest", digest}}).dump());
     else
-      fmt::print("{}\n", digest);
+      print_output("{}\n", digest);
     return;
   }
   const CheckpointInfo info = read_checkpoint_info(checkpoint);
   verify_checkpoint(checkpoint);
   if (!options.json)
-    fmt::print("{}: after {} updates, {} samples, {:.0f} s of training\n\n", checkpoint,
-               info.counters.updates, info.counters.samples_seen, info.counters.seconds);
+    print_output("{}: after {} updates, {} samples, {:.0f} s of training\n\n", checkpoint,
+                 info.counters.updates, info.counters.samples_seen, info.counters.seconds);
   options.classes = static_cast<int64_t>(info.class_names.size());
   TrainOptions training;
   apply_config(training, info.config, checkpoint);

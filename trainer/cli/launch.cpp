@@ -10,6 +10,7 @@
 #include "trainer/cli/mpirun.h"
 #include "trainer/cli/options.h"
 #include "trainer/plan/workers_plan.h"
+#include "trainer/record/console.h"
 
 namespace crescendo {
 namespace {
@@ -89,7 +90,7 @@ void run_stage(const LaunchOptions& options, const Stage& stage, int64_t& restar
     const int exit_code = run_group(mpirun_command(launch));
     if (exit_code == 0) return;
     if (!may_go_on(exit_code) || restarts == options.restarts) throw ExitCode{exit_code};
-    fmt::print(stderr, "crescendo: launch: starting again ({} of {})\n", ++restarts, options.restarts);
+    print_error("crescendo: launch: starting again ({} of {})\n", ++restarts, options.restarts);
     if (std::find(launch.command.begin(), launch.command.end(), "--resume") == launch.command.end())
       launch.command.emplace_back("--resume");
   }
@@ -108,12 +109,12 @@ void launch(const LaunchOptions& options) {
     launch.workers = stage.workers;
     launch.command = command_of(options, stage);
     if (options.dry) {
-      fmt::print("{}\n", fmt::join(mpirun_command(launch), " "));
+      print_output("{}\n", fmt::join(mpirun_command(launch), " "));
       continue;
     }
     if (options.grow)
-      fmt::print(stderr, "crescendo: launch: {} worker{} {}\n", stage.workers, stage.workers == 1 ? "" : "s",
-                 stage.last_update < 0 ? "to the end" : fmt::format("up to update {}", stage.last_update));
+      print_error("crescendo: launch: {} worker{} {}\n", stage.workers, stage.workers == 1 ? "" : "s",
+                  stage.last_update < 0 ? "to the end" : fmt::format("up to update {}", stage.last_update));
     run_stage(options, stage, restarts);
   }
 }

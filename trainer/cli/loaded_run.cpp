@@ -8,6 +8,7 @@
 
 #include "trainer/options/open_device.h"
 #include "trainer/options/option_table.h"
+#include "trainer/record/console.h"
 #include "trainer/store/run_folder.h"
 #include "trainer/workers/placement.h"
 #include "trainer/workers/replicas.h"
@@ -46,7 +47,7 @@ Source find_source(const std::string& run, Communicator& workers) {
   together(workers, [&] {
     if (workers.rank() > 0) return;
     source.checkpoint =
-        resolve_checkpoint(run, [](const std::string& line) { fmt::print(stderr, "crescendo: {}\n", line); });
+        resolve_checkpoint(run, [](const std::string& line) { print_error("crescendo: {}\n", line); });
     source.info = read_checkpoint_info(source.checkpoint);
   });
   if (workers.size() == 1) return source;

@@ -1,14 +1,14 @@
-// The command line. Exit codes: 0 success, 1 internal error, 2 bad input or an unusable file, 3 a loss or
-// gradient that is not finite, 75 a worker was lost (the run can be continued), 130 and 143 stopped by SIGINT
-// and SIGTERM.
+// The command line.
 #include <fmt/format.h>
 
 #include <exception>
+#include <iostream>
 #include <new>
 
 #include "build_info.h"
 #include "kernels/instruction_set.h"
 #include "trainer/cli/commands.h"
+#include "trainer/record/console.h"
 #include "trainer/step/gradient_sum.h"
 #include "trainer/workers/together.h"
 
@@ -27,7 +27,7 @@ std::string version_text() {
 }
 
 int fail(const char* what, int code) {
-  fmt::print(stderr, "crescendo: {}\n", what);
+  print_error("crescendo: {}\n", what);
   return code;
 }
 
@@ -57,13 +57,21 @@ int run(int argc, char** argv) {
       "Start here:\n"
       "  crescendo demo                      train three ways on built-in data and compare\n"
       "  crescendo train --recipe list       list the paper's runs\n"
-      "  crescendo COMMAND --help            show a command's options, with examples");
+      "  crescendo COMMAND --help            show a command's options, with examples\n\n"
+      "Exit codes:\n"
+      "  0 success; 1 an error of the program, or output that could not be written; 2 bad input, or a file "
+      "that "
+      "cannot be used;\n"
+      "  3 a loss or gradient that is not finite; 75 a worker was lost, --resume continues the run;\n"
+      "  128 + N stopped by signal N, the run's state is saved");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);
-    return code == 0 ? 0 : kBadInput;
+    std::cout.flush();
+    if (code != 0) return kBadInput;
   }
+  finish_output();
   return 0;
 }
 
@@ -72,6 +80,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   using namespace crescendo;
+  secure_streams();
   try {
     return run(argc, argv);
   } catch (const ExitCode& exit) {

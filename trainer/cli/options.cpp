@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "trainer/options/recipes.h"
+#include "trainer/record/console.h"
 
 namespace crescendo {
 
@@ -13,7 +14,7 @@ namespace {
 [[noreturn]] void list_recipes() {
   size_t width = 0;
   for (const Recipe& recipe : recipes()) width = std::max(width, recipe.name.size());
-  for (const Recipe& recipe : recipes()) fmt::print("{:<{}}  {}\n", recipe.name, width, recipe.description);
+  for (const Recipe& recipe : recipes()) print_output("{:<{}}  {}\n", recipe.name, width, recipe.description);
   throw CLI::Success();
 }
 

@@ -9,6 +9,7 @@
 #include "trainer/cli/options.h"
 #include "trainer/options/open_device.h"
 #include "trainer/plan/plan_text.h"
+#include "trainer/record/console.h"
 #include "trainer/store/file.h"
 
 namespace crescendo {
@@ -65,7 +66,7 @@ void print_plan(const PlanArguments& arguments) {
   const std::string text = arguments.json ? plan_json(plan, extras) : plan_text(plan, extras);
   // Before the plan is printed, so that an error is not lost below it.
   if (!arguments.sbatch.empty()) write_sbatch_script(arguments, plan, *extras.workers);
-  fmt::print("{}", text);
+  print_output("{}", text);
 }
 
 void add_workers_options(CLI::App& command, PlanArguments& arguments) {

@@ -9,6 +9,7 @@
 #include "engine/packed_weights.h"
 #include "trainer/cli/commands.h"
 #include "trainer/cli/loaded_run.h"
+#include "trainer/record/console.h"
 
 namespace crescendo {
 namespace {
@@ -70,9 +71,9 @@ void predict_all(const PredictOptions& options) {
       line += fmt::format("  {} {:.1f} %", guess.name, 100 * guess.probability);
     }
     all.push_back({{"image", path}, {"classes", classes}});
-    if (!options.json) fmt::print("{}\n", line);
+    if (!options.json) print_output("{}\n", line);
   }
-  if (options.json) fmt::print("{}\n", all.dump(2));
+  if (options.json) print_output("{}\n", all.dump(2));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "trainer/cli/commands.h"
+#include "trainer/record/console.h"
 #include "trainer/record/report.h"
 
 namespace crescendo {
@@ -32,7 +33,7 @@ void add_report_command(CLI::App& app) {
       "  crescendo report runs/decaying runs/hybrid runs/increasing -o figure2.html --title \"Figure 2\"");
   command->callback([arguments] {
     write_report(arguments->runs, arguments->output, arguments->title);
-    fmt::print("{}\n", arguments->output);
+    print_output("{}\n", arguments->output);
   });
 }
 

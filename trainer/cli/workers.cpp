@@ -4,6 +4,7 @@
 
 #include "base/host_name.h"
 #include "trainer/cli/commands.h"
+#include "trainer/record/console.h"
 #include "trainer/step/gradient_sum.h"
 #include "trainer/workers/open_workers.h"
 #include "trainer/workers/together.h"
@@ -14,7 +15,7 @@ namespace {
 // Ends this worker, as all others end. Rank 0 speaks before the communicator closes, since a launcher may kill
 // it as soon as another worker has ended.
 [[noreturn]] void end_together(const Communicator& workers, const char* message, int exit_code) {
-  if (workers.rank() == 0) fmt::print(stderr, "crescendo: {}\n", message);
+  if (workers.rank() == 0) print_error("crescendo: {}\n", message);
   throw ExitCode{exit_code};
 }
 
@@ -33,7 +34,7 @@ void with_workers(int64_t expected, const std::function<void(Communicator&)>& wo
     end_together(*workers, error.what(), kNonFiniteExit);
   } catch (const std::exception& error) {
     if (workers->size() == 1) throw;
-    fmt::print(stderr, "crescendo: {}: {}\n", worker_name(workers->rank(), host_name()), error.what());
+    print_error("crescendo: {}: {}\n", worker_name(workers->rank(), host_name()), error.what());
     workers->abort(exit_code_of(error));
   }
 }

@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "trainer/record/console.h"
+
 namespace crescendo {
 namespace {
 
@@ -63,23 +65,20 @@ void Progress::show(const ProgressPoint& point) {
   const double seconds = seconds_between(rate_since_, last_shown_);
   if (seconds > 0 && point.samples > rate_from_)
     rate_ = static_cast<double>(point.samples - rate_from_) / seconds;
-  fmt::print(out_, "{}{}{}", live_ ? "\r\x1b[K" : "", text(point), live_ ? "" : "\n");
-  std::fflush(out_);
+  write_or_drop(out_, fmt::format("{}{}{}", live_ ? "\r\x1b[K" : "", text(point), live_ ? "" : "\n"));
   line_open_ = live_;
 }
 
 void Progress::clear_live() {
   if (!line_open_) return;
-  fmt::print(out_, "\r\x1b[K");
-  std::fflush(out_);
+  write_or_drop(out_, "\r\x1b[K");
   line_open_ = false;
 }
 
 void Progress::say(const std::string& line) {
   if (output_ != Output::all) return;
   clear_live();
-  fmt::print(out_, "{}\n", line);
-  std::fflush(out_);
+  write_or_drop(out_, line + "\n");
 }
 
 RunSink::Failure Progress::write(const EvaluateMetrics& evaluation) {
@@ -92,7 +91,7 @@ RunSink::Failure Progress::write(const EvaluateMetrics& evaluation) {
 void Progress::warn(const std::string& line) {
   if (output_ == Output::nothing) return;
   clear_live();
-  fmt::print(stderr, "crescendo: {}\n", line);
+  print_error("crescendo: {}\n", line);
 }
 
 }  // namespace crescendo
