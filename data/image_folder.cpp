@@ -30,6 +30,11 @@ class FolderSource final : public PictureSource {
   bool needs_decoder() const override { return true; }
   std::vector<DatasetNote> notes() const override;
   std::string digest() const override;
+  uint64_t fingerprint(int64_t index) const override {
+    std::error_code error;
+    const uintmax_t bytes = fs::file_size(listing_.path(index), error);
+    return error ? 0 : bytes;
+  }
   PictureRecord read(int64_t index, std::vector<uint8_t>& buffer) const override {
     return read_picture_file(listing_.path(index), buffer);
   }
@@ -48,11 +53,9 @@ std::string FolderSource::digest() const {
   Xxh3 hash;
   for (const std::string& name : class_names()) hash.add_text(name);
   for (int64_t i = 0; i < size(); ++i) {
-    std::error_code error;
-    const auto bytes = static_cast<int64_t>(fs::file_size(listing_.path(i), error));
     hash.add_text(name(i));
     hash.add(label(i));
-    hash.add(error ? int64_t{-1} : bytes);
+    hash.add(fingerprint(i));
   }
   return hash.digest().hexadecimal();
 }

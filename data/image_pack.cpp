@@ -46,6 +46,10 @@ class PackSource final : public PictureSource {
   std::string location() const override { return file_.path(); }
   std::string name(int64_t index) const override { return file_.name(first_ + index); }
   std::string digest() const override { return file_.digest(); }
+  uint64_t fingerprint(int64_t index) const override {
+    const PackEntry entry = file_.entry(first_ + index);
+    return file_.header().content == PackContent::files ? entry.bytes : entry.digest;
+  }
   bool needs_decoder() const override { return file_.header().content != PackContent::raw; }
   PictureRecord read(int64_t index, std::vector<uint8_t>&) const override {
     return file_.record(first_ + index);

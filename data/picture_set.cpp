@@ -162,9 +162,14 @@ PictureSet::PictureSet(PictureChoice choice, const CropRecipe& recipe, int64_t s
 }
 
 std::string PictureSet::digest() const {
+  const PictureSource& source = *choice_.source;
   Xxh3 hash;
-  hash.add_text(choice_.source->digest());
-  for (const int64_t picture : choice_.chosen) hash.add(picture);
+  for (const std::string& name : source.class_names()) hash.add_text(name);
+  for (const int64_t picture : choice_.chosen) {
+    hash.add_text(source.name(picture));
+    hash.add(source.label(picture));
+    hash.add(source.fingerprint(picture));
+  }
   return hash.digest().hexadecimal();
 }
 

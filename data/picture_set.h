@@ -35,6 +35,8 @@ class PictureSource {
   virtual std::string location() const = 0;           // path of the folder or the pack
   virtual std::string name(int64_t index) const = 0;  // picture's path within the location
   virtual std::string digest() const = 0;
+  // Returns the size of the picture's file, 0 if it cannot be read; of a re-encoded picture a digest.
+  virtual uint64_t fingerprint(int64_t index) const = 0;
   virtual bool needs_decoder() const = 0;  // true unless all pictures are raw
   virtual std::vector<DatasetNote> notes() const { return {}; }
 
@@ -70,6 +72,8 @@ class PictureSet final : public Dataset {
   int64_t size() const override { return static_cast<int64_t>(choice_.chosen.size()); }
   ImageSize image_size() const override { return {size_, size_, 3}; }
   const std::vector<std::string>& class_names() const override { return choice_.source->class_names(); }
+  // Covers classes, and the pictures' names, labels and fingerprints: the files in a folder and a pack of the
+  // same files have the same digest.
   std::string digest() const override;
   std::vector<DatasetNote> notes() const override { return choice_.notes; }
   int32_t sample(int64_t index, const SampleKey& key, float* pixels) const override;

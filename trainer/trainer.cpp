@@ -110,6 +110,7 @@ void Trainer::resume_from(const std::string& checkpoint) {
   require_same_run(info.config, options_, checkpoint);
   require(info.class_names == train_data_.dataset().class_names(), "--resume: ", checkpoint,
           " was trained on other classes than those of ", options_.data);
+  compare_data(info, checkpoint);
   const TrainOptions saved = options_of_checkpoint(info.config, checkpoint);
   if (saved.instruction_set != InstructionSet::automatic &&  // in checkpoints from before this option
       saved.instruction_set != options_.instruction_set)

@@ -57,6 +57,7 @@ class Trainer {
 
   void open_folder();
   void resume_from(const std::string& checkpoint);
+  void compare_data(const CheckpointInfo& info, const std::string& checkpoint);
   void share_state();
   void compare_first_ghost();
   void begin_record();

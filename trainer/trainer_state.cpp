@@ -24,7 +24,28 @@ int64_t whole_number(const CheckpointInfo& info, const std::string& name) {
   return found == info.extra.end() ? 0 : std::strtoll(found->second.c_str(), nullptr, 10);
 }
 
+constexpr const char *kTrainData = "training data", *kTestData = "test data";
+
+// Two sets with the same description have the same contents.
+std::string description_of(const Dataset& set) {
+  return fmt::format("{} images with digest {}", set.size(), set.digest());
+}
+
 }  // namespace
+
+void Trainer::compare_data(const CheckpointInfo& info, const std::string& checkpoint) {
+  const auto differs = [&](const char* name, const Dataset& set) {
+    const auto saved = info.extra.find(name);  // none in checkpoints of earlier versions
+    return saved != info.extra.end() && saved->second != description_of(set);
+  };
+  if (differs(kTrainData, train_data_.dataset()))
+    throw std::invalid_argument(fmt::format("--resume: {} was trained on {}, found {}", checkpoint,
+                                            info.extra.at(kTrainData),
+                                            description_of(train_data_.dataset())));
+  if (differs(kTestData, test_data_.dataset()))
+    progress_.warn(fmt::format("warning: {} was tested on {}, from now on it is {}", checkpoint,
+                               info.extra.at(kTestData), description_of(test_data_.dataset())));
+}
 
 // Gives all workers what rank 0 has loaded.
 void Trainer::share_state() {
@@ -62,7 +83,9 @@ void Trainer::save_extra(CheckpointInfo& info) const {
                 {"window correct", std::to_string(window.correct)},
                 {"window samples", std::to_string(window.samples)},
                 {"window seconds", exact(window_seconds_)},
-                {"evaluated at", std::to_string(evaluated_at_)}};
+                {"evaluated at", std::to_string(evaluated_at_)},
+                {kTrainData, description_of(train_data_.dataset())},
+                {kTestData, description_of(test_data_.dataset())}};
   const NoiseMeasurement* noise = gradients_.noise();
   if (noise == nullptr) return;
   const NoiseScale::State& scale = noise->scale().state();

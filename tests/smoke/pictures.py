@@ -44,6 +44,20 @@ class Pictures(support.SmokeTest):
         self.assertEqual({guess["class"] for guess in guesses}, set(picture_files.CLASSES))
         self.refuse("predict", run_dir, self.folder / "none.jpg", saying="none.jpg cannot be opened")
 
+    def test_a_run_does_not_go_on_with_other_pictures(self):
+        stop = {"--max-updates": "4", "--checkpoint-every": "1"}
+        run_dir = self.train("run", stop)
+        words = ["train", *flags(RUN, {"--data-dir": str(self.set)}), "--run-dir", run_dir, "--resume"]
+        picture = self.set / "train" / "red" / "red_00.png"
+        kept = picture.read_bytes()
+        picture.unlink()
+        self.refuse(*words, saying="was trained on 48 images with digest")
+        picture.write_bytes(kept)
+        (self.set / "val" / "red" / "red_00.png").unlink()
+        result = support.run(*words)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertRegex(result.stderr, r"warning: \S+ was tested on 12 images with digest \w+, from now on it is 11 images")
+
     def test_weights_keep_their_preprocessing(self):
         run_dir = self.train("run", {"--augment": "inception"})
         weights, imported = self.folder / "weights.safetensors", self.folder / "imported.safetensors"

@@ -251,6 +251,22 @@ TEST_CASE("a resume with other settings is refused") {
                        doctest::Contains("--seed"), std::invalid_argument);
 }
 
+TEST_CASE("a resume on other training images is refused; other test images are a warning") {
+  const Folder folder;
+  TrainOptions options = tiny_run();
+  options.max_updates = 2;
+  const TrainingData data = byte_run();
+  train(options, folder / "run", data);
+  options.resume = true;
+  options.max_updates = 3;
+  const TrainingData fewer{byte_data(47, true), data.test}, tested{data.train, byte_data(19, false)};
+  CHECK_THROWS_WITH_AS(train(options, folder / "run", fewer),
+                       doctest::Contains("was trained on 48 images with digest"), std::invalid_argument);
+  CHECK_THROWS_WITH_AS(train(options, folder / "run", fewer),
+                       doctest::Contains(", found 47 images with digest"), std::invalid_argument);
+  CHECK(train(options, folder / "run", tested).counters.updates == 3);
+}
+
 TEST_CASE("a resumed run keeps its instruction set, and another one is taken when asked for") {
   for (const InstructionSet set : instruction_sets()) {
     CAPTURE(name_of(set));
