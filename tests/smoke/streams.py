@@ -4,6 +4,7 @@
 import json
 import os
 import resource
+import signal
 import subprocess
 
 import support
@@ -68,7 +69,9 @@ class Streams(support.SmokeTestOfOneRun):
         reader, writer = os.pipe()
         os.close(reader)
         self.addCleanup(os.close, writer)
-        self.lose_output("plan", *flags(SHORT), saying=": Broken pipe", stdout=writer)
+        for words in ["plan", *flags(SHORT)], ["train", "--help"]:
+            done = subprocess.run([support.PROGRAM, *words], stdout=writer, stderr=subprocess.PIPE, check=False)
+            self.assertEqual((done.returncode, done.stderr), (-signal.SIGPIPE, b""))
 
     def test_an_error_that_nobody_can_read_keeps_its_exit_code(self):
         with open("/dev/full", "w", encoding="utf-8") as full:

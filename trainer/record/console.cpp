@@ -1,6 +1,7 @@
 #include "trainer/record/console.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio_ext.h>
 #include <unistd.h>
 
@@ -16,6 +17,11 @@ int output_error = 0;  // errno of the first failure
 
 void note_failure() {
   if (output_error == 0) output_error = errno;
+}
+
+bool reader_has_gone() {
+  pollfd output{.fd = STDOUT_FILENO, .events = POLLOUT, .revents = 0};
+  return poll(&output, 1, 0) == 1 && (output.revents & POLLERR) != 0;
 }
 
 }  // namespace
@@ -44,6 +50,10 @@ void write_output(const std::string& text) {
 void finish_output() {
   if (std::fflush(stdout) != 0) note_failure();
   if (output_error == 0 && std::ferror(stdout) == 0) return;
+  if (reader_has_gone()) {
+    std::signal(SIGPIPE, SIG_DFL);
+    std::raise(SIGPIPE);
+  }
   const std::string why = output_error == 0 ? "" : std::string(": ") + std::strerror(output_error);
   throw std::runtime_error("standard output cannot be written" + why);
 }

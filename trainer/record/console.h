@@ -24,7 +24,8 @@ template <class... Values>
 void print_output(fmt::format_string<Values...> format, Values&&... values) {
   write_output(fmt::format(format, std::forward<Values>(values)...));
 }
-// Throws std::runtime_error if something could not be written.
+// Throws std::runtime_error if something could not be written. If its reader did not want more (`| head`), ends the
+// process as programs usually end then, by SIGPIPE.
 void finish_output();
 
 // Writes to standard error. A failure is ignored, since there is nobody to tell.
