@@ -37,6 +37,12 @@ TrainOptions options_of_checkpoint(const std::string& config, const std::string&
   TrainOptions saved;
   saved.exact_sum = false;
   apply_config(saved, config, checkpoint);
+  // Earlier versions stored these too.
+  const TrainOptions defaults;
+  saved.workers = defaults.workers;
+  saved.resume = defaults.resume;
+  saved.max_updates = defaults.max_updates;
+  saved.quiet = defaults.quiet;
   return saved;
 }
 

@@ -10,7 +10,8 @@
 
 namespace crescendo {
 
-// Returns the options in a checkpoint. Those from before the option gradient-sum have sums in float.
+// Returns the options in a checkpoint. Those from before the option gradient-sum have sums in float. The options
+// of one start of a run (config_text()) have their defaults.
 TrainOptions options_of_checkpoint(const std::string& config, const std::string& checkpoint);
 
 // Returns the options with --instruction-set auto replaced by a set: the one of the run to resume, which

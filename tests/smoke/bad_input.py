@@ -200,7 +200,8 @@ class BadCheckpoints(support.SmokeTest):
     def test_of_another_variant_of_the_model(self):
         run_dir = self.folder / "resnet"
         self.succeed("train", *flags({"--model": "resnet-18", "--zero-gamma": "on"}), "--max-updates", 0, "--run-dir", run_dir)
-        self.refuse("train", *flags({"--model": "resnet-18"}), "--run-dir", run_dir, "--resume", saying="--zero-gamma is off")
+        self.refuse("train", *flags({"--model": "resnet-18", "--zero-gamma": "off"}), "--run-dir", run_dir, "--resume",
+                    saying="--zero-gamma is off")
 
     def test_newest_damaged_is_passed_over_loudly(self):
         self.succeed("train", *flags(), "--max-updates", 2, "--run-dir", self.run_dir, "--resume")

@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 
+import cifar_files
 import support
 from support import checkpoints, has_checkpoint, flags, main_thread_seconds, start, wait_for
 
@@ -79,6 +80,21 @@ class KillAndResume(support.SmokeTestOfOneRun):
                 break
         self.assertEqual(updates, 14)
         self.assert_same_end("steps")
+
+    def test_resumed_without_its_options(self):
+        run_dir = self.folder / "alone"
+        self.succeed("train", *flags(), "--run-dir", run_dir, "--max-updates", 5, "--quiet")
+        self.assertNotIn("max-updates", (run_dir / "config.toml").read_text())
+        self.assertIn("finished after 14 updates", self.succeed("train", "--run-dir", run_dir, "--resume"))
+        self.assert_same_end("alone")
+        self.refuse("train", "--run-dir", run_dir, "--resume", "--seed", 8, saying="--seed")
+
+    def test_a_run_finds_its_data_from_every_folder(self):
+        cifar_files.make(self.folder / "data")
+        changes = {"--data": "cifar10", "--data-dir": "data", "--train-images": "512"}
+        self.succeed("train", *flags(changes), "--run-dir", "run", "--max-updates", 2, cwd=self.folder)
+        self.succeed("evaluate", self.folder / "run")
+        self.succeed("train", "--run-dir", self.folder / "run", "--resume", "--max-updates", 3)
 
     def test_resuming_a_finished_run_does_nothing(self):
         run_dir = self.folder / "finished"

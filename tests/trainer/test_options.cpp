@@ -99,8 +99,14 @@ TrainOptions all_changed() {
 TEST_CASE("config.toml gives back the options it was written from") {
   for (const TrainOptions& options : {TrainOptions{}, all_changed()}) {
     TrainOptions read = options == TrainOptions{} ? all_changed() : TrainOptions{};
+    const TrainOptions before = read;
     apply_config(read, config_text(options), "config.toml");
-    CHECK(read == options);
+    TrainOptions expected = options;  // but these belong to one start of a run
+    expected.workers = before.workers;
+    expected.resume = before.resume;
+    expected.max_updates = before.max_updates;
+    expected.quiet = before.quiet;
+    CHECK(read == expected);
   }
 }
 

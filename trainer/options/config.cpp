@@ -1,5 +1,6 @@
 // Writes options as a configuration file and reads them from one.
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -44,12 +45,16 @@ std::string toml_value(const OptionField& field, const TrainOptions& options) {
   return number || field.form == OptionForm::flag ? text : toml_string(text);
 }
 
+// Options of one start of a run rather than of the run.
+constexpr std::array<std::string_view, 4> kOfOneStart = {"workers", "resume", "max-updates", "quiet"};
+
 }  // namespace
 
 std::string config_text(const TrainOptions& options) {
   std::string text = "# The options of a training run: crescendo train --config FILE reads them.\n";
   std::string group;
   for (const OptionField& field : option_fields()) {
+    if (std::find(kOfOneStart.begin(), kOfOneStart.end(), field.name) != kOfOneStart.end()) continue;
     if (field.group != group) text += "\n# " + field.group + "\n";
     group = field.group;
     text += field.name + " = " + toml_value(field, options) + "\n";

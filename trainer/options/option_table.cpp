@@ -314,7 +314,9 @@ void list_machine(Group group) {
 void list_run(Group group) {
   group.text("run-dir", "DIR", &Options::run_dir,
              "Run folder for configuration, metrics, checkpoints and report; default: runs/MODEL-DATA-TIME");
-  group.flag("resume", &Options::resume, "Continue the run in --run-dir from its newest checkpoint");
+  group.flag(
+      "resume", &Options::resume,
+      "Continue the run in --run-dir from its newest checkpoint, with its options unless others are given");
   group.number("max-updates", &Options::max_updates,
                "Stop after update N of the run; 0 only saves the initial state", {{"all", -1}});
   group.number("eval-every", &Options::eval_every, "Epochs between evaluations; 0 evaluates only at the end");

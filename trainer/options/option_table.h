@@ -25,7 +25,8 @@ struct OptionField {
 
 const std::vector<OptionField>& option_fields();
 
-// Returns all options as the text of config.toml. apply_config() reads equal options from it.
+// Returns the options as the text of config.toml, from which apply_config() reads equal ones; but not those that
+// belong to one start of a run: workers, resume, max-updates and quiet.
 std::string config_text(const TrainOptions& options);
 
 // Sets the options that a configuration text gives. Messages call the text `name`. Throws
