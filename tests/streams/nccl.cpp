@@ -60,9 +60,12 @@ ncclResult_t ncclCommDestroy(ncclComm_t communicator) {
   return ncclSuccess;
 }
 
-// The communicator is not deleted: streams may still use it.
+// The communicator stays, since streams may still use it.
 ncclResult_t ncclCommAbort(ncclComm_t communicator) {
   communicator->meeting->abort(1);
+  static std::vector<std::unique_ptr<ncclComm>> aborted;
+  const std::lock_guard lock(mutex);
+  aborted.emplace_back(communicator);
   return ncclSuccess;
 }
 
