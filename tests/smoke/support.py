@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -140,4 +141,5 @@ def main():
     if len(sys.argv) < 2 or not pathlib.Path(sys.argv[1]).is_file():
         sys.exit(f"usage: {sys.argv[0]} PATH_OF_CRESCENDO [TestCase.test_name...]")
     PROGRAM = str(pathlib.Path(sys.argv.pop(1)).resolve())
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # as on a terminal, even if nohup has started the tests
     unittest.main()
