@@ -29,7 +29,6 @@ class FolderSource final : public PictureSource {
   std::string name(int64_t index) const override { return listing_.name(index); }
   bool needs_decoder() const override { return true; }
   std::vector<DatasetNote> notes() const override;
-  std::string digest() const override;
   uint64_t fingerprint(int64_t index) const override {
     std::error_code error;
     const uintmax_t bytes = fs::file_size(listing_.path(index), error);
@@ -46,18 +45,6 @@ class FolderSource final : public PictureSource {
 std::vector<DatasetNote> FolderSource::notes() const {
   if (listing_.ignored.empty()) return {};
   return {{join(listing_.ignored.size(), " ignored in ", listing_.folder.string()), listing_.ignored}};
-}
-
-// Covers names, labels and file sizes, which are known without reading the pictures.
-std::string FolderSource::digest() const {
-  Xxh3 hash;
-  for (const std::string& name : class_names()) hash.add_text(name);
-  for (int64_t i = 0; i < size(); ++i) {
-    hash.add_text(name(i));
-    hash.add(label(i));
-    hash.add(fingerprint(i));
-  }
-  return hash.digest().hexadecimal();
 }
 
 struct OpenFile {

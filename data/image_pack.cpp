@@ -45,7 +45,6 @@ class PackSource final : public PictureSource {
   }
   std::string location() const override { return file_.path(); }
   std::string name(int64_t index) const override { return file_.name(first_ + index); }
-  std::string digest() const override { return file_.digest(); }
   uint64_t fingerprint(int64_t index) const override {
     const PackEntry entry = file_.entry(first_ + index);
     return file_.header().content == PackContent::files ? entry.bytes : entry.digest;
@@ -137,8 +136,6 @@ std::string PackFile::name(int64_t index) const {
   const uint64_t begin = entry(index).name;
   return {names_ + begin, names_ + end};
 }
-
-std::string PackFile::digest() const { return footer_.index_digest.hexadecimal(); }
 
 PictureRecord PackFile::record(int64_t index) const {
   const PackEntry e = entry(index);

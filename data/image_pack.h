@@ -63,8 +63,6 @@ class PackFile {
   int64_t bytes() const { return file_.size(); }
   PackEntry entry(int64_t index) const;
   std::string name(int64_t index) const;
-  // Returns the digest of the index. It covers the records too, since their digests are in the index.
-  std::string digest() const;
 
   // Returns a picture. Checks its digest the first time, and throws std::invalid_argument if it was changed.
   PictureRecord record(int64_t index) const;

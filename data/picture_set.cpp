@@ -120,6 +120,23 @@ void deal_with_bad(PictureChoice& choice, BadImages policy) {
 
 }  // namespace
 
+std::string digest_of(const PictureSource& source, std::span<const int64_t> pictures) {
+  Xxh3 hash;
+  for (const std::string& name : source.class_names()) hash.add_text(name);
+  for (const int64_t picture : pictures) {
+    hash.add_text(source.name(picture));
+    hash.add(source.label(picture));
+    hash.add(source.fingerprint(picture));
+  }
+  return hash.digest().hexadecimal();
+}
+
+std::string PictureSource::digest() const {
+  std::vector<int64_t> all(static_cast<size_t>(size()));
+  std::iota(all.begin(), all.end(), int64_t{0});
+  return digest_of(*this, all);
+}
+
 DecodedPicture decode_record(const PictureRecord& record, bool strict) {
   DecodedPicture picture;
   if (record.raw) {
@@ -159,18 +176,6 @@ PictureChoice choose_pictures(std::shared_ptr<const PictureSource> source, const
 PictureSet::PictureSet(PictureChoice choice, const CropRecipe& recipe, int64_t size, bool random)
     : choice_(std::move(choice)), recipe_(recipe), size_(size), random_(random) {
   if (choice_.source->needs_decoder()) require_decoder();
-}
-
-std::string PictureSet::digest() const {
-  const PictureSource& source = *choice_.source;
-  Xxh3 hash;
-  for (const std::string& name : source.class_names()) hash.add_text(name);
-  for (const int64_t picture : choice_.chosen) {
-    hash.add_text(source.name(picture));
-    hash.add(source.label(picture));
-    hash.add(source.fingerprint(picture));
-  }
-  return hash.digest().hexadecimal();
 }
 
 int32_t PictureSet::sample(int64_t index, const SampleKey& key, float* pixels) const {

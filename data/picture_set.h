@@ -34,7 +34,6 @@ class PictureSource {
   virtual int32_t label(int64_t index) const = 0;
   virtual std::string location() const = 0;           // path of the folder or the pack
   virtual std::string name(int64_t index) const = 0;  // picture's path within the location
-  virtual std::string digest() const = 0;
   // Returns the size of the picture's file, 0 if it cannot be read; of a re-encoded picture a digest.
   virtual uint64_t fingerprint(int64_t index) const = 0;
   virtual bool needs_decoder() const = 0;  // true unless all pictures are raw
@@ -43,8 +42,14 @@ class PictureSource {
   // Reads a picture. The record may point into `buffer`. Throws std::invalid_argument without the name.
   virtual PictureRecord read(int64_t index, std::vector<uint8_t>& buffer) const = 0;
 
+  // Returns the digest of all pictures.
+  std::string digest() const;
   std::string path(int64_t index) const { return location() + "/" + name(index); }  // for messages
 };
+
+// Returns a digest of the classes, and of the names, labels and fingerprints of these pictures. A folder and a pack
+// of the same files have the same digest.
+std::string digest_of(const PictureSource& source, std::span<const int64_t> pictures);
 
 // Decodes a whole picture, upright, at full size. Throws std::invalid_argument, without the picture's name.
 DecodedPicture decode_record(const PictureRecord& record, bool strict);
@@ -72,9 +77,7 @@ class PictureSet final : public Dataset {
   int64_t size() const override { return static_cast<int64_t>(choice_.chosen.size()); }
   ImageSize image_size() const override { return {size_, size_, 3}; }
   const std::vector<std::string>& class_names() const override { return choice_.source->class_names(); }
-  // Covers classes, and the pictures' names, labels and fingerprints: the files in a folder and a pack of the
-  // same files have the same digest.
-  std::string digest() const override;
+  std::string digest() const override { return digest_of(*choice_.source, choice_.chosen); }
   std::vector<DatasetNote> notes() const override { return choice_.notes; }
   int32_t sample(int64_t index, const SampleKey& key, float* pixels) const override;
 
