@@ -39,6 +39,9 @@ TrainOptions resumed_options(const TrainArguments& arguments, Communicator& work
   config = broadcast_text(workers, config);
   if (config.empty()) return arguments.options;
   TrainOptions options = options_of_checkpoint(config, checkpoint);
+  // The machine may be another one. settled_options() knows the run's instruction set.
+  options.threads = arguments.options.threads;
+  options.instruction_set = arguments.options.instruction_set;
   for (const OptionChange& change : arguments.changes) change(options);
   return options;
 }
