@@ -1,5 +1,5 @@
-// What several workers need of a GPU: sequences that are captured in parts, sums by NCCL, and equal bits of workers
-// that share the GPU.
+// Several workers on a GPU: sequences can be captured in parts, NCCL adds up, and workers that share the GPU end in
+// equal bits.
 #include <doctest/doctest.h>
 
 #include <numeric>

@@ -40,7 +40,7 @@ struct CUstream_st {
 
 namespace crescendo::test {
 
-// What the stand-in for NCCL has done so far, for all workers.
+// Returns the number of sums that the stand-in for NCCL has made so far, those of each worker counted.
 int64_t nccl_sums();
 // Makes the next sum of this rank fail as if the network had.
 void break_nccl(int rank);

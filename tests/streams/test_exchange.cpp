@@ -20,7 +20,7 @@ struct Streamed {
   Device device;
 };
 
-// What a run has done: sums by NCCL, of all workers, and cuts in captured sequences of rank 0.
+// Counts of a run: sums by NCCL, those of each worker counted, and cuts in captured sequences of rank 0.
 struct Done {
   int64_t sums, cuts;
 };

@@ -1,4 +1,4 @@
-// What workers decide by values that all of them know: shares, stops, who is slow; and how they share cores.
+// Workers decide about shares, stops and slow workers by values that all of them know; and they share cores.
 #include <doctest/doctest.h>
 
 #include <algorithm>

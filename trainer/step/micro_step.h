@@ -38,7 +38,7 @@ class MicroStep {
   const UpdateSums& sums() const { return sums_; }
 
  private:
-  // What captured steps differ by.
+  // The properties in which captured steps differ.
   struct Kind {
     int64_t samples;
     bool overwrites;  // gradients that add up in the store

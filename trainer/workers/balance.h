@@ -23,7 +23,7 @@ class Balance {
  private:
   bool are_measured() const;
 
-  // Of the updates so far, the newest with the greatest weight.
+  // Sums over the updates so far, in which the newest has the greatest weight.
   struct Speed {
     double computed = 0, ghosts = 0;
     double seconds_per_ghost() const { return computed / ghosts; }
