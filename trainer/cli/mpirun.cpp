@@ -70,7 +70,7 @@ class StopSignals {
   }
 
  private:
-  static constexpr std::array kSignals{SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+  static constexpr std::array kSignals{SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU};
   std::array<struct sigaction, kSignals.size()> before_{};
 };
 
