@@ -37,6 +37,11 @@ DatasetTraits traits_of(const TrainingData& data) {
           .test_images = data.test->size()};
 }
 
+// Sets of the same contents have the same text. (A digest may take a while: a folder's needs the size of each file.)
+std::string contents_of(const Dataset& set) {
+  return fmt::format("{} images with digest {}", set.size(), set.digest());
+}
+
 void add_notes(Facts& facts, const std::string& name, const std::vector<DatasetNote>& notes) {
   std::string text;
   for (const DatasetNote& note : notes)
@@ -73,6 +78,8 @@ Trainer::Trainer(const TrainOptions& options, const TrainingData& data, const De
       memory_(training_memory(options_, device_, traits_, micro_batch_)),
       train_data_(device_, data.train),
       test_data_(device_, data.test),
+      train_contents_(contents_of(*data.train)),
+      test_contents_(contents_of(*data.test)),
       schedule_(schedule_options(options, data.train->size())),
       timeline_(schedule_),
       model_(open_model(options, *data.train, device_)),
@@ -89,8 +96,8 @@ Trainer::Trainer(const TrainOptions& options, const TrainingData& data, const De
   facts_.emplace_back("device", device_.backend().name());
   facts_.emplace_back("instruction set", name_of(options_.instruction_set));
   facts_.emplace_back("data", options.data);
-  facts_.emplace_back("train data digest", data.train->digest());
-  facts_.emplace_back("test data digest", data.test->digest());
+  facts_.emplace_back("train data", train_contents_);
+  facts_.emplace_back("test data", test_contents_);
   add_notes(facts_, "train data notes", data.train->notes());
   add_notes(facts_, "test data notes", data.test->notes());
   if (is_first()) open_folder();

@@ -98,6 +98,7 @@ class Trainer {
   int64_t micro_batch_;
   TrainingMemory memory_;  // computed before the folder exists: a model may refuse the images
   DeviceData train_data_, test_data_;
+  std::string train_contents_, test_contents_;  // in words: number of images and digest
   ScheduleOptions schedule_;
   Timeline timeline_;
   std::optional<Update> next_;  // none when the run is over

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include "base/check.h"
 #include "trainer/options/option_table.h"
 #include "trainer/trainer.h"
 #include "trainer/workers/replicas.h"
@@ -26,25 +27,19 @@ int64_t whole_number(const CheckpointInfo& info, const std::string& name) {
 
 constexpr const char *kTrainData = "training data", *kTestData = "test data";
 
-// Two sets with the same description have the same contents.
-std::string description_of(const Dataset& set) {
-  return fmt::format("{} images with digest {}", set.size(), set.digest());
-}
-
 }  // namespace
 
 void Trainer::compare_data(const CheckpointInfo& info, const std::string& checkpoint) {
-  const auto differs = [&](const char* name, const Dataset& set) {
-    const auto saved = info.extra.find(name);  // none in checkpoints of earlier versions
-    return saved != info.extra.end() && saved->second != description_of(set);
+  const auto saved = [&](const char* name, const std::string& now) {
+    const auto found = info.extra.find(name);  // none in checkpoints of earlier versions
+    return found == info.extra.end() ? now : found->second;
   };
-  if (differs(kTrainData, train_data_.dataset()))
-    throw std::invalid_argument(fmt::format("--resume: {} was trained on {}, found {}", checkpoint,
-                                            info.extra.at(kTrainData),
-                                            description_of(train_data_.dataset())));
-  if (differs(kTestData, test_data_.dataset()))
-    progress_.warn(fmt::format("warning: {} was tested on {}, from now on it is {}", checkpoint,
-                               info.extra.at(kTestData), description_of(test_data_.dataset())));
+  const std::string trained = saved(kTrainData, train_contents_), tested = saved(kTestData, test_contents_);
+  require(trained == train_contents_, "--resume: ", checkpoint, " was trained on ", trained, ", found ",
+          train_contents_);
+  if (tested != test_contents_)
+    progress_.warn(fmt::format("warning: {} was tested on {}, from now on it is {}", checkpoint, tested,
+                               test_contents_));
 }
 
 // Gives all workers what rank 0 has loaded.
@@ -84,8 +79,8 @@ void Trainer::save_extra(CheckpointInfo& info) const {
                 {"window samples", std::to_string(window.samples)},
                 {"window seconds", exact(window_seconds_)},
                 {"evaluated at", std::to_string(evaluated_at_)},
-                {kTrainData, description_of(train_data_.dataset())},
-                {kTestData, description_of(test_data_.dataset())}};
+                {kTrainData, train_contents_},
+                {kTestData, test_contents_}};
   const NoiseMeasurement* noise = gradients_.noise();
   if (noise == nullptr) return;
   const NoiseScale::State& scale = noise->scale().state();
